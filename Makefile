@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door; CMakePresets.json and CMakeLists.txt do the work. `make help` lists the targets.
+.POSIX:
+.PHONY: all build run test unit e2e lint fuzz asan tsan coverage bench install deb clean help
+
+PREFIX = /usr/local
+DESTDIR =
+BUILD = build
+CONFIGURE = cmake --log-level=WARNING --preset
+COMPILE = cmake --build
+
+all: build
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+$(BUILD)/.packages: scripts/packages.txt
+	@scripts/install-packages build
+	@mkdir -p $(BUILD) && touch $@
+
+$(BUILD)/.packages-test: scripts/packages.txt
+	@scripts/install-packages build test
+	@mkdir -p $(BUILD) && touch $@
+
+$(BUILD)/.packages-lint: scripts/packages.txt
+	@scripts/install-packages build test lint
+	@mkdir -p $(BUILD) && touch $@
+
+$(BUILD)/.npm: tests/e2e/package-lock.json $(BUILD)/.packages-test
+	@npm --prefix tests/e2e ci --silent --no-audit --no-fund
+	@touch $@
+
+build: $(BUILD)/.packages ## the release binary, build/enginelabs-2api
+	@[ -f $(BUILD)/release/build.ninja ] || $(CONFIGURE) release >/dev/null
+	@$(COMPILE) $(BUILD)/release --target enginelabs-2api -- --quiet
+	@cmp -s $(BUILD)/release/enginelabs-2api $(BUILD)/enginelabs-2api || \
+		cp $(BUILD)/release/enginelabs-2api $(BUILD)/enginelabs-2api
+
+run: build ## build and start; without a cookie in .env on the built-in simulator
+	@if [ -n "$$CLERK_COOKIE$$CLERK_COOKIE_FILE" ] || \
+		grep -qsE '^(export )?CLERK_COOKIE(_FILE)?=.' .env; then \
+		exec $(BUILD)/enginelabs-2api serve; \
+	else \
+		exec $(BUILD)/enginelabs-2api serve --demo; \
+	fi
+
+test: build $(BUILD)/.packages-test $(BUILD)/.npm ## every test: unit and end to end
+	@scripts/run-tests dev
+
+unit: $(BUILD)/.packages-test ## the unit tests alone
+	@scripts/run-tests dev unit
+
+asan: $(BUILD)/.packages-test $(BUILD)/.npm ## every test under the address and undefined-behavior sanitizers
+	@scripts/run-tests asan
+
+tsan: $(BUILD)/.packages-test ## the unit tests under the thread sanitizer
+	@scripts/run-tests tsan unit
+
+lint: $(BUILD)/.packages-lint ## layers, budgets, layout, static analysis
+	@scripts/lint
+
+fuzz: $(BUILD)/.packages-lint ## each fuzz target, FUZZ_SECONDS (10) seconds
+	@scripts/run-fuzz
+
+coverage: $(BUILD)/.packages-lint ## branch coverage of the unit tests
+	@scripts/run-coverage
+
+bench: build $(BUILD)/.packages-test ## figures of the main job on this machine
+	@bench/run
+
+install: build ## install below DESTDIR/PREFIX
+	install -D -m 755 $(BUILD)/enginelabs-2api $(DESTDIR)$(PREFIX)/bin/enginelabs-2api
+	install -D -m 644 .env.example $(DESTDIR)$(PREFIX)/share/doc/enginelabs-2api/env.example
+
+deb: build ## a Debian package, build/enginelabs-2api_VERSION_ARCH.deb
+	@scripts/make-deb
+
+clean: ## forget what was built
+	rm -rf $(BUILD)
