@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Relaxed atomics: each number is exact, two read together need not fit each other. */
+#include "base/metrics.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+
+static const struct {
+    const char *name;
+    const char *type;
+    const char *help;
+} metrics[] = {
+#define X(id, name, type, help) [id] = { "enginelabs2api_" name, type, help },
+    METRIC_LIST(X)
+#undef X
+};
+
+static _Atomic int64_t values[METRIC_COUNT];
+
+void metric_add(enum metric m, int64_t n)
+{
+    atomic_fetch_add_explicit(&values[m], n, memory_order_relaxed);
+}
+
+int64_t metric_get(enum metric m)
+{
+    return atomic_load_explicit(&values[m], memory_order_relaxed);
+}
+
+static enum err write_one(struct buf *out, enum metric m)
+{
+    return buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRId64 "\n", metrics[m].name,
+                    metrics[m].help, metrics[m].name, metrics[m].type, metrics[m].name,
+                    metric_get(m));
+}
+
+enum err metrics_write(struct buf *out)
+{
+    for (size_t i = 0; i < METRIC_COUNT; i++) {
+        enum err err = write_one(out, (enum metric)i);
+
+        if (err)
+            return err;
+    }
+    return ERR_NONE;
+}

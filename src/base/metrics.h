@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Counters and gauges of the whole process, one line each in the list below,
+ * written as Prometheus text by metrics_write(). Any thread, no lock.
+ */
+#pragma once
+
+#include "base/buf.h"
+
+/* identifier, name as exported, type, help */
+/* clang-format off */
+#define METRIC_LIST(X)                                                                                               \
+    X(METRIC_CONNECTIONS,        "http_server_connections",           "gauge",   "Client connections open now.")     \
+    X(METRIC_REQUESTS,           "http_server_requests_total",        "counter", "HTTP requests received.")          \
+    X(METRIC_REJECTED,           "http_server_rejected_total",        "counter", "Requests refused before a handler saw them.") \
+    X(METRIC_BYTES_IN,           "http_server_received_bytes_total",  "counter", "Bytes read from clients.")         \
+    X(METRIC_BYTES_OUT,          "http_server_sent_bytes_total",      "counter", "Bytes written to clients.")        \
+    X(METRIC_EXCHANGES,          "exchanges",                         "gauge",   "Exchanges running now.")           \
+    X(METRIC_EXCHANGES_DONE,     "exchanges_completed_total",         "counter", "Exchanges that ended with a whole answer.") \
+    X(METRIC_EXCHANGES_FAILED,   "exchanges_failed_total",            "counter", "Exchanges that ended with an error.") \
+    X(METRIC_EXCHANGES_CANCELED, "exchanges_canceled_total",          "counter", "Exchanges whose client left.")     \
+    X(METRIC_UPSTREAM_CONNS,     "upstream_connections",              "gauge",   "Upstream connections open now, idle ones included.") \
+    X(METRIC_UPSTREAM_IDLE,      "upstream_idle_connections",         "gauge",   "Upstream connections kept for reuse.") \
+    X(METRIC_UPSTREAM_WEBSOCKETS,"upstream_websockets",               "gauge",   "Upstream WebSocket connections open now.") \
+    X(METRIC_CONNECTS,           "upstream_connects_total",           "counter", "Upstream connections made.")       \
+    X(METRIC_CONNECT_FAILURES,   "upstream_connect_failures_total",   "counter", "Upstream connections that could not be made.") \
+    X(METRIC_TOKEN_REQUESTS,     "enginelabs_token_requests_total",   "counter", "Tokens asked of the sign-in service.") \
+    X(METRIC_LEASES,             "enginelabs_leases",                 "gauge",   "Answers running upstream now.")    \
+    X(METRIC_FRAMES,             "enginelabs_frames_total",           "counter", "WebSocket frames received.")       \
+    X(METRIC_FRAMES_UNKNOWN,     "enginelabs_frames_unknown_total",   "counter", "Frames of unknown type or shape, ignored.") \
+    X(METRIC_SURROGATES_LOST,    "enginelabs_surrogates_lost_total",  "counter", "Half surrogate pairs that became U+FFFD.") \
+    X(METRIC_TIPS_HIT,           "conversation_hits_total",           "counter", "Requests that continued an upstream chat.") \
+    X(METRIC_TIPS_MISS,          "conversation_misses_total",         "counter", "Requests with history that began a new chat.") \
+    X(METRIC_STORE_ENTRIES,      "store_entries",                     "gauge",   "Entries in the memory store.")     \
+    X(METRIC_TIMERS,             "timers",                            "gauge",   "Timers armed now.")
+/* clang-format on */
+
+enum metric {
+#define X(id, name, type, help) id,
+    METRIC_LIST(X)
+#undef X
+        METRIC_COUNT
+};
+
+void metric_add(enum metric m, int64_t n);
+int64_t metric_get(enum metric m);
+
+/* Appends all of them, with HELP and TYPE, each name behind "enginelabs2api_". */
+MUST_USE enum err metrics_write(struct buf *out);
