@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inner loops: the 16-byte kind and the 8-byte kind must answer alike on all there is
+ * of UTF-8 and on random mixtures of everything that matters to them.
+ */
+#include "json/scan.h"
+
+#include "base/encoding.h"
+#include "base/mem.h"
+#include "test.h"
+#include "json/escape.h"
+
+enum { MIXTURES = 40000, MIXTURE_MAX = 96 };
+
+static uint64_t seed = 0x9E3779B97F4A7C15;
+
+/* xorshift64: the same numbers on every run. */
+static size_t any_below(size_t n)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return (size_t)(seed % n);
+}
+
+static const char *const pieces[] = {
+    "a",
+    "plain text",
+    "0123456789abcdef",
+    "\"",
+    "\\\\",
+    "\\\"",
+    "\\n",
+    "\\/",
+    "\\",
+    "\\u0041",
+    "\\uD83D",
+    "\\uDE00",
+    "\\u00",
+    "\\x",
+    "\n",
+    "\x1F",
+    "\x7F",
+    "\xC3\xA9",
+    "\xE2\x82\xAC",
+    "\xE0\xA0\x80",
+    "\xED\x9F\xBF",
+    "\xF0\x9F\x98\x80",
+    "\xF4\x8F\xBF\xBF",
+    "\x80",
+    "\xC3",
+    "\xE2\x82",
+    "\xF0\x9F",
+    "\xC0\xAF",
+    "\xED\xA0\x80",
+    "\xE0\x9F\xBF",
+    "\xF0\x8F\xBF\xBF",
+    "\xF4\x90\x80\x80",
+    "\xFF",
+    "\\b\\f\\r\\t",
+    "u",
+    "\\\\\\\\\\\\\\",
+};
+
+/* Random pieces; mostly those which are right, so that texts get long. */
+static size_t mix(char *out)
+{
+    size_t want = any_below(MIXTURE_MAX - 20);
+    size_t n = 0;
+
+    while (n < want) {
+        const char *piece = pieces[any_below(any_below(8) ? 8 : COUNT_OF(pieces))];
+
+        if (any_below(3) == 0)
+            piece = pieces[17 + any_below(6)];
+        if (*piece == '"' && any_below(4))
+            continue;
+        memcpy(out + n, piece, strlen(piece));
+        n += strlen(piece);
+    }
+    return n;
+}
+
+/* In memory of exactly its size. */
+static char *exact(const char *text, size_t n)
+{
+    char *copy = mem_alloc(n ? n : 1);
+
+    memcpy(copy, text, n);
+    return copy;
+}
+
+static void both_kinds_check_strings_alike(void)
+{
+    char text[MIXTURE_MAX];
+
+    for (int i = 0; i < MIXTURES; i++) {
+        size_t n = mix(text);
+        char *copy = exact(text, n);
+        bool lone = i & 1;
+        bool escaped;
+        bool escaped_by_8;
+
+        EXPECT(scan_string(copy, copy + n, lone, &escaped) ==
+               scan_string_by_8(copy, copy + n, lone, &escaped_by_8));
+        EXPECT(escaped == escaped_by_8);
+        EXPECT(scan_utf8(copy, copy + n) == scan_utf8_by_8(copy, copy + n));
+        EXPECT((scan_utf8(copy, copy + n) == copy + n) == utf8_is_valid((struct str){ copy, n }));
+        mem_free(copy);
+    }
+}
+
+static void both_kinds_escape_alike(void)
+{
+    char text[MIXTURE_MAX];
+    char out[6 * MIXTURE_MAX + ESCAPE_SLACK];
+    char out_by_8[sizeof(out)];
+    char back[MIXTURE_MAX + ESCAPE_SLACK];
+
+    for (int i = 0; i < MIXTURES; i++) {
+        size_t n = mix(text);
+        char *copy = exact(text, n);
+        char *to = out;
+        char *to_by_8 = out_by_8;
+        char *to_back = back;
+
+        EXPECT(escape_encode(copy, copy + n, &to, out + sizeof(out)) == copy + n);
+        EXPECT(escape_encode_by_8(copy, copy + n, &to_by_8, out_by_8 + sizeof(out)) == copy + n);
+        EXPECT(to - out == to_by_8 - out_by_8);
+        EXPECT(memcmp(out, out_by_8, (size_t)(to - out)) == 0);
+        /* Nothing in the mixtures but \n and 0x1F is a control byte. */
+        if (!memchr(copy, 0x1F, n)) {
+            EXPECT(escape_decode(out, to, &to_back) == to);
+            EXPECT((size_t)(to_back - back) == n && memcmp(back, copy, n) == 0);
+        }
+        mem_free(copy);
+    }
+}
+
+static void both_kinds_unescape_alike(void)
+{
+    char text[MIXTURE_MAX + 1];
+    char out[MIXTURE_MAX + ESCAPE_SLACK];
+    char out_by_8[sizeof(out)];
+    bool escaped;
+
+    for (int i = 0; i < MIXTURES; i++) {
+        size_t n = mix(text);
+        const char *end = scan_string(text, text + n, true, &escaped);
+        char *copy = exact(text, (size_t)(end - text));
+        char *to = out;
+        char *to_by_8 = out_by_8;
+        const char *stop;
+
+        n = (size_t)(end - text);
+        stop = escape_decode(copy, copy + n, &to);
+        EXPECT(stop == escape_decode_by_8(copy, copy + n, &to_by_8));
+        EXPECT(stop == copy + n || memcmp(stop, "\\u", 2) == 0);
+        EXPECT(to - out == to_by_8 - out_by_8);
+        EXPECT(memcmp(out, out_by_8, (size_t)(to - out)) == 0);
+        mem_free(copy);
+    }
+}
+
+/* All of two bytes, and of three and four those at the edges of RFC 3629's table. */
+static void knows_all_of_utf8(void)
+{
+    static const unsigned char edges[] = { 0x22, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0,
+                                           0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1,
+                                           0xED, 0xEF, 0xF0, 0xF4, 0xF5 };
+    enum { EDGES = sizeof(edges) };
+    char text[32];
+
+    for (size_t at = 10; at < 18; at++)
+        for (unsigned i = 0; i < EDGES * EDGES * EDGES * EDGES; i += at == 14 ? 1 : 31) {
+            struct str all = { text, sizeof(text) };
+            const char *stop;
+
+            memset(text, 'x', sizeof(text));
+            text[at] = (char)edges[i % EDGES];
+            text[at + 1] = (char)edges[i / EDGES % EDGES];
+            text[at + 2] = (char)edges[i / EDGES / EDGES % EDGES];
+            text[at + 3] = (char)edges[i / EDGES / EDGES / EDGES];
+            stop = scan_utf8(text, text + sizeof(text));
+            if ((stop == text + sizeof(text)) != utf8_is_valid(all) ||
+                stop != scan_utf8_by_8(text, text + sizeof(text))) {
+                print_error("%02x %02x %02x %02x at %zu\n", text[at] & 255, text[at + 1] & 255,
+                            text[at + 2] & 255, text[at + 3] & 255, at);
+                _fail(__FILE__, __LINE__);
+            }
+        }
+}
+
+/* Each pattern of backslashes and letters that 17 bytes can have, across a block's end. */
+static void pairs_up_every_run_of_backslashes(void)
+{
+    char text[40];
+
+    for (unsigned pattern = 0; pattern < 1u << 17; pattern++) {
+        const char *stop;
+        bool escaped;
+
+        memset(text, 'n', sizeof(text));
+        for (size_t i = 0; i < 17; i++)
+            if (pattern >> i & 1)
+                text[i + 3] = '\\';
+        text[sizeof(text) - 1] = '"';
+        stop = scan_string_by_8(text, text + sizeof(text), false, &escaped);
+        EXPECT(scan_string(text, text + sizeof(text), false, &escaped) == stop);
+        EXPECT(escaped == (pattern != 0));
+    }
+}
+
+static void reads_the_units_of_escapes(void)
+{
+    static const struct {
+        const char *text;
+        int32_t want;
+    } rows[] = {
+        { "\\u0000", 0 },      { "\\u00e9", 0xE9 },
+        { "\\uABCD", 0xABCD }, { "\\uabcd", 0xABCD },
+        { "\\uFFFF", 0xFFFF }, { "\\u9f0A", 0x9F0A },
+        { "\\u000", -1 },      { "\\u00g0", -1 },
+        { "\\u00:0", -1 },     { "\\u00/0", -1 },
+        { "\\u00@0", -1 },     { "\\u00`0", -1 },
+        { "\\u00G0", -1 },     { "\\x0041", -1 },
+        { "u00410", -1 },      { "", -1 },
+        { "\\u+123", -1 },     { "\\u\x10\x11\x12\x13", -1 },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        EXPECT_INT(escape_unit(rows[i].text, rows[i].text + strlen(rows[i].text)), rows[i].want);
+}
+
+static const struct test suite[] = {
+    { "both kinds check strings alike", both_kinds_check_strings_alike },
+    { "both kinds escape alike", both_kinds_escape_alike },
+    { "both kinds unescape alike", both_kinds_unescape_alike },
+    { "knows all of UTF-8", knows_all_of_utf8 },
+    { "pairs up every run of backslashes", pairs_up_every_run_of_backslashes },
+    { "reads the units of escapes", reads_the_units_of_escapes },
+};
+
+TEST_MAIN(suite)
