@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One listening socket, opened once and shared by the loops of all workers. Out
+ * of descriptors: accepting pauses 100 ms and is tried again.
+ */
+#pragma once
+
+#include "net/address.h"
+#include "net/conn.h"
+
+/* Opens, binds and listens; *ret_fd is the caller's. `e`->port 0 becomes the port that was given.
+ * SO_REUSEADDR, no SO_REUSEPORT. `ret_what` (256 bytes) says what failed. A stale unix socket
+ * nobody answers on is replaced; mode 0600. */
+MUST_USE enum err listen_open(struct endpoint *e, int *ret_fd, char *ret_what);
+
+struct listener;
+
+/* Accepts from the shared socket on this loop. `accept` owns the connection, reading is off,
+ * TCP_NODELAY on. The socket stays the caller's. */
+struct listener *listener_new(struct loop *l, int fd, void (*accept)(void *arg, struct conn *c),
+                              void *arg);
+
+/* While paused, connections wait in the kernel's queue (for other workers, or later). */
+void listener_pause(struct listener *s, bool paused);
+
+/* Stops accepting and frees. NULL is fine. */
+void listener_free(struct listener *s);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A queue, and threads that live while there is work in it. Whoever asks may go at any time:
+ * canceling marks the look-up under the lock, and only an unmarked one is posted, under
+ * the same lock, to a loop that therefore still exists.
+ */
+#include "net/resolve.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "base/mem.h"
+
+enum { THREADS_MAX = 8 };
+
+enum resolve_state { RESOLVE_QUEUED, RESOLVE_RUNNING, RESOLVE_POSTED };
+
+struct resolve {
+    struct list node; /* in `queue` while queued */
+    struct mail mail;
+    struct loop *loop;
+    char host[HOST_MAX + 1];
+    uint16_t port;
+    on_resolved *done;
+    void *arg;
+    enum resolve_state state; /* under lock */
+    bool is_canceled;         /* under lock */
+    int status;               /* getaddrinfo's */
+    int error;                /* errno for EAI_SYSTEM */
+    struct address list[RESOLVE_MAX];
+    size_t n;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct list queue = { &queue, &queue }; /* under lock */
+static unsigned n_threads;                     /* under lock */
+
+static const char *failure_text(const struct resolve *r)
+{
+    if (r->status == EAI_SYSTEM)
+        return strerror(r->error);
+    return r->status ? gai_strerror(r->status) : "it has no address";
+}
+
+/* On the loop's thread, like resolve_cancel(). */
+static void deliver(struct mail *m)
+{
+    struct resolve *r = CONTAINER_OF(m, struct resolve, mail);
+
+    if (!r->is_canceled)
+        r->done(r->arg, r->n > 0 ? ERR_NONE : ERR_DNS, failure_text(r), r->list, r->n);
+    mem_free(r);
+}
+
+/* With the lock held; `r` may be gone afterwards. */
+static void hand_back(struct resolve *r)
+{
+    if (r->is_canceled) {
+        mem_free(r);
+        return;
+    }
+    r->state = RESOLVE_POSTED;
+    r->mail.deliver = deliver;
+    loop_post(r->loop, &r->mail);
+}
+
+static void look_up(struct resolve *r)
+{
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+    struct addrinfo *found = NULL;
+
+    r->status = getaddrinfo(r->host, NULL, &hints, &found);
+    r->error = errno;
+    if (r->status != 0)
+        return;
+    for (struct addrinfo *i = found; i && r->n < RESOLVE_MAX; i = i->ai_next) {
+        struct address *a = &r->list[r->n];
+        if (i->ai_family != AF_INET && i->ai_family != AF_INET6)
+            continue;
+        memcpy(&a->sa, i->ai_addr, i->ai_addrlen);
+        a->n = i->ai_addrlen;
+        address_set_port(a, r->port);
+        r->n++;
+    }
+    freeaddrinfo(found);
+}
+
+static void *run_thread(void *arg)
+{
+    struct list *node;
+
+    (void)arg;
+    pthread_mutex_lock(&lock);
+    while ((node = list_take_head(&queue))) {
+        struct resolve *r = CONTAINER_OF(node, struct resolve, node);
+        r->state = RESOLVE_RUNNING;
+        pthread_mutex_unlock(&lock);
+        look_up(r);
+        pthread_mutex_lock(&lock);
+        hand_back(r);
+    }
+    n_threads--;
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+static bool start_thread(void)
+{
+    sigset_t all;
+    sigset_t before;
+    pthread_t thread;
+    bool is_started;
+
+    sigfillset(&all);
+    BUG_ON(pthread_sigmask(SIG_SETMASK, &all, &before) != 0);
+    is_started = pthread_create(&thread, NULL, run_thread, NULL) == 0;
+    BUG_ON(pthread_sigmask(SIG_SETMASK, &before, NULL) != 0);
+    if (is_started) {
+        pthread_setname_np(thread, "resolver");
+        pthread_detach(thread);
+    }
+    return is_started;
+}
+
+struct resolve *resolve_start(struct loop *l, const char *host, uint16_t port, on_resolved *done,
+                              void *arg)
+{
+    struct resolve *r = mem_new(struct resolve);
+
+    r->loop = l;
+    str_to_z(str_of(host), r->host, sizeof(r->host));
+    r->port = port;
+    r->done = done;
+    r->arg = arg;
+    pthread_mutex_lock(&lock);
+    list_add_tail(&queue, &r->node);
+    if (n_threads < THREADS_MAX && start_thread())
+        n_threads++;
+    if (n_threads == 0) {
+        list_remove(&r->node);
+        r->status = EAI_MEMORY;
+        hand_back(r);
+    }
+    pthread_mutex_unlock(&lock);
+    return r;
+}
+
+void resolve_cancel(struct resolve *r)
+{
+    if (!r)
+        return;
+    pthread_mutex_lock(&lock);
+    r->is_canceled = true;
+    if (r->state == RESOLVE_QUEUED) {
+        list_remove(&r->node);
+        mem_free(r);
+    }
+    pthread_mutex_unlock(&lock);
+}
