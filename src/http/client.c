@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls: one request and its response each, on a kept connection or a new one.
+ *
+ *     CONNECT --> SEND --> HEAD --> BODY --> DONE
+ *        ^__________\________/   once, when a kept connection proved stale
+ *
+ * The connection is read from SEND on, since a server may answer before it has
+ * all of the request. set_state() is the only writer of `state`, finish() and
+ * http_call_cancel() are the only ways out.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "http/client_internal.h"
+
+enum {
+    REQUEST_HEAD_MAX = 256 << 10,
+    DETAIL_SIZE = 512,
+};
+
+enum call_state { CALL_CONNECT, CALL_SEND, CALL_HEAD, CALL_BODY, CALL_DONE };
+
+struct http_call {
+    struct http_client *client;
+    struct pool *pool;
+    const struct http_call_handler *handler;
+    void *arg;
+    int64_t connect_timeout_ms;
+    int64_t head_timeout_ms;
+    int64_t idle_timeout_ms;
+    enum http_method method;
+    enum call_state state;
+    struct connect *connect; /* while it runs */
+    struct conn *conn;       /* owned; NULL before SEND and when DONE */
+    struct buf request;      /* its head; kept for another try */
+    struct str body;         /* borrowed */
+    size_t sent;             /* bytes of both on this connection */
+    struct buf in;           /* an incomplete head; or, in BODY, what came when paused */
+    size_t scanned;          /* of the incomplete head, for the parser */
+    struct http_body decoder;
+    struct timer timer;
+    struct task task; /* begins; goes on after a pause */
+    struct task retire;
+    enum err refused; /* the request cannot be sent at all */
+    bool is_kept;     /* the connection was a kept one */
+    bool any_sent;
+    bool any_received; /* on this connection */
+    bool is_sent_told;
+    bool send_once;
+    bool responded;
+    bool can_keep; /* what the response says about the connection */
+    bool is_paused;
+};
+
+static void on_task(void *arg);
+static void on_connected(void *arg, const struct connect_outcome *outcome);
+static void on_writable(void *arg);
+static void on_read(void *arg, enum err err, struct str bytes);
+static void on_deadline(void *arg);
+
+static const struct conn_handler conn_handler = { .on_read = on_read, .on_writable = on_writable };
+
+#define TO(state) (1U << (state))
+
+static const unsigned moves[] = {
+    [CALL_CONNECT] = TO(CALL_SEND) | TO(CALL_DONE),
+    [CALL_SEND] = TO(CALL_CONNECT) | TO(CALL_HEAD) | TO(CALL_BODY) | TO(CALL_DONE),
+    [CALL_HEAD] = TO(CALL_CONNECT) | TO(CALL_BODY) | TO(CALL_DONE),
+    [CALL_BODY] = TO(CALL_DONE),
+    [CALL_DONE] = 0,
+};
+
+static void arm_deadline(struct http_call *call)
+{
+    int64_t ms = call->state == CALL_BODY ? call->idle_timeout_ms : call->head_timeout_ms;
+
+    timer_arm(call->client->loop, &call->timer, ms, on_deadline, call);
+}
+
+static void set_state(struct http_call *call, enum call_state next)
+{
+    BUG_ON(!(moves[call->state] & TO(next)));
+    call->state = next;
+    if (next == CALL_CONNECT || next == CALL_DONE)
+        timer_disarm(&call->timer); /* the connector has its own deadline */
+    else
+        arm_deadline(call);
+}
+
+/* ---- the client ---- */
+
+void http_client_limits_default(struct http_client_limits *limits)
+{
+    *limits = (struct http_client_limits){
+        .max_idle = 64,
+        .idle_timeout_ms = 30000,
+        .max_head = (size_t)64 << 10,
+    };
+}
+
+static void free_client(void *arg)
+{
+    mem_free(arg);
+}
+
+struct http_client *http_client_new(struct connector *connector,
+                                    const struct http_client_limits *limits)
+{
+    struct http_client *c = mem_new(struct http_client);
+
+    c->connector = connector;
+    c->loop = connector_loop(connector);
+    c->limits = *limits;
+    list_init(&c->pools);
+    task_init(&c->retire, free_client, c);
+    return c;
+}
+
+void http_client_free(struct http_client *c)
+{
+    if (!c)
+        return;
+    BUG_ON(c->n_calls > 0);
+    while (!list_is_empty(&c->pools))
+        pool_free(CONTAINER_OF(c->pools.next, struct pool, node));
+    loop_retire(c->loop, &c->retire);
+}
+
+struct loop *http_client_loop(const struct http_client *c)
+{
+    return c->loop;
+}
+
+struct connector *http_client_connector(const struct http_client *c)
+{
+    return c->connector;
+}
+
+size_t http_client_idle(const struct http_client *c)
+{
+    return c->n_idle;
+}
+
+/* ---- the end of a call ---- */
+
+static void free_call(void *arg)
+{
+    struct http_call *call = arg;
+
+    buf_wipe(&call->request); /* cookies and tokens are in it */
+    buf_deinit(&call->in);
+    mem_free(call);
+}
+
+/* Whatever runs is stopped; the memory goes at the end of the turn. */
+static void retire(struct http_call *call)
+{
+    set_state(call, CALL_DONE);
+    task_cancel(&call->task);
+    if (call->connect)
+        connect_cancel(TAKE(call->connect));
+    conn_close(TAKE(call->conn), false);
+    call->client->n_calls--;
+    loop_retire(call->client->loop, &call->retire);
+}
+
+static void finish(struct http_call *call, enum err err, const char *detail)
+{
+    struct http_outcome outcome = {
+        .err = err,
+        .certainly_unsent = !call->any_sent,
+        .responded = call->responded,
+        .detail = detail,
+    };
+
+    retire(call);
+    call->handler->on_done(call->arg, &outcome);
+}
+
+/* "api.example.com:443 did not answer in 30000 ms" */
+static FORMAT(3, 4) void fail(struct http_call *call, enum err err, const char *format, ...)
+{
+    char detail[DETAIL_SIZE];
+    char where[HOST_MAX + 9];
+    va_list args;
+    int n = snprintf(detail, sizeof(detail), "%s ", endpoint_text(&call->pool->endpoint, where));
+
+    va_start(args, format);
+    vsnprintf(detail + n, sizeof(detail) - (size_t)n, format, args);
+    va_end(args);
+    finish(call, err, detail);
+}
+
+/* The whole response came; `rest` is what came behind it. */
+static void succeed(struct http_call *call, struct str rest)
+{
+    bool all_sent = call->sent == call->request.n + call->body.n;
+
+    if (call->can_keep && all_sent && rest.n == 0)
+        pool_put(call->pool, TAKE(call->conn));
+    finish(call, ERR_NONE, "");
+}
+
+bool http_call_is_unsent(const struct http_call *call)
+{
+    return !call->any_sent;
+}
+
+void http_call_cancel(struct http_call *call)
+{
+    if (call->state != CALL_DONE)
+        retire(call);
+}
+
+/* ---- CONNECT ---- */
+
+struct http_call *http_call_start(struct http_client *c, const struct http_call_params *params,
+                                  const struct http_call_handler *handler, void *arg)
+{
+    struct http_call *call = mem_new(struct http_call);
+
+    BUG_ON(params->connect_timeout_ms <= 0 || params->head_timeout_ms <= 0 ||
+           params->idle_timeout_ms <= 0);
+    call->client = c;
+    call->pool = pool_get(c, &params->url->endpoint);
+    call->handler = handler;
+    call->arg = arg;
+    call->connect_timeout_ms = params->connect_timeout_ms;
+    call->head_timeout_ms = params->head_timeout_ms;
+    call->idle_timeout_ms = params->idle_timeout_ms;
+    call->method = params->method;
+    call->body = params->body;
+    call->send_once = params->send_once;
+    buf_init(&call->request, REQUEST_HEAD_MAX);
+    buf_init(&call->in, c->limits.max_head + LOOP_READ_SIZE);
+    call->refused = client_write_head(&call->request, params);
+    task_init(&call->task, on_task, call);
+    task_init(&call->retire, free_call, call);
+    c->n_calls++;
+    loop_defer(c->loop, &call->task);
+    return call;
+}
+
+static void connect_anew(struct http_call *call)
+{
+    call->connect = connect_start(call->client->connector, &call->pool->endpoint,
+                                  call->connect_timeout_ms, on_connected, call);
+}
+
+static void send_request(struct http_call *call);
+
+static void use(struct http_call *call, struct conn *conn)
+{
+    call->conn = conn;
+    conn_set_handler(conn, &conn_handler, call);
+    set_state(call, CALL_SEND);
+    conn_read_start(conn);
+    send_request(call);
+}
+
+static void begin(struct http_call *call)
+{
+    struct conn *conn;
+
+    if (call->refused) {
+        fail(call, call->refused, "cannot be asked: %s",
+             call->refused == ERR_BAD_INPUT
+                 ? "the target or a header of the request has bytes that must not be sent"
+                 : err_text(call->refused));
+        return;
+    }
+    conn = pool_take(call->pool);
+    call->is_kept = conn != NULL;
+    if (conn)
+        use(call, conn);
+    else
+        connect_anew(call);
+}
+
+static void on_connected(void *arg, const struct connect_outcome *outcome)
+{
+    struct http_call *call = arg;
+
+    call->connect = NULL;
+    if (outcome->err)
+        finish(call, outcome->err, outcome->detail);
+    else
+        use(call, outcome->conn);
+}
+
+/* A server may close a kept connection just when it is used again. If it said nothing, the request
+ * goes out once more on a new one. True: it does. */
+static bool retry(struct http_call *call)
+{
+    if (!call->is_kept || (call->send_once && call->is_sent_told))
+        return false;
+    call->is_kept = false;
+    call->sent = 0;
+    conn_close(TAKE(call->conn), true);
+    set_state(call, CALL_CONNECT);
+    connect_anew(call);
+    return true;
+}
+
+/* ---- SEND ---- */
+
+static void on_sent(struct http_call *call)
+{
+    set_state(call, CALL_HEAD);
+    if (call->is_sent_told)
+        return;
+    call->is_sent_told = true;
+    if (call->handler->on_sent)
+        call->handler->on_sent(call->arg);
+}
+
+static void send_request(struct http_call *call)
+{
+    size_t head = call->request.n;
+    struct str parts[] = {
+        str_from(buf_str(&call->request), call->sent),
+        str_from(call->body, call->sent > head ? call->sent - head : 0),
+    };
+    size_t first = parts[0].n == 0;
+    size_t n = COUNT_OF(parts) - first - (parts[1].n == 0);
+    size_t written;
+    enum err err = conn_write(call->conn, parts + first, n, &written);
+
+    call->sent += written;
+    call->any_sent = call->any_sent || written > 0;
+    /* The reader is told why, maybe by an answer that came before the end. */
+    if (err)
+        return;
+    if (call->sent == head + call->body.n)
+        on_sent(call);
+    else if (written > 0)
+        arm_deadline(call);
+}
+
+static void on_writable(void *arg)
+{
+    struct http_call *call = arg;
+
+    if (call->state == CALL_SEND)
+        send_request(call);
+}
+
+/* ---- HEAD ---- */
+
+static void take_body(struct http_call *call, struct str bytes);
+
+/* A final head was parsed into the client's scratch; `rest` stands behind it. */
+static void take_final(struct http_call *call, struct str rest)
+{
+    const struct http_head *h = &call->client->scratch;
+
+    call->can_keep = h->keep_alive && h->framing != HTTP_BODY_UNTIL_CLOSE;
+    call->responded = true;
+    http_body_init(&call->decoder, h);
+    set_state(call, CALL_BODY);
+    call->handler->on_head(call->arg, h);
+    if (call->state == CALL_BODY)
+        take_body(call, rest);
+}
+
+/* Takes heads off *in. ERR_AGAIN: no final one yet; ERR_PROTOCOL: the call failed. */
+static enum err find_final(struct http_call *call, struct str *in)
+{
+    struct http_head *h = &call->client->scratch;
+    struct http_refusal why;
+    size_t used;
+    enum err err;
+
+    do {
+        err = http_parse_response(*in, call->method, &call->scanned, h, &used, &why);
+        if (err == ERR_AGAIN && in->n < call->client->limits.max_head)
+            return ERR_AGAIN;
+        if (err == ERR_AGAIN || (!err && used > call->client->limits.max_head)) {
+            fail(call, ERR_PROTOCOL, "sent a response head of more than %zu bytes",
+                 call->client->limits.max_head);
+            return ERR_PROTOCOL;
+        }
+        if (err || h->status == 101) {
+            fail(call, ERR_PROTOCOL, "sent an answer that is no valid HTTP: %s",
+                 err ? why.what : "it switches protocols unasked");
+            return ERR_PROTOCOL;
+        }
+        call->scanned = 0;
+        *in = str_from(*in, used);
+    } while (h->status < 200);
+    return ERR_NONE;
+}
+
+/* What is left of the bytes of an incomplete head. */
+static void keep_head(struct http_call *call, struct str in)
+{
+    if (call->in.n > 0)
+        buf_consume(&call->in, call->in.n - in.n);
+    else if (buf_add(&call->in, in))
+        fail(call, ERR_NOMEM, "answers, but the memory limit is reached");
+}
+
+/* Parses where the bytes are; only a head that comes in pieces is gathered. */
+static void take_heads(struct http_call *call, struct str bytes)
+{
+    struct buf gathered;
+    struct str in = bytes;
+    enum err err;
+
+    if (call->in.n > 0 && buf_add(&call->in, bytes)) {
+        fail(call, ERR_NOMEM, "answers, but the memory limit is reached");
+        return;
+    }
+    if (call->in.n > 0)
+        in = buf_str(&call->in);
+    err = find_final(call, &in);
+    if (err == ERR_AGAIN)
+        keep_head(call, in);
+    if (err)
+        return;
+    gathered = call->in;
+    buf_init(&call->in, gathered.max);
+    take_final(call, in);
+    buf_deinit(&gathered);
+}
+
+/* ---- BODY ---- */
+
+static void hold(struct http_call *call, struct str bytes)
+{
+    conn_read_stop(call->conn);
+    timer_disarm(&call->timer);
+    if (buf_add(&call->in, bytes))
+        fail(call, ERR_NOMEM, "answers, but the memory limit is reached");
+}
+
+static void take_body(struct http_call *call, struct str bytes)
+{
+    struct str piece;
+
+    while (call->state == CALL_BODY && !call->decoder.done && !call->is_paused) {
+        enum err err = http_body_next(&call->decoder, &bytes, &piece);
+        if (err) {
+            fail(call, ERR_PROTOCOL, "sent an answer that is no valid HTTP: broken chunks");
+            return;
+        }
+        if (piece.n == 0)
+            break;
+        call->handler->on_body(call->arg, piece);
+    }
+    if (call->state != CALL_BODY)
+        return;
+    if (call->decoder.done)
+        succeed(call, bytes);
+    else if (call->is_paused)
+        hold(call, bytes);
+    else
+        arm_deadline(call);
+}
+
+void http_call_pause(struct http_call *call)
+{
+    call->is_paused = true;
+    if (call->state != CALL_BODY)
+        return;
+    conn_read_stop(call->conn);
+    timer_disarm(&call->timer);
+}
+
+void http_call_resume(struct http_call *call)
+{
+    if (!call->is_paused)
+        return;
+    call->is_paused = false;
+    if (call->state == CALL_BODY)
+        loop_defer(call->client->loop, &call->task);
+}
+
+static void go_on(struct http_call *call)
+{
+    struct buf held = call->in;
+
+    buf_init(&call->in, held.max);
+    take_body(call, buf_str(&held));
+    buf_deinit(&held);
+    if (call->state == CALL_BODY && !call->is_paused)
+        conn_read_start(call->conn);
+}
+
+/* ---- events ---- */
+
+static void on_task(void *arg)
+{
+    struct http_call *call = arg;
+
+    if (call->state == CALL_CONNECT)
+        begin(call);
+    else if (call->state == CALL_BODY && !call->is_paused)
+        go_on(call);
+}
+
+static void on_end(struct http_call *call, enum err err)
+{
+    if (call->state == CALL_BODY && err == ERR_CLOSED && !http_body_eof(&call->decoder)) {
+        succeed(call, STR(""));
+        return;
+    }
+    if (call->state == CALL_BODY || call->any_received) {
+        fail(call, err, "ended the connection in the middle of its answer (%s)", err_text(err));
+        return;
+    }
+    if (!retry(call))
+        fail(call, err, "ended the connection without an answer (%s)", err_text(err));
+}
+
+static void on_read(void *arg, enum err err, struct str bytes)
+{
+    struct http_call *call = arg;
+
+    if (err) {
+        on_end(call, err);
+        return;
+    }
+    call->any_received = true;
+    if (call->state == CALL_BODY)
+        take_body(call, bytes);
+    else
+        take_heads(call, bytes);
+}
+
+static void on_deadline(void *arg)
+{
+    struct http_call *call = arg;
+
+    if (call->state == CALL_SEND)
+        fail(call, ERR_TIMEOUT, "did not take the request in %" PRId64 " ms",
+             call->head_timeout_ms);
+    else if (call->state == CALL_HEAD)
+        fail(call, ERR_TIMEOUT, "did not answer in %" PRId64 " ms", call->head_timeout_ms);
+    else
+        fail(call, ERR_TIMEOUT, "sent nothing more of its answer for %" PRId64 " ms",
+             call->idle_timeout_ms);
+}

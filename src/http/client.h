@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/1.1 client on one loop with a pool of kept connections. A call sends one request and
+ * delivers the response as it comes; every phase has a deadline, and it can be canceled at
+ * any point. A kept connection that proves stale before any byte of an answer is
+ * replaced once (see send_once). Redirects are not followed, nothing is decompressed
+ * (Accept-Encoding: identity).
+ *
+ *     CONNECT --> SEND --> HEAD --> BODY --> DONE
+ */
+#pragma once
+
+#include "http/message.h"
+#include "http/url.h"
+#include "net/connector.h"
+
+struct http_client;
+struct http_call;
+
+struct http_client_limits {
+    size_t max_idle;         /* kept connections per endpoint; default 64 */
+    int64_t idle_timeout_ms; /* how long one is kept; default 30,000 */
+    size_t max_head;         /* bytes of a response head; default 64 KiB */
+};
+void http_client_limits_default(struct http_client_limits *limits);
+
+struct http_client *http_client_new(struct connector *connector,
+                                    const struct http_client_limits *limits);
+
+/* Closes kept connections; all calls must have ended or been canceled. NULL is fine. */
+void http_client_free(struct http_client *c);
+struct loop *http_client_loop(const struct http_client *c);
+struct connector *http_client_connector(const struct http_client *c);
+
+struct http_call_params {
+    const struct url *url; /* where; its path goes before `target` */
+    enum http_method method;
+    struct str target;                 /* "/v1/client?x=y" */
+    const struct http_header *headers; /* besides Host and Content-Length; they may replace
+                                          Accept-Encoding and User-Agent; copied */
+    size_t n_headers;
+    struct str body;            /* borrowed until the call ended */
+    int64_t connect_timeout_ms; /* all three above 0 */
+    int64_t head_timeout_ms;    /* from the last byte sent to the end of the response's head */
+    int64_t idle_timeout_ms;    /* between pieces of the body */
+    bool send_once; /* what was sent whole goes out on no other connection: it may have arrived */
+};
+
+/* How a call ended. Strings live during the callback. */
+struct http_outcome {
+    enum err err; /* ERR_NONE: the whole response came. ERR_PROTOCOL: the answer was no valid HTTP.
+                     ERR_BAD_INPUT: the target or a header has bytes that must not be sent */
+    bool certainly_unsent; /* no byte of the request was handed to a connection */
+    bool responded;        /* a response head was delivered */
+    const char *detail;    /* on error, for people: what happened, to which host */
+};
+
+struct http_call_handler {
+    void (*on_sent)(
+        void *arg); /* the last byte of the request was handed to the kernel. Optional */
+    void (*on_head)(void *arg,
+                    const struct http_head *head); /* a final response (1xx are passed over); slices
+                                                      live during the call */
+    void (*on_body)(void *arg, struct str bytes);  /* decoded; lives during the call */
+    void (*on_done)(void *arg,
+                    const struct http_outcome *outcome); /* exactly once, last, unless canceled */
+};
+
+/* Never calls back before it returned. `handler` is static. */
+struct http_call *http_call_start(struct http_client *c, const struct http_call_params *params,
+                                  const struct http_call_handler *handler, void *arg);
+
+/* Whether no byte of its request was handed to a connection so far. */
+bool http_call_is_unsent(const struct http_call *call);
+
+/* No callback from now on; the connection is closed unless the response was complete. */
+void http_call_cancel(struct http_call *call);
+
+/* Stops and goes on reading the body (back-pressure); the idle deadline rests meanwhile. */
+void http_call_pause(struct http_call *call);
+void http_call_resume(struct http_call *call);
+
+/* Kept connections now. */
+size_t http_client_idle(const struct http_client *c);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Heads of requests. What a caller gives is checked here, so that nothing it got from a user can
+ * end a line early. */
+#include "http/client_internal.h"
+
+static bool has_header(const struct http_call_params *p, const char *name)
+{
+    for (size_t i = 0; i < p->n_headers; i++)
+        if (str_eq_nocase(p->headers[i].name, str_of(name)))
+            return true;
+    return false;
+}
+
+static bool is_visible(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] <= ' ' || s.p[i] > '~')
+            return false;
+    return true;
+}
+
+static bool wants_length(const struct http_call_params *p)
+{
+    return p->body.n > 0 || p->method == HTTP_POST || p->method == HTTP_PUT ||
+           p->method == HTTP_PATCH;
+}
+
+static enum err check(const struct http_call_params *p)
+{
+    if (!is_visible(p->target) || p->target.n + strlen(p->url->path) == 0)
+        return ERR_BAD_INPUT;
+    for (size_t i = 0; i < p->n_headers; i++)
+        if (!http_name_is_safe(p->headers[i].name) || !http_value_is_safe(p->headers[i].value))
+            return ERR_BAD_INPUT;
+    return ERR_NONE;
+}
+
+static enum err add_ours(struct buf *out, const struct http_call_params *p)
+{
+    enum err err = ERR_NONE;
+
+    if (!has_header(p, "accept-encoding"))
+        err = buf_add(out, STR("Accept-Encoding: identity\r\n"));
+    if (!err && !has_header(p, "user-agent"))
+        err = buf_add(out, STR("User-Agent: enginelabs-2api\r\n"));
+    if (!err && wants_length(p))
+        err = buf_addf(out, "Content-Length: %zu\r\n", p->body.n);
+    return err;
+}
+
+enum err client_write_head(struct buf *out, const struct http_call_params *p)
+{
+    char host[HOST_MAX + 9];
+    enum err err = check(p);
+
+    if (!err)
+        err = buf_addf(out, "%s %s%.*s HTTP/1.1\r\nHost: %s\r\n", http_method_name(p->method),
+                       p->url->path, STR_ARGS(p->target), url_host_header(p->url, host));
+    if (!err)
+        err = add_ours(out, p);
+    for (size_t i = 0; i < p->n_headers && !err; i++)
+        err = buf_addf(out, "%.*s: %.*s\r\n", STR_ARGS(p->headers[i].name),
+                       STR_ARGS(p->headers[i].value));
+    if (!err)
+        err = buf_add(out, STR("\r\n"));
+    return err;
+}
