@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every dialect decodes to. Slices point into the body that was read, or into
+ * the exchange's arena where escapes had to be decoded.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/str.h"
+
+enum chat_role { CHAT_SYSTEM, CHAT_DEVELOPER, CHAT_USER, CHAT_ASSISTANT, CHAT_TOOL };
+
+/* "system", "developer", "user", "assistant", "tool" */
+const char *chat_role_name(enum chat_role role);
+
+enum chat_part_type { CHAT_PART_TEXT, CHAT_PART_IMAGE };
+
+struct chat_part {
+    enum chat_part_type type;
+    struct str text; /* decoded text; of an image its URL or data URL */
+};
+
+struct chat_tool_call {
+    struct str id;
+    struct str name;
+    struct str arguments; /* decoded: the JSON text of the arguments */
+};
+
+struct chat_message {
+    enum chat_role role;
+    struct chat_part *parts;
+    size_t n_parts;
+    struct chat_tool_call *tool_calls; /* assistant */
+    size_t n_tool_calls;
+    struct str tool_call_id; /* tool */
+};
+
+struct chat_request {
+    struct str model; /* as the client named it; empty: DEFAULT_MODEL */
+    struct chat_message *messages;
+    size_t n_messages; /* at least 1 */
+    bool stream;
+    bool include_usage; /* stream_options.include_usage */
+};
+
+/* All text parts of a message joined (without separator); in `a` when there is more than one. */
+struct str chat_message_text(const struct chat_message *m, struct arena *a);
