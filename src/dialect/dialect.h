@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A dialect is one client-facing API shape: it decodes a body into a chat request and encodes
+ * events and errors into that API's bytes. Pure translation: no I/O, no clock.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "chat/event.h"
+#include "chat/request.h"
+
+/* What an answer needs besides its events; lives as long as the encoder. */
+struct dialect_answer {
+    const struct chat_request *request;
+    struct arena *arena; /* for what an encoder builds once an answer */
+    struct str model;    /* as the client named it, or the default */
+    struct str id;       /* "chatcmpl-..." is made of it */
+    int64_t created_s;   /* seconds since 1970 */
+};
+
+/* A whole answer, for clients that do not stream. */
+struct dialect_whole {
+    struct str text;
+    struct str reasoning;
+    enum chat_finish finish;
+    struct chat_usage usage;
+};
+
+struct dialect_ops {
+    const char *name;    /* "openai_chat" */
+    size_t encoder_size; /* bytes of a zeroed encoder */
+
+    /* Fills `ret` from `body`; false with *ret_failure set (FAILURE_BAD_REQUEST and its param). */
+    bool (*decode)(struct str body, struct arena *a, struct chat_request *ret,
+                   struct failure *ret_failure);
+
+    /* All append to `out`; ERR_TOO_BIG or ERR_NOMEM are its. */
+    enum err (*stream_begin)(void *encoder, const struct dialect_answer *answer, struct buf *out);
+    enum err (*stream_text)(void *encoder, struct str text, struct buf *out);
+    enum err (*stream_reasoning)(void *encoder, struct str text, struct buf *out);
+    enum err (*stream_finish)(void *encoder, enum chat_finish finish,
+                              const struct chat_usage *usage, struct buf *out);
+    enum err (*stream_error)(void *encoder, const struct failure *failure, struct buf *out);
+    enum err (*stream_keepalive)(void *encoder, struct buf *out);
+
+    enum err (*whole)(const struct dialect_answer *answer, const struct dialect_whole *whole,
+                      struct buf *out);
+
+    /* The error body of this API. */
+    enum err (*error)(const struct failure *failure, struct buf *out);
+};
+
+extern const struct dialect_ops dialect_openai_chat;

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * OpenAI's chat completions: what goes out. All chunks of a stream begin with the same bytes (id,
+ * time, model), which are built once; a piece of text is then its escapes between copies. A
+ * function that fails leaves the buffer as it was, so that half a chunk never goes out.
+ */
+#include "dialect/openai_chat_decode.h"
+#include "json/writer.h"
+
+/* The one choice of a chunk, around its delta. */
+#define DELTA "{\"index\":0,\"delta\":{"
+#define DELTA_END "},\"logprobs\":null,\"finish_reason\":null}"
+
+struct encoder {
+    struct str prefix; /* "data: {"id":...,"choices":[", in the answer's arena */
+    struct str ending; /* from behind the choices to the end of the event */
+    bool include_usage;
+};
+
+static const char *finish_name(enum chat_finish finish)
+{
+    static const char *const names[] = {
+        [CHAT_FINISH_STOP] = "stop",
+        [CHAT_FINISH_LENGTH] = "length",
+        [CHAT_FINISH_TOOL_CALLS] = "tool_calls",
+        [CHAT_FINISH_FILTER] = "content_filter",
+    };
+
+    BUG_ON((size_t)finish >= COUNT_OF(names));
+    return names[finish];
+}
+
+/* ---- streams ---- */
+
+static enum err add_prefix(const struct dialect_answer *answer, struct buf *out)
+{
+    enum err err = buf_addf(out,
+                            "data: {\"id\":\"chatcmpl-%.*s\",\"object\":\"chat.completion.chunk\","
+                            "\"created\":%lld,\"model\":\"",
+                            STR_ARGS(answer->id), (long long)answer->created_s);
+
+    if (!err)
+        err = json_escape_add(out, answer->model);
+    if (!err)
+        err = buf_add(out, STR("\",\"choices\":["));
+    return err;
+}
+
+static enum err build_prefix(struct encoder *e, const struct dialect_answer *answer)
+{
+    enum { FIXED_MAX = 256, ESCAPED_MAX = 6 };
+    struct buf b;
+    enum err err;
+    char *p;
+
+    buf_init(&b, FIXED_MAX + answer->id.n + ESCAPED_MAX * answer->model.n);
+    err = add_prefix(answer, &b);
+    p = err ? NULL : arena_try(answer->arena, b.n);
+    if (p) {
+        memcpy(p, b.p, b.n);
+        e->prefix = (struct str){ p, b.n };
+    }
+    buf_deinit(&b);
+    return err || p ? err : ERR_NOMEM;
+}
+
+/* A chunk of one choice: `head`, the escaped `text`, `tail`. */
+static enum err add_chunk(const struct encoder *e, struct str head, struct str text,
+                          struct str tail, struct buf *out)
+{
+    size_t before = out->n;
+    enum err err = buf_add(out, e->prefix);
+
+    if (!err)
+        err = buf_add(out, head);
+    if (!err)
+        err = json_escape_add(out, text);
+    if (!err)
+        err = buf_add(out, tail);
+    if (!err)
+        err = buf_add(out, e->ending);
+    if (err)
+        buf_truncate(out, before);
+    return err;
+}
+
+static enum err stream_begin(void *encoder, const struct dialect_answer *answer, struct buf *out)
+{
+    struct encoder *e = encoder;
+    enum err err = build_prefix(e, answer);
+
+    if (err)
+        return err;
+    e->include_usage = answer->request->include_usage;
+    e->ending = e->include_usage ? STR("],\"usage\":null}\n\n") : STR("]}\n\n");
+    return add_chunk(e, STR(DELTA "\"role\":\"assistant\",\"content\":\""), STR(""),
+                     STR("\"" DELTA_END), out);
+}
+
+static enum err stream_text(void *encoder, struct str text, struct buf *out)
+{
+    return add_chunk(encoder, STR(DELTA "\"content\":\""), text, STR("\"" DELTA_END), out);
+}
+
+static enum err stream_reasoning(void *encoder, struct str text, struct buf *out)
+{
+    return add_chunk(encoder, STR(DELTA "\"reasoning_content\":\""), text, STR("\"" DELTA_END),
+                     out);
+}
+
+static void write_usage(struct json_writer *w, const struct chat_usage *usage)
+{
+    json_w_object(w);
+    json_w_member_int(w, "prompt_tokens", usage->prompt_tokens);
+    json_w_member_int(w, "completion_tokens", usage->completion_tokens);
+    json_w_member_int(w, "total_tokens", usage->prompt_tokens + usage->completion_tokens);
+    json_w_key(w, "completion_tokens_details");
+    json_w_object(w);
+    json_w_member_int(w, "reasoning_tokens", usage->reasoning_tokens);
+    json_w_object_end(w);
+    json_w_object_end(w);
+}
+
+static enum err add_usage_chunk(const struct encoder *e, const struct chat_usage *usage,
+                                struct buf *out)
+{
+    enum err err = buf_add(out, e->prefix);
+    struct json_writer w;
+
+    if (!err)
+        err = buf_add(out, STR("],\"usage\":"));
+    if (err)
+        return err;
+    json_w_init(&w, out);
+    write_usage(&w, usage);
+    err = json_w_end(&w);
+    if (!err)
+        err = buf_add(out, STR("}\n\n"));
+    return err;
+}
+
+static enum err stream_finish(void *encoder, enum chat_finish finish,
+                              const struct chat_usage *usage, struct buf *out)
+{
+    const struct encoder *e = encoder;
+    size_t before = out->n;
+    enum err err = add_chunk(e, STR(DELTA "},\"logprobs\":null,\"finish_reason\":\""),
+                             str_of(finish_name(finish)), STR("\"}"), out);
+
+    if (!err && e->include_usage && usage)
+        err = add_usage_chunk(e, usage, out);
+    if (!err)
+        err = buf_add(out, STR("data: [DONE]\n\n"));
+    if (err)
+        buf_truncate(out, before);
+    return err;
+}
+
+static enum err stream_keepalive(UNUSED void *encoder, struct buf *out)
+{
+    return buf_add(out, STR(": keep-alive\n\n"));
+}
+
+/* ---- errors ---- */
+
+static void write_str_or_null(struct json_writer *w, const char *name, struct str s)
+{
+    json_w_key(w, name);
+    if (s.n > 0)
+        json_w_str(w, s);
+    else
+        json_w_null(w);
+}
+
+static enum err write_error(const struct failure *failure, struct buf *out)
+{
+    const struct failure_row *row = failure_row(failure->kind);
+    size_t before = out->n;
+    struct json_writer w;
+    enum err err;
+
+    json_w_init(&w, out);
+    json_w_object(&w);
+    json_w_key(&w, "error");
+    json_w_object(&w);
+    json_w_member_str(&w, "message", failure->message);
+    json_w_member_str(&w, "type", str_of(row->type));
+    write_str_or_null(&w, "param", failure->param);
+    write_str_or_null(&w, "code", str_of(row->code));
+    json_w_object_end(&w);
+    json_w_object_end(&w);
+    err = json_w_end(&w);
+    if (err)
+        buf_truncate(out, before);
+    return err;
+}
+
+static enum err stream_error(UNUSED void *encoder, const struct failure *failure, struct buf *out)
+{
+    size_t before = out->n;
+    enum err err = buf_add(out, STR("data: "));
+
+    if (!err)
+        err = write_error(failure, out);
+    if (!err)
+        err = buf_add(out, STR("\n\n"));
+    if (err)
+        buf_truncate(out, before);
+    return err;
+}
+
+/* ---- whole answers ---- */
+
+static void write_message(struct json_writer *w, const struct dialect_whole *whole)
+{
+    json_w_key(w, "message");
+    json_w_object(w);
+    json_w_member_str(w, "role", STR("assistant"));
+    json_w_member_str(w, "content", whole->text);
+    if (whole->reasoning.n > 0)
+        json_w_member_str(w, "reasoning_content", whole->reasoning);
+    json_w_key(w, "refusal");
+    json_w_null(w);
+    json_w_object_end(w);
+}
+
+static void write_choices(struct json_writer *w, const struct dialect_whole *whole)
+{
+    json_w_key(w, "choices");
+    json_w_array(w);
+    json_w_object(w);
+    json_w_member_int(w, "index", 0);
+    write_message(w, whole);
+    json_w_key(w, "logprobs");
+    json_w_null(w);
+    json_w_member_str(w, "finish_reason", str_of(finish_name(whole->finish)));
+    json_w_object_end(w);
+    json_w_array_end(w);
+}
+
+static enum err write_whole(const struct dialect_answer *answer, const struct dialect_whole *whole,
+                            struct buf *out)
+{
+    size_t before = out->n;
+    struct json_writer w;
+    enum err err;
+
+    json_w_init(&w, out);
+    json_w_object(&w);
+    json_w_member_str(&w, "id", arena_printf(answer->arena, "chatcmpl-%.*s", STR_ARGS(answer->id)));
+    json_w_member_str(&w, "object", STR("chat.completion"));
+    json_w_member_int(&w, "created", answer->created_s);
+    json_w_member_str(&w, "model", answer->model);
+    write_choices(&w, whole);
+    json_w_key(&w, "usage");
+    write_usage(&w, &whole->usage);
+    json_w_key(&w, "system_fingerprint");
+    json_w_null(&w);
+    json_w_object_end(&w);
+    err = json_w_end(&w);
+    if (err)
+        buf_truncate(out, before);
+    return err;
+}
+
+const struct dialect_ops dialect_openai_chat = {
+    .name = "openai_chat",
+    .encoder_size = sizeof(struct encoder),
+    .decode = openai_chat_decode,
+    .stream_begin = stream_begin,
+    .stream_text = stream_text,
+    .stream_reasoning = stream_reasoning,
+    .stream_finish = stream_finish,
+    .stream_error = stream_error,
+    .stream_keepalive = stream_keepalive,
+    .whole = write_whole,
+    .error = write_error,
+};

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The messages of a chat completion. Members come in any order, so a message and a part are
+ * gathered first and judged when they are whole. A value that was not there is of type JSON_NONE.
+ */
+#include "dialect/openai_chat_decode.h"
+
+/* How much of a client's own text an error message repeats. */
+enum { QUOTED_MAX = 64 };
+
+/* A message in the making. */
+struct draft {
+    size_t index; /* in `messages` */
+    struct chat_message message;
+    enum json_type content;
+    struct json_value role;
+    struct json_value refusal;
+    struct json_value tool_call_id;
+};
+
+/* A part in the making. */
+struct part_draft {
+    struct json_value type;
+    struct json_value text;
+    struct json_value refusal;
+    struct json_value url;
+};
+
+struct call_draft {
+    struct json_value id;
+    struct json_value name;
+    struct json_value arguments;
+};
+
+/* "messages[2]" and `rest` behind it. */
+static struct str message_param(struct decoder *d, const struct draft *m, const char *rest)
+{
+    return arena_printf(d->arena, "messages[%zu]%s", m->index, rest);
+}
+
+static struct str part_param(struct decoder *d, const struct draft *m, const char *rest)
+{
+    return arena_printf(d->arena, "messages[%zu].content[%zu]%s", m->index, m->message.n_parts,
+                        rest);
+}
+
+static struct str call_param(struct decoder *d, const struct draft *m, const char *rest)
+{
+    return arena_printf(d->arena, "messages[%zu].tool_calls[%zu]%s", m->index,
+                        m->message.n_tool_calls, rest);
+}
+
+/* Refuses a word that should be one of a few. */
+static bool refuse_word(struct decoder *d, struct str param, struct str word, const char *want)
+{
+    word = str_sub(word, 0, QUOTED_MAX);
+    failure_set(d->failure, d->arena, FAILURE_BAD_REQUEST, "%.*s must be %s, not \"%.*s\".",
+                STR_ARGS(param), want, STR_ARGS(word));
+    d->failure->param = param;
+    return false;
+}
+
+/* ---- parts of content ---- */
+
+static void read_image_url(struct decoder *d, struct json_value *ret_url)
+{
+    struct str key;
+
+    *ret_url = (struct json_value){ .type = JSON_NONE };
+    if (!json_enter_object(&d->json)) {
+        json_skip(&d->json);
+        return;
+    }
+    while (json_next_member(&d->json, &key))
+        if (json_key_eq(key, STR("url")))
+            json_read(&d->json, ret_url);
+        else
+            json_skip(&d->json);
+}
+
+static void read_part_members(struct decoder *d, struct part_draft *p)
+{
+    struct str key;
+
+    while (json_next_member(&d->json, &key))
+        if (json_key_eq(key, STR("type")))
+            json_read(&d->json, &p->type);
+        else if (json_key_eq(key, STR("text")))
+            json_read(&d->json, &p->text);
+        else if (json_key_eq(key, STR("refusal")))
+            json_read(&d->json, &p->refusal);
+        else if (json_key_eq(key, STR("image_url")))
+            read_image_url(d, &p->url);
+        else
+            json_skip(&d->json);
+}
+
+/* A part of `type` whose text is the value `v` of the member `name`. */
+static bool add_part(struct decoder *d, struct draft *m, enum chat_part_type type,
+                     const struct json_value *v, const char *name)
+{
+    struct chat_message *message = &m->message;
+    struct chat_part *parts;
+
+    if (v->type != JSON_STRING)
+        return decoder_expect(d, part_param(d, m, name), v->type, ALLOW_STRING, "a string");
+    parts = decoder_grow(d, message->parts, message->n_parts, sizeof(*parts));
+    if (!parts)
+        return false;
+    message->parts = parts;
+    parts[message->n_parts].type = type;
+    return decoder_text(d, v, &parts[message->n_parts++].text);
+}
+
+static bool judge_part(struct decoder *d, struct draft *m, const struct part_draft *p)
+{
+    struct str type;
+
+    if (p->type.type != JSON_STRING)
+        return decoder_expect(d, part_param(d, m, ".type"), p->type.type, ALLOW_STRING, "a string");
+    if (!decoder_text(d, &p->type, &type))
+        return false;
+    if (str_eq(type, STR("text")))
+        return add_part(d, m, CHAT_PART_TEXT, &p->text, ".text");
+    if (str_eq(type, STR("refusal")))
+        return add_part(d, m, CHAT_PART_TEXT, &p->refusal, ".refusal");
+    if (str_eq(type, STR("image_url")))
+        return add_part(d, m, CHAT_PART_IMAGE, &p->url, ".image_url.url");
+    return refuse_word(d, part_param(d, m, ".type"), type, "text, refusal or image_url");
+}
+
+static bool read_part(struct decoder *d, struct draft *m)
+{
+    struct part_draft p = { 0 };
+    enum json_type type = json_peek(&d->json);
+
+    if (!json_enter_object(&d->json))
+        return decoder_expect(d, part_param(d, m, ""), type, ALLOW_OBJECT, "an object");
+    read_part_members(d, &p);
+    return d->json.failed || judge_part(d, m, &p);
+}
+
+static bool read_content(struct decoder *d, struct draft *m)
+{
+    struct json_value v;
+
+    m->message.n_parts = 0;
+    m->content = json_peek(&d->json);
+    if (json_enter_array(&d->json)) {
+        while (json_next_item(&d->json))
+            if (!read_part(d, m))
+                return false;
+        return true;
+    }
+    json_read(&d->json, &v);
+    return v.type != JSON_STRING || add_part(d, m, CHAT_PART_TEXT, &v, "");
+}
+
+/* ---- tool calls ---- */
+
+static void read_function(struct decoder *d, struct call_draft *c)
+{
+    struct str key;
+
+    if (!json_enter_object(&d->json)) {
+        json_skip(&d->json);
+        return;
+    }
+    while (json_next_member(&d->json, &key))
+        if (json_key_eq(key, STR("name")))
+            json_read(&d->json, &c->name);
+        else if (json_key_eq(key, STR("arguments")))
+            json_read(&d->json, &c->arguments);
+        else
+            json_skip(&d->json);
+}
+
+static void read_call_members(struct decoder *d, struct call_draft *c)
+{
+    struct str key;
+
+    while (json_next_member(&d->json, &key))
+        if (json_key_eq(key, STR("id")))
+            json_read(&d->json, &c->id);
+        else if (json_key_eq(key, STR("function")))
+            read_function(d, c);
+        else
+            json_skip(&d->json);
+}
+
+static bool call_text(struct decoder *d, const struct draft *m, const struct json_value *v,
+                      const char *name, struct str *ret)
+{
+    if (v->type == JSON_STRING)
+        return decoder_text(d, v, ret);
+    return decoder_expect(d, call_param(d, m, name), v->type, ALLOW_STRING, "a string");
+}
+
+static bool judge_call(struct decoder *d, struct draft *m, const struct call_draft *c)
+{
+    struct chat_message *message = &m->message;
+    struct chat_tool_call *calls =
+        decoder_grow(d, message->tool_calls, message->n_tool_calls, sizeof(*calls));
+    struct chat_tool_call *call;
+
+    if (!calls)
+        return false;
+    message->tool_calls = calls;
+    call = &calls[message->n_tool_calls];
+    if (!call_text(d, m, &c->id, ".id", &call->id) ||
+        !call_text(d, m, &c->name, ".function.name", &call->name) ||
+        !call_text(d, m, &c->arguments, ".function.arguments", &call->arguments))
+        return false;
+    message->n_tool_calls++;
+    return true;
+}
+
+static bool read_tool_call(struct decoder *d, struct draft *m)
+{
+    struct call_draft c = { 0 };
+    enum json_type type = json_peek(&d->json);
+
+    if (!json_enter_object(&d->json))
+        return decoder_expect(d, call_param(d, m, ""), type, ALLOW_OBJECT, "an object");
+    read_call_members(d, &c);
+    return d->json.failed || judge_call(d, m, &c);
+}
+
+static bool read_tool_calls(struct decoder *d, struct draft *m)
+{
+    enum json_type type = json_peek(&d->json);
+
+    m->message.n_tool_calls = 0;
+    if (type == JSON_NULL)
+        json_skip(&d->json);
+    else if (!json_enter_array(&d->json))
+        return decoder_expect(d, message_param(d, m, ".tool_calls"), type, ALLOW_ARRAY, "an array");
+    else
+        while (json_next_item(&d->json))
+            if (!read_tool_call(d, m))
+                return false;
+    return true;
+}
+
+/* ---- messages ---- */
+
+static bool read_member(struct decoder *d, struct draft *m, struct str key)
+{
+    if (json_key_eq(key, STR("content")))
+        return read_content(d, m);
+    if (json_key_eq(key, STR("tool_calls")))
+        return read_tool_calls(d, m);
+    if (json_key_eq(key, STR("role")))
+        json_read(&d->json, &m->role);
+    else if (json_key_eq(key, STR("refusal")))
+        json_read(&d->json, &m->refusal);
+    else if (json_key_eq(key, STR("tool_call_id")))
+        json_read(&d->json, &m->tool_call_id);
+    else
+        json_skip(&d->json);
+    return true;
+}
+
+static bool judge_role(struct decoder *d, struct draft *m)
+{
+    struct str name;
+
+    if (m->role.type != JSON_STRING)
+        return decoder_expect(d, message_param(d, m, ".role"), m->role.type, ALLOW_STRING,
+                              "a string");
+    if (!decoder_text(d, &m->role, &name))
+        return false;
+    for (int role = CHAT_SYSTEM; role <= CHAT_TOOL; role++) {
+        m->message.role = (enum chat_role)role;
+        if (str_eq(name, str_of(chat_role_name(m->message.role))))
+            return true;
+    }
+    return refuse_word(d, message_param(d, m, ".role"), name,
+                       "system, developer, user, assistant or tool");
+}
+
+/* Only an assistant may have no content: when it called tools, or refused. */
+static bool judge_content(struct decoder *d, struct draft *m)
+{
+    if (m->message.role == CHAT_ASSISTANT && m->content <= JSON_NULL) {
+        if (m->refusal.type == JSON_STRING)
+            return add_part(d, m, CHAT_PART_TEXT, &m->refusal, "");
+        if (m->message.n_tool_calls > 0)
+            return true;
+    }
+    return m->content == JSON_STRING ||
+           decoder_expect(d, message_param(d, m, ".content"), m->content,
+                          ALLOW_STRING | ALLOW_ARRAY, "a string or an array of parts");
+}
+
+static bool judge_tool_call_id(struct decoder *d, struct draft *m)
+{
+    if (m->message.role != CHAT_TOOL)
+        return true;
+    if (m->tool_call_id.type == JSON_STRING)
+        return decoder_text(d, &m->tool_call_id, &m->message.tool_call_id);
+    return decoder_expect(d, message_param(d, m, ".tool_call_id"), m->tool_call_id.type,
+                          ALLOW_STRING, "a string");
+}
+
+static bool judge(struct decoder *d, struct draft *m)
+{
+    if (!judge_role(d, m) || !judge_content(d, m) || !judge_tool_call_id(d, m))
+        return false;
+    if (m->message.role != CHAT_ASSISTANT)
+        m->message.n_tool_calls = 0;
+    return true;
+}
+
+static bool read_message(struct decoder *d)
+{
+    struct chat_request *r = d->request;
+    struct draft m = { .index = r->n_messages };
+    enum json_type type = json_peek(&d->json);
+    struct chat_message *messages;
+    struct str key;
+
+    if (!json_enter_object(&d->json))
+        return decoder_expect(d, message_param(d, &m, ""), type, ALLOW_OBJECT, "an object");
+    while (json_next_member(&d->json, &key))
+        if (!read_member(d, &m, key))
+            return false;
+    if (d->json.failed)
+        return true;
+    messages = judge(d, &m) ? decoder_grow(d, r->messages, r->n_messages, sizeof(m.message)) : NULL;
+    if (!messages)
+        return false;
+    r->messages = messages;
+    r->messages[r->n_messages++] = m.message;
+    return true;
+}
+
+bool decoder_messages(struct decoder *d)
+{
+    enum json_type type = json_peek(&d->json);
+
+    d->request->n_messages = 0;
+    if (!json_enter_array(&d->json))
+        return decoder_expect(d, STR("messages"), type, ALLOW_ARRAY, "an array of messages");
+    while (json_next_item(&d->json))
+        if (!read_message(d))
+            return false;
+    return true;
+}
