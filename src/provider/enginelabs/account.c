@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The token's economy: whoever asks gets the current token, or stands in line; whoever finds no
+ * refresh running when one is due starts it on its own port. Its end calls the whole line.
+ */
+#include "provider/enginelabs/account.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "net/timer.h"
+
+enum {
+    CLOSE_GRACE_MS = 3000,    /* how long a closing port waits for its refresh */
+    RETRY_BEHIND_MS = 1000,   /* between refreshes behind a token that is still good */
+    TOKEN_LIFE_MAX_S = 86400, /* more is not believed */
+};
+
+struct account {
+    const struct enginelabs_config *config;
+    pthread_mutex_t lock; /* guards all below */
+    struct cookies jar;
+    struct clerk_session session; /* id "": not known yet */
+    struct token token;           /* jwt not set: none */
+    int64_t refresh_at_ms;        /* from then on the next token is fetched behind this one */
+    int64_t expires_at_ms;
+    bool is_refreshing; /* some port runs a sign-in */
+    bool is_signed_out;
+    struct notice signed_out;
+    struct list token_queue;
+    struct list lease_queue;
+    unsigned leases;
+};
+
+struct account_port {
+    struct account *account;
+    struct http_client *client;
+    struct loop *loop;
+    int64_t connect_timeout_ms;
+    int64_t answer_timeout_ms;
+    struct signin *signin; /* running here */
+    struct timer grace;
+    struct task retire;
+    void (*closed)(void *arg); /* NULL while open */
+    void *closed_arg;
+};
+
+void token_deinit(struct token *t)
+{
+    secret_deinit(&t->jwt);
+    *t = (struct token){ 0 };
+}
+
+static void token_copy(struct token *to, const struct token *from)
+{
+    secret_set(&to->jwt, secret_reveal(&from->jwt));
+    str_to_z(str_of(from->user_id), to->user_id, sizeof(to->user_id));
+    str_to_z(str_of(from->organization_id), to->organization_id, sizeof(to->organization_id));
+}
+
+static void lock(struct account *a)
+{
+    BUG_ON(pthread_mutex_lock(&a->lock));
+}
+
+static void unlock(struct account *a)
+{
+    BUG_ON(pthread_mutex_unlock(&a->lock));
+}
+
+/* A jar that cannot be used is known from the start; nobody needs to ask the service. */
+static void refuse_cookie(struct account *a, enum err err)
+{
+    a->is_signed_out = true;
+    a->signed_out.kind = FAILURE_UPSTREAM_AUTH;
+    snprintf(
+        a->signed_out.message, sizeof(a->signed_out.message),
+        "The cookie of account \"%s\" of upstream \"%s\" cannot be used (%s). Set CLERK_COOKIE "
+        "to the Cookie header of a browser that is signed in at %s, or to the value of its "
+        "__client cookie.",
+        a->config->account, a->config->name, err_text(err), a->config->origin);
+}
+
+struct account *account_new(const struct enginelabs_config *config)
+{
+    struct account *a = mem_new(struct account);
+    enum err err;
+
+    a->config = config;
+    BUG_ON(pthread_mutex_init(&a->lock, NULL));
+    list_init(&a->token_queue);
+    list_init(&a->lease_queue);
+    err = cookies_load(&a->jar, secret_reveal(&config->cookie));
+    if (err)
+        refuse_cookie(a, err);
+    return a;
+}
+
+void account_free(struct account *a)
+{
+    if (!a)
+        return;
+    BUG_ON(a->leases || !list_is_empty(&a->token_queue) || !list_is_empty(&a->lease_queue));
+    token_deinit(&a->token);
+    cookies_deinit(&a->jar);
+    pthread_mutex_destroy(&a->lock);
+    mem_free(a);
+}
+
+bool account_is_ready(struct account *a, char *why)
+{
+    bool ready;
+
+    lock(a);
+    ready = !a->is_signed_out;
+    unlock(a);
+    if (!ready)
+        snprintf(why, 128, "account \"%.40s\" is signed out: renew CLERK_COOKIE",
+                 a->config->account);
+    return ready;
+}
+
+struct account_port *account_port_open(struct account *a, struct http_client *client,
+                                       int64_t connect_timeout_ms, int64_t answer_timeout_ms)
+{
+    struct account_port *p = mem_new(struct account_port);
+
+    p->account = a;
+    p->client = client;
+    p->loop = http_client_loop(client);
+    p->connect_timeout_ms = connect_timeout_ms;
+    p->answer_timeout_ms = answer_timeout_ms;
+    return p;
+}
+
+static void retire(void *arg)
+{
+    struct account_port *p = arg;
+    void (*closed)(void *) = p->closed;
+    void *closed_arg = p->closed_arg;
+
+    mem_free(p);
+    closed(closed_arg);
+}
+
+/* Calls the whole line; under the lock. */
+static void call_all(struct list *queue, const struct notice *notice)
+{
+    while (wait_call_first(queue, notice))
+        ;
+}
+
+static void on_grace(void *arg)
+{
+    struct account_port *p = arg;
+    struct account *a = p->account;
+
+    signin_cancel(p->signin);
+    p->signin = NULL;
+    lock(a);
+    a->is_refreshing = false;
+    call_all(&a->token_queue, NULL);
+    unlock(a);
+    loop_defer(p->loop, &p->retire);
+}
+
+void account_port_close(struct account_port *p, void (*closed)(void *arg), void *arg)
+{
+    p->closed = closed;
+    p->closed_arg = arg;
+    task_init(&p->retire, retire, p);
+    if (p->signin)
+        timer_arm(p->loop, &p->grace, CLOSE_GRACE_MS, on_grace, p);
+    else
+        loop_defer(p->loop, &p->retire);
+}
+
+static void on_cookies(void *arg, const struct cookies *jar)
+{
+    struct account_port *p = arg;
+
+    lock(p->account);
+    cookies_copy(&p->account->jar, jar);
+    unlock(p->account);
+}
+
+/* Under the lock. */
+static void take_token(struct account *a, const struct signin_result *result, int64_t now_ms)
+{
+    const struct jwt_claims *c = result->claims;
+    const char *organization = a->config->organization_id;
+    int64_t life_ms = c->expires_s - c->issued_s;
+
+    life_ms = (life_ms < TOKEN_LIFE_MAX_S ? life_ms : TOKEN_LIFE_MAX_S) * 1000;
+    if (!organization)
+        organization =
+            c->organization_id[0] ? c->organization_id : result->session->organization_id;
+    secret_set(&a->token.jwt, result->jwt);
+    str_to_z(str_of(c->user_id), a->token.user_id, sizeof(a->token.user_id));
+    str_to_z(str_of(organization), a->token.organization_id, sizeof(a->token.organization_id));
+    a->session = *result->session;
+    a->expires_at_ms = now_ms + life_ms;
+    a->refresh_at_ms = now_ms + life_ms / 4 * 3;
+    a->is_signed_out = false;
+}
+
+/* Under the lock. */
+static void take_failure(struct account *a, const struct signin_result *result,
+                         const struct notice *notice, int64_t now_ms)
+{
+    int64_t wait_ms = notice->retry_after_ms;
+
+    a->refresh_at_ms = now_ms + (wait_ms > RETRY_BEHIND_MS ? wait_ms : RETRY_BEHIND_MS);
+    if (!result->is_signed_out)
+        return;
+    token_deinit(&a->token);
+    a->session = (struct clerk_session){ 0 };
+    a->is_signed_out = true;
+    a->signed_out = *notice;
+}
+
+static void on_signed_in(void *arg, const struct signin_result *result)
+{
+    struct account_port *p = arg;
+    struct account *a = p->account;
+    int64_t now_ms = loop_now_ms(p->loop);
+    struct notice notice = { 0 };
+
+    p->signin = NULL;
+    if (result->failure)
+        notice_set(&notice, result->failure);
+    lock(a);
+    a->is_refreshing = false;
+    if (result->failure)
+        take_failure(a, result, &notice, now_ms);
+    else
+        take_token(a, result, now_ms);
+    call_all(&a->token_queue, result->failure ? &notice : NULL);
+    unlock(a);
+    if (p->closed) {
+        timer_disarm(&p->grace);
+        loop_defer(p->loop, &p->retire);
+    }
+}
+
+/* Whoever set is_refreshing calls this, outside the lock; nobody else touches jar and session
+ * meanwhile. */
+static void refresh(struct account_port *p)
+{
+    static const struct signin_handler handler = { on_cookies, on_signed_in };
+    struct account *a = p->account;
+    struct cookies jar = { 0 };
+    struct clerk_session session;
+
+    lock(a);
+    cookies_copy(&jar, &a->jar);
+    session = a->session;
+    unlock(a);
+    p->signin = signin_start(&(struct signin_params){ .config = a->config,
+                                                      .client = p->client,
+                                                      .jar = &jar,
+                                                      .session = session.id[0] ? &session : NULL,
+                                                      .connect_timeout_ms = p->connect_timeout_ms,
+                                                      .answer_timeout_ms = p->answer_timeout_ms },
+                             &handler, p);
+    cookies_deinit(&jar);
+}
+
+/* Under the lock: whether the caller is the one who must refresh now. */
+static bool claim_refresh(struct account *a)
+{
+    if (a->is_refreshing)
+        return false;
+    a->is_refreshing = true;
+    return true;
+}
+
+enum account_answer account_token(struct account_port *p, struct token *ret_token,
+                                  struct notice *ret_notice, struct wait *w, on_wake *wake,
+                                  void *arg)
+{
+    struct account *a = p->account;
+    int64_t now_ms = loop_now_ms(p->loop);
+    enum account_answer answer;
+    bool is_mine = false;
+
+    BUG_ON(p->closed);
+    lock(a);
+    if (a->is_signed_out) {
+        *ret_notice = a->signed_out;
+        answer = ACCOUNT_FAILED;
+    } else if (secret_is_set(&a->token.jwt) && now_ms < a->expires_at_ms) {
+        token_copy(ret_token, &a->token);
+        is_mine = now_ms >= a->refresh_at_ms && claim_refresh(a);
+        answer = ACCOUNT_READY;
+    } else {
+        wait_begin(w, &a->token_queue, p->loop, wake, arg);
+        is_mine = claim_refresh(a);
+        answer = ACCOUNT_WAITS;
+    }
+    unlock(a);
+    if (is_mine)
+        refresh(p);
+    return answer;
+}
+
+void account_token_leave(struct account_port *p, struct wait *w)
+{
+    lock(p->account);
+    wait_leave(w);
+    unlock(p->account);
+}
+
+void account_token_refused(struct account_port *p, const struct token *t)
+{
+    struct account *a = p->account;
+
+    lock(a);
+    if (secret_eq(&a->token.jwt, secret_reveal(&t->jwt)))
+        token_deinit(&a->token);
+    unlock(a);
+}
+
+void account_forget(struct account_port *p)
+{
+    struct account *a = p->account;
+
+    lock(a);
+    token_deinit(&a->token);
+    a->session = (struct clerk_session){ 0 };
+    if (a->jar.n > 0)
+        a->is_signed_out = false;
+    unlock(a);
+}
+
+enum err account_cookie(struct account_port *p, struct buf *out)
+{
+    enum err err;
+
+    lock(p->account);
+    err = cookies_write(&p->account->jar, out);
+    unlock(p->account);
+    return err;
+}
+
+/* Under the lock. */
+static bool has_room(const struct account *a)
+{
+    return a->config->max_parallel == 0 || a->leases < a->config->max_parallel;
+}
+
+bool account_lease(struct account_port *p, struct wait *w, on_wake *wake, void *arg)
+{
+    struct account *a = p->account;
+    bool leased;
+
+    lock(a);
+    leased = has_room(a) && list_is_empty(&a->lease_queue);
+    if (leased)
+        a->leases++;
+    else
+        wait_begin(w, &a->lease_queue, p->loop, wake, arg);
+    unlock(a);
+    if (leased)
+        metric_add(METRIC_LEASES, 1);
+    return leased;
+}
+
+/* Under the lock: a lease that was given back goes to whoever waits longest. */
+static void pass_on(struct account *a)
+{
+    BUG_ON(a->leases == 0);
+    if (wait_call_first(&a->lease_queue, NULL))
+        return;
+    a->leases--;
+    metric_add(METRIC_LEASES, -1);
+}
+
+void account_lease_leave(struct account_port *p, struct wait *w)
+{
+    lock(p->account);
+    if (wait_leave(w))
+        pass_on(p->account);
+    unlock(p->account);
+}
+
+void account_lease_release(struct account_port *p)
+{
+    lock(p->account);
+    pass_on(p->account);
+    unlock(p->account);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Builders first, then the table of answers: the first row that covers the status counts. */
+#include "provider/enginelabs/api.h"
+
+#include "base/encoding.h"
+#include "provider/enginelabs/date.h"
+#include "provider/enginelabs/fields.h"
+#include "json/reader.h"
+#include "json/writer.h"
+
+enum { QUOTE_MAX = 200 };
+
+static const struct {
+    int from;
+    int to;
+    enum failure_kind api;
+    enum failure_kind clerk;
+    const char *advice;
+} rows[] = {
+    { 300, 399, FAILURE_PROTOCOL, FAILURE_PROTOCOL,
+      "Redirects are not followed: check ENGINELABS_API_URL and CLERK_URL." },
+    { 401, 401, FAILURE_UPSTREAM_AUTH, FAILURE_UPSTREAM_AUTH,
+      "It refuses our sign-in: put a fresh cookie into CLERK_COOKIE." },
+    { 402, 402, FAILURE_QUOTA, FAILURE_UPSTREAM_AUTH,
+      "The account's plan does not cover this: choose another model or account, or change the "
+      "plan." },
+    { 403, 403, FAILURE_QUOTA, FAILURE_UPSTREAM_AUTH,
+      "The account may not do this: choose another model or account, or change the plan." },
+    { 404, 404, FAILURE_PROTOCOL, FAILURE_PROTOCOL,
+      "There is nothing at this address: check ENGINELABS_API_URL and CLERK_URL." },
+    { 408, 408, FAILURE_UPSTREAM_TIMEOUT, FAILURE_UPSTREAM_TIMEOUT, "Try again." },
+    { 413, 413, FAILURE_CONTEXT_LENGTH, FAILURE_PROTOCOL,
+      "The prompt is too long for the service: shorten the conversation." },
+    { 429, 429, FAILURE_QUOTA, FAILURE_RATE_LIMIT,
+      "The account's limit is reached: wait, or use another account." },
+    { 400, 499, FAILURE_PROTOCOL, FAILURE_PROTOCOL,
+      "The service did not understand the request: it may have changed its protocol; look for a "
+      "newer version of this gateway." },
+    { 500, 599, FAILURE_UNAVAILABLE, FAILURE_UNAVAILABLE,
+      "The service has a problem: try again later." },
+};
+
+static const char nonsense[] = "This is no answer that the service is known to give: check "
+                               "ENGINELABS_API_URL and CLERK_URL.";
+static const char challenge[] =
+    "It asks for a browser check, which a gateway cannot pass: open the service in a browser "
+    "from this network once, put the fresh cookie into CLERK_COOKIE, or use another network.";
+
+enum err api_chat_body(struct buf *out, struct str prompt, struct str chat_id, struct str model)
+{
+    struct json_writer w;
+
+    json_w_init(&w, out);
+    json_w_object(&w);
+    json_w_member_str(&w, "prompt", prompt);
+    json_w_member_str(&w, "chatHistoryId", chat_id);
+    json_w_member_str(&w, "adapterName", model);
+    json_w_object_end(&w);
+    return json_w_end(&w);
+}
+
+enum err api_stream_target(struct buf *out, struct str chat_id, struct str user_id)
+{
+    enum err err = buf_add(out, STR("/engine-agent/chat-histories/"));
+
+    if (!err)
+        err = percent_add(out, chat_id);
+    if (!err)
+        err = buf_add(out, STR("/buffer/stream?token="));
+    return err ? err : percent_add(out, user_id);
+}
+
+static bool is_challenge(int status, const struct http_head *head)
+{
+    if (http_list_has(http_value(head, "cf-mitigated"), "challenge"))
+        return true;
+    return (status == 403 || status == 503) &&
+           str_starts_nocase(http_value(head, "content-type"), STR("text/html")) &&
+           str_starts_nocase(http_value(head, "server"), STR("cloudflare"));
+}
+
+struct api_status api_status_of(int status, const struct http_head *head, int64_t wall_ms)
+{
+    struct api_status s = { .status = status };
+
+    if (head) {
+        s.is_challenge = is_challenge(status, head);
+        s.retry_after_ms = date_retry_after_ms(http_value(head, "retry-after"), wall_ms);
+    }
+    return s;
+}
+
+static enum failure_kind look_up(enum api_peer peer, const struct api_status *s,
+                                 const char **ret_advice)
+{
+    if (s->is_challenge) {
+        *ret_advice = challenge;
+        return FAILURE_CHALLENGE;
+    }
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (s->status >= rows[i].from && s->status <= rows[i].to) {
+            *ret_advice = rows[i].advice;
+            return peer == API_PEER_CLERK ? rows[i].clerk : rows[i].api;
+        }
+    *ret_advice = nonsense;
+    return FAILURE_PROTOCOL;
+}
+
+enum failure_kind api_kind(enum api_peer peer, const struct api_status *s)
+{
+    const char *advice;
+
+    return look_up(peer, s, &advice);
+}
+
+/* The text that is meant for people, if the answer has one. */
+static bool find_said(struct str body, struct json_value *ret)
+{
+    if (!json_find(body, ret, "message", NULL) && ret->type == JSON_STRING)
+        return true;
+    if (!json_find(body, ret, "error", NULL) && ret->type == JSON_STRING)
+        return true;
+    return !json_find(body, ret, "error", "message", NULL) && ret->type == JSON_STRING;
+}
+
+/* At most QUOTE_MAX bytes of it, whole characters, on one line. */
+static void add_quote(struct str text, char *out)
+{
+    size_t n = text.n < QUOTE_MAX ? text.n : QUOTE_MAX;
+
+    while (n > 0 && n < text.n && ((unsigned char)text.p[n] & 0xc0) == 0x80)
+        n--;
+    str_to_z(str_sub(text, 0, n), out, QUOTE_MAX + 1);
+    for (char *p = out; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = ' ';
+}
+
+/* "" when the service says nothing readable. */
+static void quote(struct str body, char out[QUOTE_MAX + 1])
+{
+    struct json_value v;
+    struct arena a;
+    struct str text;
+
+    arena_init(&a);
+    out[0] = '\0';
+    if (find_said(body, &v) && !json_text(&v, &a, &text))
+        add_quote(text, out);
+    arena_deinit(&a);
+}
+
+static const char *peer_name(enum api_peer peer)
+{
+    return peer == API_PEER_CLERK ? "the sign-in service" : "the API";
+}
+
+void api_failure(struct failure *ret, struct arena *a, const struct enginelabs_config *config,
+                 enum api_peer peer, const char *what, const struct api_status *s, struct str body)
+{
+    const char *advice;
+    enum failure_kind kind = look_up(peer, s, &advice);
+    char said[QUOTE_MAX + 1];
+
+    quote(body, said);
+    failure_set(ret, a, kind, "%s of upstream \"%s\" answered %s with status %d%s%s%s. %s",
+                peer_name(peer), config->name, what, s->status, said[0] ? ": \"" : "", said,
+                said[0] ? "\"" : "", advice);
+    ret->retry_after_ms = s->retry_after_ms;
+}
+
+static enum failure_kind kind_of_err(enum err err)
+{
+    if (err == ERR_TIMEOUT)
+        return FAILURE_UPSTREAM_TIMEOUT;
+    if (err == ERR_PROTOCOL || err == ERR_BAD_INPUT || err == ERR_TOO_BIG)
+        return FAILURE_PROTOCOL;
+    return FAILURE_UNAVAILABLE;
+}
+
+void api_transport_failure(struct failure *ret, struct arena *a,
+                           const struct enginelabs_config *config, enum api_peer peer,
+                           const char *what, enum err err, const char *detail)
+{
+    failure_set(ret, a, kind_of_err(err),
+                "%s of upstream \"%s\" did not answer %s: %s. Check the network and %s%s.",
+                peer_name(peer), config->name, what, detail && detail[0] ? detail : err_text(err),
+                peer == API_PEER_CLERK ? "CLERK_URL" : "ENGINELABS_API_URL",
+                err == ERR_CERT || err == ERR_TLS ? ", or name its certificates in "
+                                                    "UPSTREAM_CA_FILE"
+                                                  : "");
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One answer in the making; private to chat.c (the course of a call, its ends) and wire.c (what
+ * goes over the wire: socket, prompt, answer).
+ *
+ *     LEASE --> TOKEN --> [CLAIM] --> SOCKET --> POST --> ANSWER --> FINISHED --> SETTLING --> DONE
+ *                 ^___________________/ |         | |
+ *                 ^______ 401 __________|_________/ |
+ *                                SOCKET <___________/   404: a new chat; or the socket comes second
+ *
+ * call_set_state() is the only writer of `state`. Every state may go to DONE: failure or release.
+ * After a failure the call holds nothing any more and waits in DONE for its release. Memory goes
+ * at the end of the turn of release or settlement, so a callback may release the call it is in:
+ * whoever called out looks at `state` before going on.
+ */
+#pragma once
+
+#include "conversation/tips.h"
+#include "http/websocket.h"
+#include "net/timer.h"
+#include "provider/enginelabs/api.h"
+#include "provider/enginelabs/frames.h"
+#include "provider/enginelabs/instance.h"
+
+enum call_state {
+    CALL_LEASE,    /* waits for room on the account */
+    CALL_TOKEN,    /* waits for a token */
+    CALL_CLAIM,    /* looks for the chat that this conversation stands at */
+    CALL_SOCKET,   /* opens the answer stream */
+    CALL_POST,     /* sends the prompt, until the service has taken it */
+    CALL_ANSWER,   /* the answer streams */
+    CALL_FINISHED, /* it is whole; waits for settle */
+    CALL_SETTLING, /* stores the tip */
+    CALL_DONE,     /* holds nothing but memory */
+};
+
+enum { CALL_ERROR_BODY_MAX = 4096 };
+
+struct provider_call {
+    struct provider_instance *instance;
+    const struct chat_request *chat; /* borrowed up to settle or release */
+    struct str model;                /* in the arena */
+    const struct provider_sink *sink;
+    void *arg;
+
+    enum call_state state;
+    enum provider_phase phase;
+    struct arena arena;
+    struct task later;  /* the begin, and a settlement that has nothing to store */
+    struct task retire; /* frees the call */
+
+    struct wait wait; /* for the lease, then for tokens */
+    bool is_leased;
+    struct token token;
+    bool is_token_renewed; /* the one forced renewal is spent */
+
+    struct fingerprint *chain; /* of all messages, in the arena */
+    struct tip_claim *claim;   /* running */
+    bool has_claim;            /* `tip` was taken out of the store and may have to go back */
+    struct tip tip;
+    struct fingerprint tip_at;
+
+    bool is_known_chat; /* the chat was named by a tip */
+    bool is_prepared;   /* chat_id and body are set */
+    char chat_id[TIP_CHAT_MAX];
+    struct buf body;     /* of the POST; empty once it was accepted */
+    size_t trimmed;      /* messages left out of it */
+    size_t checked_from; /* the first message of what the check left in it */
+
+    struct websocket *socket; /* connecting or open */
+    bool is_socket_open;
+    bool is_socket_retried;
+    bool is_post_first; /* the stream is not there before the chat is */
+    bool is_paused;
+    struct timer ping;
+    struct timer quiet;     /* armed while a known chat's stream may still replay */
+    int64_t quiet_limit_ms; /* when that is waited for no longer */
+    struct frames *frames;  /* of this chat */
+    bool has_turn_begun;
+    bool has_emitted; /* the message that is being read gave an event */
+    bool has_ended;   /* the stream said so; the POST's answer may still be due */
+
+    struct http_call *post; /* running */
+    bool is_post_retried;
+    bool is_accepted;
+    struct api_status post_status; /* of an answer other than 2xx */
+    struct buf post_error;         /* its body, as far as it is kept */
+
+    struct store_op *settle_op; /* running */
+    void (*settled)(void *arg);
+};
+
+void call_set_state(struct provider_call *c, enum call_state next);
+
+/* Reports a higher phase; false when the call was released meanwhile. */
+bool call_set_phase(struct provider_call *c, enum provider_phase phase);
+
+/* Ends the answer: `failure` NULL when it is whole. Everything the call holds goes back first;
+ * harmless the second time. */
+void call_finish(struct provider_call *c, const struct failure *failure);
+
+/* Ends it with a message made here. */
+void call_fail(struct provider_call *c, enum failure_kind kind, const char *format, ...)
+    FORMAT(3, 4);
+
+/* Takes another token, once a call, since the service refused the one it has; then goes on where
+ * it stood. False when that was done already. */
+bool call_renew_token(struct provider_call *c);
+
+/* The chat that was known is gone: a new one, with all that was said. */
+void call_start_new_chat(struct provider_call *c);
+
+/* wire.c: the next steps, and the release of what they opened. */
+void wire_open_socket(struct provider_call *c);
+void wire_send_prompt(struct provider_call *c);
+void wire_close(struct provider_call *c);
+
+/* Forgets what was read of the chat's stream, and counts what was odd in it. */
+void wire_drop_frames(struct provider_call *c);
+
+/* The operations of provider_ops on a call. */
+struct provider_call *call_start(struct provider_instance *p, const struct provider_request *r);
+void call_pause(struct provider_call *c);
+void call_resume(struct provider_call *c);
+void call_settle(struct provider_call *c, enum provider_verdict verdict,
+                 struct fingerprint_text *answer, void (*settled)(void *arg));
+void call_release(struct provider_call *c);

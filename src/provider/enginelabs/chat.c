@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The course of a call: lease, token, conversation, then the wire (wire.c), then its end. The
+ * table of states is in call.h's picture; the bodies below keep the order of life.
+ */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "base/random.h"
+#include "provider/enginelabs/api.h"
+#include "provider/enginelabs/call.h"
+#include "provider/enginelabs/prompt.h"
+
+#define TO(state) (1U << (state))
+
+static const struct {
+    const char *name;
+    unsigned next; /* the states that may follow */
+} states[] = {
+    [CALL_LEASE] = { "lease", TO(CALL_TOKEN) | TO(CALL_DONE) },
+    [CALL_TOKEN] = { "token", TO(CALL_CLAIM) | TO(CALL_SOCKET) | TO(CALL_POST) | TO(CALL_DONE) },
+    [CALL_CLAIM] = { "claim", TO(CALL_SOCKET) | TO(CALL_DONE) },
+    [CALL_SOCKET] = { "socket", TO(CALL_POST) | TO(CALL_TOKEN) | TO(CALL_ANSWER) | TO(CALL_DONE) },
+    [CALL_POST] = { "post", TO(CALL_ANSWER) | TO(CALL_TOKEN) | TO(CALL_SOCKET) | TO(CALL_FINISHED) |
+                                TO(CALL_DONE) },
+    [CALL_ANSWER] = { "answer", TO(CALL_FINISHED) | TO(CALL_DONE) },
+    [CALL_FINISHED] = { "finished", TO(CALL_SETTLING) | TO(CALL_DONE) },
+    [CALL_SETTLING] = { "settling", TO(CALL_DONE) },
+    [CALL_DONE] = { "done", 0 },
+};
+
+/* The life of a call, in order. */
+static void begin(void *arg);
+static void on_leased(void *arg, const struct notice *notice);
+static void ask_token(struct provider_call *c);
+static void on_token(void *arg, const struct notice *notice);
+static void go_on(struct provider_call *c);
+static void look_for_chat(struct provider_call *c);
+static void on_tip_found(void *arg, bool found, const struct tip *tip, const struct fingerprint *at,
+                         size_t from);
+static void prepare(struct provider_call *c, size_t from);
+static void on_stored(void *arg, const struct store_result *result);
+static void on_settled(void *arg);
+static void retire(void *arg);
+
+void call_set_state(struct provider_call *c, enum call_state next)
+{
+    BUG_ON(!(states[c->state].next & TO(next)));
+    log_debug("enginelabs call", LOG_Z("from", states[c->state].name),
+              LOG_Z("to", states[next].name));
+    c->state = next;
+}
+
+bool call_set_phase(struct provider_call *c, enum provider_phase phase)
+{
+    if (phase > c->phase) {
+        c->phase = phase;
+        c->sink->on_phase(c->arg, phase);
+    }
+    return c->state != CALL_DONE;
+}
+
+static struct str copy(struct arena *a, struct str s)
+{
+    return s.n > 0 ? arena_dup(a, s) : s;
+}
+
+struct provider_call *call_start(struct provider_instance *p, const struct provider_request *r)
+{
+    struct provider_call *c = mem_new(struct provider_call);
+    struct fingerprint_scope scope = { .key_id = r->key_id,
+                                       .upstream = str_of(p->config->name),
+                                       .model = r->model };
+
+    c->instance = p;
+    c->chat = r->chat;
+    c->sink = r->sink;
+    c->arg = r->arg;
+    c->state = CALL_LEASE;
+    arena_init(&c->arena);
+    c->model = copy(&c->arena, r->model);
+    c->chain = arena_alloc(&c->arena, r->chat->n_messages * sizeof(*c->chain));
+    fingerprint_chain(&scope, r->chat, c->chain);
+    buf_init(&c->body, PROMPT_BODY_MAX);
+    buf_init(&c->post_error, CALL_ERROR_BODY_MAX);
+    random_uuid(c->chat_id);
+    task_init(&c->later, begin, c);
+    task_init(&c->retire, retire, c);
+    loop_defer(p->env.loop, &c->later);
+    p->calls++;
+    return c;
+}
+
+static struct prompt_target target_of(const struct provider_call *c)
+{
+    return (struct prompt_target){ .config = c->instance->config,
+                                   .chat_id = str_of(c->chat_id),
+                                   .model = c->model };
+}
+
+static void begin(void *arg)
+{
+    struct provider_call *c = arg;
+    struct prompt_target to = target_of(c);
+    struct failure f;
+
+    if (!prompt_check(&to, c->chat, &c->arena, &c->body, &c->checked_from, &c->trimmed, &f)) {
+        call_finish(c, &f);
+        return;
+    }
+    c->sink->on_phase(c->arg, PHASE_QUEUED);
+    if (c->state == CALL_DONE)
+        return;
+    if (account_lease(c->instance->port, &c->wait, on_leased, c))
+        on_leased(c, NULL);
+}
+
+static void on_leased(void *arg, const struct notice *notice)
+{
+    struct provider_call *c = arg;
+
+    (void)notice; /* a lease is only ever waited for, never refused */
+    c->is_leased = true;
+    call_set_state(c, CALL_TOKEN);
+    if (call_set_phase(c, PHASE_CONNECTING))
+        ask_token(c);
+}
+
+static void fail_notice(struct provider_call *c, const struct notice *notice)
+{
+    struct failure f;
+
+    notice_failure(notice, &c->arena, &f);
+    call_finish(c, &f);
+}
+
+static void ask_token(struct provider_call *c)
+{
+    struct notice notice;
+
+    token_deinit(&c->token);
+    switch (account_token(c->instance->port, &c->token, &notice, &c->wait, on_token, c)) {
+    case ACCOUNT_READY:
+        go_on(c);
+        break;
+    case ACCOUNT_WAITS:
+        break;
+    case ACCOUNT_FAILED:
+        fail_notice(c, &notice);
+        break;
+    }
+}
+
+static void on_token(void *arg, const struct notice *notice)
+{
+    struct provider_call *c = arg;
+
+    if (notice)
+        fail_notice(c, notice);
+    else
+        ask_token(c);
+}
+
+/* With a token: to the step that the call stood at, which is a later one after a renewal. */
+static void go_on(struct provider_call *c)
+{
+    if (!c->is_prepared)
+        look_for_chat(c);
+    else if (!c->is_accepted && (c->is_socket_open || c->is_post_first))
+        wire_send_prompt(c);
+    else
+        wire_open_socket(c);
+}
+
+bool call_renew_token(struct provider_call *c)
+{
+    if (c->is_token_renewed)
+        return false;
+    c->is_token_renewed = true;
+    account_token_refused(c->instance->port, &c->token);
+    call_set_state(c, CALL_TOKEN);
+    ask_token(c);
+    return true;
+}
+
+static void look_for_chat(struct provider_call *c)
+{
+    const struct provider_env *env = &c->instance->env;
+
+    c->claim = tip_claim_start(env->store, env->loop, c->chat, c->chain, on_tip_found, c);
+    if (c->claim)
+        call_set_state(c, CALL_CLAIM);
+    else
+        prepare(c, 0);
+}
+
+static void put_back(struct provider_call *c)
+{
+    const struct provider_env *env = &c->instance->env;
+
+    if (c->has_claim)
+        tip_set(env->store, env->loop, &c->tip_at, &c->tip, env->conversation_ttl_ms, NULL, NULL);
+    c->has_claim = false;
+}
+
+static void on_tip_found(void *arg, bool found, const struct tip *tip, const struct fingerprint *at,
+                         size_t from)
+{
+    struct provider_call *c = arg;
+    bool is_ours = found && strcmp(tip->account, c->instance->config->account) == 0;
+
+    c->claim = NULL;
+    if (is_ours) {
+        c->has_claim = true;
+        c->tip = *tip;
+        c->tip_at = *at;
+        c->is_known_chat = true;
+        str_to_z(str_of(tip->chat), c->chat_id, sizeof(c->chat_id));
+    }
+    prepare(c, is_ours ? from : 0);
+}
+
+static void prepare(struct provider_call *c, size_t from)
+{
+    /* What the check wrote is good for the chat that was new then. */
+    bool is_written = !c->is_prepared && !c->is_known_chat && from == c->checked_from;
+    struct prompt_target to = target_of(c);
+    struct failure f;
+
+    if (!is_written && !prompt_write(&to, c->chat, from, &c->arena, &c->body, &c->trimmed, &f)) {
+        call_finish(c, &f);
+        return;
+    }
+    c->is_prepared = true;
+    if (c->sink->on_trimmed)
+        c->sink->on_trimmed(c->arg, c->trimmed);
+    wire_open_socket(c);
+}
+
+void call_start_new_chat(struct provider_call *c)
+{
+    wire_close(c);
+    wire_drop_frames(c);
+    c->has_claim = false;
+    c->is_known_chat = false;
+    c->is_post_first = false;
+    c->is_socket_retried = false;
+    random_uuid(c->chat_id);
+    prepare(c, 0);
+}
+
+/* Gives back all that is held but memory. */
+static void let_go(struct provider_call *c)
+{
+    struct account_port *port = c->instance->port;
+
+    task_cancel(&c->later);
+    if (c->is_leased)
+        account_token_leave(port, &c->wait);
+    else
+        account_lease_leave(port, &c->wait);
+    if (c->claim)
+        tip_claim_cancel(c->claim, c->instance->env.conversation_ttl_ms);
+    c->claim = NULL;
+    if (c->phase < PHASE_SENT)
+        put_back(c);
+    wire_close(c);
+    if (c->is_leased)
+        account_lease_release(port);
+    c->is_leased = false;
+}
+
+static bool is_over(const struct provider_call *c)
+{
+    return c->state == CALL_FINISHED || c->state == CALL_SETTLING || c->state == CALL_DONE;
+}
+
+void call_finish(struct provider_call *c, const struct failure *failure)
+{
+    struct failure f;
+
+    if (is_over(c))
+        return;
+    let_go(c);
+    if (!failure) {
+        call_set_state(c, CALL_FINISHED);
+        c->sink->on_event(c->arg,
+                          &(struct chat_event){ .type = CHAT_FINISH, .finish = CHAT_FINISH_STOP });
+        return;
+    }
+    f = *failure;
+    f.prompt_accepted = c->phase >= PHASE_ACCEPTED;
+    call_set_state(c, CALL_DONE);
+    c->sink->on_event(c->arg, &(struct chat_event){ .type = CHAT_ERROR, .failure = &f });
+}
+
+void call_fail(struct provider_call *c, enum failure_kind kind, const char *format, ...)
+{
+    char message[NOTICE_MESSAGE_MAX];
+    struct failure f;
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    failure_set(&f, &c->arena, kind, "%s", message);
+    call_finish(c, &f);
+}
+
+void call_pause(struct provider_call *c)
+{
+    if (!c->is_paused && c->is_socket_open)
+        websocket_pause(c->socket);
+    c->is_paused = true;
+}
+
+void call_resume(struct provider_call *c)
+{
+    if (c->is_paused && c->is_socket_open)
+        websocket_resume(c->socket);
+    c->is_paused = false;
+}
+
+/* The next turn is found by the history with this answer behind it. */
+static void store_tip(struct provider_call *c, const struct fingerprint_text *answer)
+{
+    const struct provider_env *env = &c->instance->env;
+    struct fingerprint at;
+    struct tip tip = { 0 };
+
+    fingerprint_answer(&c->chain[c->chat->n_messages - 1], answer, &at);
+    str_to_z(str_of(c->instance->config->account), tip.account, sizeof(tip.account));
+    str_to_z(str_of(c->chat_id), tip.chat, sizeof(tip.chat));
+    c->settle_op =
+        tip_set(env->store, env->loop, &at, &tip, env->conversation_ttl_ms, on_stored, c);
+}
+
+void call_settle(struct provider_call *c, enum provider_verdict verdict,
+                 struct fingerprint_text *answer, void (*settled)(void *arg))
+{
+    call_set_state(c, CALL_SETTLING);
+    c->settled = settled;
+    if (verdict == SETTLE_EXACT) {
+        store_tip(c, answer);
+        return;
+    }
+    task_init(&c->later, on_settled, c);
+    loop_defer(c->instance->env.loop, &c->later);
+}
+
+/* A tip that could not be stored only makes the next turn start a new chat. */
+static void on_stored(void *arg, const struct store_result *result)
+{
+    struct provider_call *c = arg;
+
+    if (result->err)
+        log_debug("tip not stored", LOG_Z("error", err_name(result->err)));
+    c->settle_op = NULL;
+    on_settled(c);
+}
+
+static void on_settled(void *arg)
+{
+    struct provider_call *c = arg;
+    void (*settled)(void *) = c->settled;
+    void *settled_arg = c->arg;
+
+    call_release(c);
+    settled(settled_arg);
+}
+
+void call_release(struct provider_call *c)
+{
+    struct provider_instance *p = c->instance;
+
+    if (c->settle_op)
+        store_forget(p->env.store, c->settle_op);
+    c->settle_op = NULL;
+    if (c->state != CALL_DONE) {
+        let_go(c);
+        call_set_state(c, CALL_DONE);
+    }
+    p->calls--;
+    loop_retire(p->env.loop, &c->retire);
+}
+
+static void retire(void *arg)
+{
+    struct provider_call *c = arg;
+
+    wire_drop_frames(c);
+    token_deinit(&c->token);
+    buf_deinit(&c->body);
+    buf_deinit(&c->post_error);
+    arena_deinit(&c->arena);
+    mem_free(c);
+}

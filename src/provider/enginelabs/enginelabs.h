@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cto.new (EngineLabs) upstream: what the gateway configures, and its provider. */
+#pragma once
+
+#include "base/secret.h"
+#include "provider/provider.h"
+
+enum enginelabs_content { CONTENT_AUTO, CONTENT_DELTA, CONTENT_SNAPSHOT };
+
+/* Borrowed by the upstream for its life; texts are C strings. */
+struct enginelabs_config {
+    const char *name;            /* of the upstream, "cto" */
+    const char *account;         /* name of its account, "default" */
+    struct url api;              /* https://api.enginelabs.ai */
+    struct url clerk;            /* https://clerk.cto.new */
+    const char *origin;          /* https://cto.new */
+    struct secret cookie;        /* Cookie header value, or the bare __client value */
+    const char *session_id;      /* NULL: discovered */
+    const char *organization_id; /* NULL: discovered */
+    enum enginelabs_content content;
+    size_t max_prompt_chars;   /* UTF-16 units as the service counts; 0: no limit */
+    bool trim_overflow;        /* leave out the oldest messages of a longer prompt */
+    size_t max_prompt_bytes;   /* whole POST body; 0: no limit */
+    unsigned max_parallel;     /* answers at once on the account; more wait; 0: no limit */
+    const char *const *models; /* for check, NULL-ended */
+};
+
+struct enginelabs;
+
+/* Process-wide part: account, cookies, token. `config` is borrowed. */
+struct enginelabs *enginelabs_new(const struct enginelabs_config *config);
+
+/* After every instance is detached. NULL is fine. */
+void enginelabs_free(struct enginelabs *e);
+
+extern const struct provider_ops provider_enginelabs;

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads the upstream's messages. A message of the chat is known by its id (an empty
+ * id is an id too); each has two streams of content, answer and reasoning. Ids that
+ * were seen before our turn are marked old and stay silent.
+ */
+#include "provider/enginelabs/frames.h"
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "provider/enginelabs/update.h"
+
+enum kind { KIND_TEXT, KIND_REASONING, KINDS };
+
+/* A message of the chat. */
+struct message {
+    struct str id; /* lies behind the struct */
+    bool is_old;   /* of an earlier turn */
+    bool begun[KINDS];
+    struct content content[KINDS];
+};
+
+struct frames {
+    enum enginelabs_content mode;
+    size_t max_bytes;
+    const struct frames_sink *sink;
+    void *arg;
+    struct map messages;            /* id -> struct message, owned */
+    struct message *last;           /* found or made; NULL at first */
+    struct message *current[KINDS]; /* whose content came last */
+    struct joiner joiner[KINDS];
+    size_t held;         /* bytes of messages remembered and content kept */
+    struct buf unpacked; /* the inner JSON of an update */
+    struct buf text;     /* decoded content of one piece */
+    struct buf block;    /* ... and of one of its blocks */
+    bool in_turn;
+    bool replay_is_ours;
+    bool ran;     /* inProgress:true or a new message since our POST */
+    bool updated; /* a new message since our POST */
+    uint64_t unknown;
+};
+
+/* A member to look for; JSON_NONE when it is not there. */
+struct member {
+    struct str name;
+    struct json_value *value;
+};
+
+/* Finds members of the object `text`; ERR_BAD_INPUT when that is not one. Halves of surrogate
+ * pairs, in whatever text beside, are no reason. */
+static enum err read_members(struct str text, const struct member *members, size_t n)
+{
+    struct json j;
+    struct str key;
+
+    for (size_t i = 0; i < n; i++)
+        *members[i].value = (struct json_value){ .type = JSON_NONE };
+    json_init(&j, text, UPDATE_DEPTH_MAX);
+    j.lone_surrogates = true;
+    if (!json_enter_object(&j))
+        return ERR_BAD_INPUT;
+    while (json_next_member(&j, &key)) {
+        size_t i = 0;
+
+        while (i < n && !str_eq(key, members[i].name))
+            i++;
+        if (i < n)
+            json_read(&j, members[i].value);
+        else
+            json_skip(&j);
+    }
+    return json_end(&j);
+}
+
+/* ---- life ---- */
+
+static void emit_text(void *arg, struct str text)
+{
+    struct frames *f = arg;
+
+    f->sink->on_text(f->arg, text);
+}
+
+static void emit_reasoning(void *arg, struct str text)
+{
+    struct frames *f = arg;
+
+    f->sink->on_reasoning(f->arg, text);
+}
+
+struct frames *frames_new(enum enginelabs_content content, size_t max_bytes,
+                          const struct frames_sink *sink, void *arg)
+{
+    struct frames *f = mem_new(struct frames);
+
+    f->mode = content;
+    f->max_bytes = max_bytes;
+    f->sink = sink;
+    f->arg = arg;
+    map_init(&f->messages);
+    f->joiner[KIND_TEXT] = (struct joiner){ .emit = emit_text, .arg = f };
+    f->joiner[KIND_REASONING] = (struct joiner){ .emit = emit_reasoning, .arg = f };
+    buf_init(&f->unpacked, max_bytes);
+    buf_init(&f->text, max_bytes);
+    buf_init(&f->block, max_bytes);
+    return f;
+}
+
+void frames_free(struct frames *f)
+{
+    struct message *m;
+    struct str id;
+    size_t cursor = 0;
+
+    if (!f)
+        return;
+    while ((m = map_next(&f->messages, &cursor, &id))) {
+        content_deinit(&m->content[KIND_TEXT]);
+        content_deinit(&m->content[KIND_REASONING]);
+        mem_free(m);
+    }
+    map_deinit(&f->messages);
+    buf_deinit(&f->unpacked);
+    buf_deinit(&f->text);
+    buf_deinit(&f->block);
+    mem_free(f);
+}
+
+void frames_turn_begins(struct frames *f)
+{
+    f->in_turn = true;
+}
+
+void frames_turn_began(struct frames *f)
+{
+    f->in_turn = true;
+    f->replay_is_ours = true;
+}
+
+bool frames_turn_runs(const struct frames *f)
+{
+    return f->ran;
+}
+
+bool frames_has_answer(const struct frames *f)
+{
+    return f->joiner[KIND_TEXT].emitted || f->joiner[KIND_REASONING].emitted;
+}
+
+uint64_t frames_unknown(const struct frames *f)
+{
+    return f->unknown;
+}
+
+uint64_t frames_surrogates_lost(const struct frames *f)
+{
+    return f->joiner[KIND_TEXT].lost + f->joiner[KIND_REASONING].lost;
+}
+
+/* ---- messages by id ---- */
+
+static struct message *message_new(struct frames *f, struct str id)
+{
+    struct message *m = mem_alloc(sizeof(*m) + id.n);
+    char *copy = (char *)(m + 1);
+
+    if (id.n > 0)
+        memcpy(copy, id.p, id.n);
+    m->id = (struct str){ copy, id.n };
+    /* Without an id nothing tells an old message from ours. */
+    m->is_old = !f->in_turn && id.n > 0;
+    for (size_t i = 0; i < KINDS; i++)
+        content_init(&m->content[i], f->mode, f->max_bytes);
+    f->held += sizeof(*m) + id.n;
+    map_set(&f->messages, id, m);
+    return m;
+}
+
+/* Finds or makes it; ERR_TOO_BIG when there are too many. */
+static enum err message_get(struct frames *f, struct str id, struct message **ret)
+{
+    struct message *m = f->last;
+
+    if (!m || !str_eq(m->id, id))
+        m = map_find(&f->messages, id);
+    if (!m && f->held + sizeof(*m) + id.n > f->max_bytes)
+        return ERR_TOO_BIG;
+    *ret = f->last = m ? m : message_new(f, id);
+    return ERR_NONE;
+}
+
+/* The text of an id, empty when there is none; lives until the next is asked for. */
+static enum err id_text(struct frames *f, const struct json_value *id, struct str *ret)
+{
+    enum err err;
+
+    *ret = id->type == JSON_STRING   ? str_sub(id->raw, 1, id->raw.n - 2)
+           : id->type == JSON_NUMBER ? id->raw
+                                     : STR("");
+    if (!id->escaped)
+        return ERR_NONE;
+    buf_clear(&f->block);
+    err = json_text_add(id, &f->block);
+    *ret = buf_str(&f->block);
+    return err;
+}
+
+/* A message is over when another one of its kind begins. */
+static void close_current(struct frames *f, enum kind kind)
+{
+    struct content *c;
+    size_t before;
+
+    if (!f->current[kind])
+        return;
+    c = &f->current[kind]->content[kind];
+    before = content_held(c);
+    content_end(c, &f->joiner[kind]);
+    f->held = f->held - before + content_held(c);
+    joiner_end(&f->joiner[kind]);
+    f->current[kind] = NULL;
+}
+
+static void close_all(struct frames *f)
+{
+    close_current(f, KIND_REASONING);
+    close_current(f, KIND_TEXT);
+}
+
+/* A new message inside one answer is a new paragraph. */
+static void switch_to(struct frames *f, struct message *m, enum kind kind)
+{
+    const struct piece paragraph = { STR("\n\n"), 0, 0, 0 };
+
+    if (f->current[kind] == m)
+        return;
+    close_current(f, kind);
+    f->current[kind] = m;
+    if (!m->begun[kind] && f->joiner[kind].emitted)
+        joiner_add(&f->joiner[kind], &paragraph);
+    m->begun[kind] = true;
+}
+
+static enum err add_piece(struct frames *f, struct message *m, enum kind kind,
+                          const struct piece *p)
+{
+    struct content *c = &m->content[kind];
+    size_t before = content_held(c);
+    enum err err;
+
+    if (!p->text.n && !p->head && !p->tail)
+        return ERR_NONE;
+    switch_to(f, m, kind);
+    err = content_feed(c, p, &f->joiner[kind]);
+    f->held = f->held - before + content_held(c);
+    if (!err && f->held > f->max_bytes)
+        return ERR_TOO_BIG;
+    return err;
+}
+
+/* ---- the inside of an update ---- */
+
+static enum err on_content(struct frames *f, struct message *m, const struct update *u)
+{
+    struct piece p;
+    enum err err;
+
+    if (u->kind == UPDATE_ECHO)
+        return ERR_NONE;
+    if (u->kind == UPDATE_OTHER) {
+        f->unknown++;
+        return ERR_NONE;
+    }
+    err = update_text(&u->content, &f->text, &f->block, &p);
+    return err ? err : add_piece(f, m, u->kind == UPDATE_TEXT ? KIND_TEXT : KIND_REASONING, &p);
+}
+
+static bool has_begun(const struct message *m)
+{
+    return m->begun[KIND_TEXT] || m->begun[KIND_REASONING];
+}
+
+/* A replay of what has begun to come by itself says nothing new. */
+static enum err on_buffer(struct frames *f, struct str text, bool is_replay)
+{
+    struct message *m;
+    struct update u;
+    struct str id;
+    enum err err;
+
+    if (update_read(text, &u)) {
+        f->unknown++;
+        return ERR_NONE;
+    }
+    err = id_text(f, &u.id, &id);
+    if (!err)
+        err = message_get(f, id, &m);
+    if (err || m->is_old || !f->in_turn || (is_replay && has_begun(m)))
+        return err;
+    f->ran = f->updated = true;
+    return on_content(f, m, &u);
+}
+
+/* `buffer` is JSON in a string, or an object. */
+static enum err on_update(struct frames *f, const struct json_value *buffer)
+{
+    enum err err;
+
+    if (buffer->type == JSON_OBJECT)
+        return on_buffer(f, buffer->raw, false);
+    if (buffer->type != JSON_STRING) {
+        f->unknown++;
+        return ERR_NONE;
+    }
+    buf_clear(&f->unpacked);
+    err = update_unpack(buffer, &f->unpacked);
+    return err ? err : on_buffer(f, buf_str(&f->unpacked), false);
+}
+
+/* ---- state and history ---- */
+
+static enum frames_end on_state(struct frames *f, const struct json_value *state)
+{
+    struct json_value running, cancelled;
+    const struct member members[] = { { STR("inProgress"), &running },
+                                      { STR("cancelled"), &cancelled } };
+
+    if (read_members(state->raw, members, COUNT_OF(members)) ||
+        (running.type != JSON_TRUE && running.type != JSON_FALSE)) {
+        f->unknown++;
+        return FRAMES_RUNNING;
+    }
+    if (running.type == JSON_TRUE) {
+        f->ran |= f->in_turn;
+        return FRAMES_RUNNING;
+    }
+    if (!f->ran)
+        return FRAMES_RUNNING;
+    close_all(f);
+    return cancelled.type == JSON_TRUE ? FRAMES_CANCELLED : FRAMES_FINISHED;
+}
+
+/* Where our answer begins in a history that was made after our POST. */
+static size_t after_last_user(struct str messages)
+{
+    struct json j;
+    struct json_value item;
+    struct update u;
+    size_t from = 0, i = 0;
+
+    json_init(&j, messages, UPDATE_DEPTH_MAX);
+    j.lone_surrogates = true;
+    if (!json_enter_array(&j))
+        return 0;
+    for (; json_next_item(&j) && json_read(&j, &item); i++)
+        if (update_read(item.raw, &u) == ERR_NONE && u.kind == UPDATE_ECHO)
+            from = i + 1;
+    return json_end(&j) ? SIZE_MAX : from;
+}
+
+static enum err on_past_message(struct frames *f, struct str text)
+{
+    struct message *m;
+    struct update u;
+    struct str id;
+    enum err err;
+
+    if (update_read(text, &u))
+        return ERR_NONE;
+    err = id_text(f, &u.id, &id);
+    if (err || id.n == 0)
+        return err;
+    err = message_get(f, id, &m);
+    if (!err && !has_begun(m))
+        m->is_old = true;
+    return err;
+}
+
+/* Messages of earlier turns are remembered, so that a replay of them stays silent. */
+static enum err on_history(struct frames *f, struct str messages)
+{
+    size_t ours = f->replay_is_ours ? after_last_user(messages) : SIZE_MAX;
+    struct json j;
+    struct json_value item;
+    enum err err = ERR_NONE;
+
+    json_init(&j, messages, UPDATE_DEPTH_MAX);
+    j.lone_surrogates = true;
+    if (!json_enter_array(&j))
+        return ERR_NONE;
+    for (size_t i = 0; !err && json_next_item(&j) && json_read(&j, &item); i++)
+        if (item.type == JSON_OBJECT)
+            err = i >= ours ? on_buffer(f, item.raw, true) : on_past_message(f, item.raw);
+    return err;
+}
+
+/* ---- one message of the socket ---- */
+
+static bool is_pong(struct str message)
+{
+    return str_eq(message, STR("pong")) || str_eq(message, STR("\"pong\""));
+}
+
+enum err frames_feed(struct frames *f, struct str message, enum frames_end *ret_end)
+{
+    struct json_value type, buffer, state, messages;
+    const struct member members[] = { { STR("type"), &type },
+                                      { STR("buffer"), &buffer },
+                                      { STR("state"), &state },
+                                      { STR("messages"), &messages } };
+
+    *ret_end = FRAMES_RUNNING;
+    if (is_pong(message))
+        return ERR_NONE;
+    if (read_members(message, members, COUNT_OF(members))) {
+        f->unknown++;
+        return ERR_NONE;
+    }
+    if (update_says(&type, STR("update")))
+        return on_update(f, &buffer);
+    if (update_says(&type, STR("state")))
+        *ret_end = on_state(f, &state);
+    else if (update_says(&type, STR("history")))
+        return on_history(f, messages.raw);
+    else if (!update_says(&type, STR("label")))
+        f->unknown++;
+    return ERR_NONE;
+}
+
+bool frames_closed(struct frames *f)
+{
+    if (f->updated)
+        close_all(f);
+    return f->updated;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The upstream's WebSocket messages, read: which are ours, what text they add, when
+ * the turn is over. Pure: messages in, events out, no socket and no clock.
+ *
+ * Before frames_turn_begins() everything is the baseline: message ids seen there are remembered and
+ * never forwarded. Content comes as deltas or as growing snapshots; which one is settled per
+ * (message id, kind) as docs/internals/upstream-protocol.md says, holding back only what is
+ * undecided.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "provider/enginelabs/enginelabs.h"
+
+enum frames_end {
+    FRAMES_RUNNING,   /* the turn is not over */
+    FRAMES_FINISHED,  /* inProgress:false after our turn began to run */
+    FRAMES_CANCELLED, /* ... with cancelled:true */
+};
+
+struct frames_sink {
+    /* Whole, valid UTF-8; lives during the call. */
+    void (*on_text)(void *arg, struct str text);
+    void (*on_reasoning)(void *arg, struct str text);
+};
+
+struct frames;
+
+/* `max_bytes` bounds what is remembered and held for one answer (ERR_TOO_BIG beyond). */
+struct frames *frames_new(enum enginelabs_content content, size_t max_bytes,
+                          const struct frames_sink *sink, void *arg);
+void frames_free(struct frames *f);
+
+/* Our POST is about to be sent: what comes from now on may be our answer. */
+void frames_turn_begins(struct frames *f);
+
+/* Instead, when the chat is new or the socket is opened only after our POST: what comes from now on
+ * is of our turn, and what a `history` holds behind the last user message is already our answer. */
+void frames_turn_began(struct frames *f);
+
+/* Takes one whole text message. Unknown or malformed ones are counted and ignored. ERR_TOO_BIG,
+ * ERR_NOMEM; ERR_PROTOCOL when the upstream takes back text that was sent on. *ret_end says whether
+ * the turn is over: then what was held has gone to the sink. */
+MUST_USE enum err frames_feed(struct frames *f, struct str message, enum frames_end *ret_end);
+
+/* The connection was closed properly (1000 or 1001): true when that ends the turn (at least one
+ * update of ours came); what was held has then gone to the sink. */
+bool frames_closed(struct frames *f);
+
+/* The upstream works on our turn: since our POST it said so, or began a message. */
+bool frames_turn_runs(const struct frames *f);
+
+/* At least one piece of text or reasoning of our turn has gone to the sink. */
+bool frames_has_answer(const struct frames *f);
+
+/* Messages of unknown type or shape so far (what an old message says is not looked at), and halves
+ * of surrogate pairs that became U+FFFD. */
+uint64_t frames_unknown(const struct frames *f);
+uint64_t frames_surrogates_lost(const struct frames *f);

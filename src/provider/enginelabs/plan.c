@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Numbers are taken as they stand; what is missing is not mentioned. */
+#include "provider/enginelabs/plan.h"
+
+#include <stdio.h>
+
+#include "provider/enginelabs/fields.h"
+
+enum { NUMBER_MAX = 24 };
+
+static bool is_true(struct str body, const char *name)
+{
+    struct json_value v;
+
+    return !json_find(body, &v, name, NULL) && v.type == JSON_TRUE;
+}
+
+/* {"dailyUsage", "dailyLimit", "weeklyLimit"} */
+static bool read_daily(struct str body, struct plan *ret)
+{
+    char used[NUMBER_MAX];
+    char limit[NUMBER_MAX];
+    char week[NUMBER_MAX];
+
+    if (!field_member_scalar(body, "dailyLimit", limit, sizeof(limit)))
+        return false;
+    if (!field_member_scalar(body, "dailyUsage", used, sizeof(used)))
+        str_to_z(STR("?"), used, sizeof(used));
+    field_member_scalar(body, "weeklyLimit", week, sizeof(week));
+    snprintf(ret->quota, sizeof(ret->quota), "%s of %s used today%s%s%s", used, limit,
+             week[0] ? ", " : "", week, week[0] ? " a week" : "");
+    return true;
+}
+
+/* The older {"taskCreditsLimit", "taskCreditsUsage", "taskConcurrencyLimit", ...} */
+static bool read_credits(struct str body, struct plan *ret)
+{
+    char used[NUMBER_MAX];
+    char limit[NUMBER_MAX];
+    char at_once[NUMBER_MAX];
+
+    if (!field_member_scalar(body, "taskCreditsLimit", limit, sizeof(limit)))
+        return false;
+    if (!field_member_scalar(body, "taskCreditsUsage", used, sizeof(used)))
+        str_to_z(STR("?"), used, sizeof(used));
+    field_member_scalar(body, "taskConcurrencyLimit", at_once, sizeof(at_once));
+    snprintf(ret->quota, sizeof(ret->quota), "%s of %s credits used%s%s%s", used, limit,
+             at_once[0] ? ", " : "", at_once, at_once[0] ? " at once" : "");
+    return true;
+}
+
+enum err plan_read(struct str body, struct plan *ret)
+{
+    struct plan plan = { 0 };
+    struct json j;
+    struct json_value v;
+    enum err err;
+
+    json_init(&j, body, JSON_DEPTH_MAX);
+    json_read(&j, &v);
+    err = json_end(&j);
+    if (err)
+        return err;
+    if (v.type != JSON_OBJECT)
+        return ERR_BAD_INPUT;
+    field_member_scalar(body, "tier", plan.tier, sizeof(plan.tier));
+    if (!read_daily(body, &plan))
+        read_credits(body, &plan);
+    plan.is_used_up = is_true(body, "hasReachedLimit");
+    *ret = plan;
+    return ERR_NONE;
+}
+
+static enum err add_model(struct str adapter, struct buf *out)
+{
+    struct json_value enabled;
+    char key[64];
+    enum err err = ERR_NONE;
+
+    if (!json_find(adapter, &enabled, "enabled", NULL) && enabled.type == JSON_FALSE)
+        return ERR_NONE;
+    if (!field_member(adapter, "engineAgentKey", key, sizeof(key)))
+        return ERR_NONE;
+    if (out->n > 0)
+        err = buf_add(out, STR(", "));
+    return err ? err : buf_add(out, str_of(key));
+}
+
+enum err plan_read_models(struct str body, struct buf *out)
+{
+    struct json_value list;
+    struct json_value item;
+    struct json j;
+    enum err err = json_find(body, &list, "chatAdapters", NULL);
+
+    if (err)
+        return err;
+    if (list.type != JSON_ARRAY)
+        return ERR_BAD_INPUT;
+    json_init(&j, list.raw, JSON_DEPTH_MAX);
+    if (json_enter_array(&j))
+        while (!err && json_next_item(&j) && json_read(&j, &item))
+            if (item.type == JSON_OBJECT)
+                err = add_model(item.raw, out);
+    return err;
+}

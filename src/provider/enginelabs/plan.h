@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the API tells of an account: its plan, what is left of it, which models it has. Both known
+ * shapes of /billing are read. Pure, any thread.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "json/reader.h"
+
+struct plan {
+    char tier[64];   /* "" when it is not told */
+    char quota[128]; /* "12 of 300 used today, 900 a week", "" when it is not told */
+    bool is_used_up; /* the service says that a limit is reached */
+};
+
+/* ERR_BAD_INPUT when the text is no JSON object. */
+MUST_USE enum err plan_read(struct str body, struct plan *ret);
+
+/* Appends the names of the enabled models as they are sent, separated by ", ". ERR_BAD_INPUT when
+ * the text is no answer of /chat/adapters, ERR_TOO_BIG when they do not fit. */
+MUST_USE enum err plan_read_models(struct str body, struct buf *out);

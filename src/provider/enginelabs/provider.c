@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the gateway holds of this provider: its table, its upstream, its part on each worker. */
+#include "base/mem.h"
+#include "provider/enginelabs/call.h"
+
+struct enginelabs *enginelabs_new(const struct enginelabs_config *config)
+{
+    struct enginelabs *e = mem_new(struct enginelabs);
+
+    e->config = config;
+    e->account = account_new(config);
+    return e;
+}
+
+void enginelabs_free(struct enginelabs *e)
+{
+    if (!e)
+        return;
+    account_free(e->account);
+    mem_free(e);
+}
+
+static struct provider_instance *attach(void *upstream, const struct provider_env *env)
+{
+    struct enginelabs *e = upstream;
+    struct provider_instance *p = mem_new(struct provider_instance);
+
+    p->config = e->config;
+    p->env = *env;
+    list_init(&p->checks);
+    p->port =
+        account_port_open(e->account, env->client, env->connect_timeout_ms, env->accept_timeout_ms);
+    return p;
+}
+
+static void on_port_closed(void *arg)
+{
+    struct provider_instance *p = arg;
+    void (*detached)(void *) = p->detached;
+    void *detached_arg = p->detached_arg;
+
+    mem_free(p);
+    detached(detached_arg);
+}
+
+static void detach(struct provider_instance *p, void (*detached)(void *arg), void *arg)
+{
+    BUG_ON(p->calls > 0);
+    p->detached = detached;
+    p->detached_arg = arg;
+    check_cancel_all(p);
+    account_port_close(p->port, on_port_closed, p);
+}
+
+static bool is_ready(void *upstream, char *why)
+{
+    struct enginelabs *e = upstream;
+
+    return account_is_ready(e->account, why);
+}
+
+const struct provider_ops provider_enginelabs = {
+    .name = "enginelabs",
+    .attach = attach,
+    .detach = detach,
+    .start = call_start,
+    .pause = call_pause,
+    .resume = call_resume,
+    .settle = call_settle,
+    .release = call_release,
+    .is_ready = is_ready,
+    .check = check_start,
+};

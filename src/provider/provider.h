@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A provider speaks one upstream's protocol. It never sees the client's HTTP; it turns a chat
+ * request into events and reports how far it is. It owns accounts, protocol and conversation; the
+ * exchange owns deadlines, attempts and the end.
+ *
+ *     start --> on_phase* --> on_event(TEXT | REASONING)* --> on_event(FINISH) --> settle -->
+ * settled
+ *                         \-> on_event(ERROR) --> release
+ */
+#pragma once
+
+#include "chat/event.h"
+#include "chat/request.h"
+#include "conversation/fingerprint.h"
+#include "http/client.h"
+#include "store/store.h"
+
+/* How far a call is. Only ever goes up. What the upstream certainly has not seen is below
+ * PHASE_SENT. */
+enum provider_phase {
+    PHASE_QUEUED,     /* waits for an account */
+    PHASE_CONNECTING, /* an account is leased; sign-in and connections are made */
+    PHASE_UNSENT,     /* connected; the prompt is not out yet */
+    PHASE_SENT,       /* all of the prompt is out; before, nobody can have taken it */
+    PHASE_ACCEPTED,   /* the upstream said that it took it */
+    PHASE_ANSWERING,  /* the first model event came */
+};
+
+struct provider_sink {
+    void (*on_phase)(void *arg, enum provider_phase phase);
+    /* The upstream is alive, though nothing came of it for the client. */
+    void (*on_activity)(void *arg);
+    /* Before the prompt goes out: how many of the oldest messages were left out of it. Optional. */
+    void (*on_trimmed)(void *arg, size_t messages);
+    /* FINISH and ERROR are the last; an ERROR's failure lives during the call. */
+    void (*on_event)(void *arg, const struct chat_event *event);
+};
+
+/* How the exchange ended the answer (docs/internals/conversations.md). */
+enum provider_verdict {
+    SETTLE_EXACT,    /* the client has exactly what the upstream said: it may be continued */
+    SETTLE_DIVERGED, /* cut or reshaped: it must not */
+};
+
+/* What a provider works with on one worker; borrowed for the life of the instance. */
+struct provider_env {
+    struct loop *loop;
+    struct http_client *client; /* with the connector behind it */
+    struct store *store;
+    int64_t conversation_ttl_ms;
+    int64_t connect_timeout_ms; /* for one connection; the exchange has the last word */
+    int64_t accept_timeout_ms;
+};
+
+struct provider_request {
+    const struct chat_request *chat; /* outlives the call up to settle or release */
+    struct str model;                /* the upstream's name */
+    struct str key_id;               /* for the conversation's scope */
+    const struct provider_sink *sink;
+    void *arg;
+};
+
+/* One line of a report of `check`. */
+struct provider_fact {
+    struct str name; /* "account", "organization", "plan", "quota", "models" */
+    struct str value;
+    bool is_problem; /* then the upstream cannot be used, and value says what to do */
+};
+struct provider_report {
+    bool usable;
+    const struct provider_fact *facts;
+    size_t n;
+};
+typedef void on_report(void *arg, const struct provider_report *report);
+
+struct provider_call;     /* one answer in the making */
+struct provider_instance; /* an upstream on one worker */
+
+struct provider_ops {
+    const char *name; /* "enginelabs" */
+
+    /* On the worker, before and after its loop serves. `upstream` is the provider's process-wide
+     * part. All calls have ended when `detach` is called; it calls detached(arg) when its last own
+     * request has ended. */
+    struct provider_instance *(*attach)(void *upstream, const struct provider_env *env);
+    void (*detach)(struct provider_instance *p, void (*detached)(void *arg), void *arg);
+
+    /* Never calls back before it returned. */
+    struct provider_call *(*start)(struct provider_instance *p, const struct provider_request *r);
+
+    /* Back-pressure: no text events while paused. */
+    void (*pause)(struct provider_call *c);
+    void (*resume)(struct provider_call *c);
+
+    /* After FINISH, once: what the client got. `settled` is called when the next turn can be found,
+     * then the call is gone. `answer` is NULL for SETTLE_DIVERGED. */
+    void (*settle)(struct provider_call *c, enum provider_verdict verdict,
+                   struct fingerprint_text *answer, void (*settled)(void *arg));
+
+    /* Any state: no callback from now on, connections of the call are closed at once, the call is
+     * gone. A settlement that has begun completes by itself. */
+    void (*release)(struct provider_call *c);
+
+    /* Whether the upstream could answer now, from what is known: never asks it. `why` (128 bytes)
+     * says why not. */
+    bool (*is_ready)(void *upstream, char *why);
+
+    /* Signs in and asks; `done` once, unless the instance is detached first. */
+    void (*check)(struct provider_instance *p, on_report *done, void *arg);
+};

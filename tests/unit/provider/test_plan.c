@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/enginelabs/plan.h"
+#include "test.h"
+
+static void reads_both_shapes_of_billing(void)
+{
+    static const struct {
+        const char *body;
+        const char *tier;
+        const char *quota;
+        bool is_used_up;
+    } rows[] = {
+        { "{\"tier\":0,\"dailyUsage\":12,\"dailyLimit\":300,\"weeklyLimit\":900,"
+          "\"hasReachedLimit\":false,\"limitReached\":{}}",
+          "0", "12 of 300 used today, 900 a week", false },
+        { "{\"tier\":\"pro\",\"dailyUsage\":300,\"dailyLimit\":300,\"hasReachedLimit\":true}",
+          "pro", "300 of 300 used today", true },
+        { "{\"dailyLimit\":300}", "", "? of 300 used today", false },
+        { "{\"taskCreditsLimit\":50,\"taskCreditsUsage\":7.5,\"taskConcurrencyLimit\":2,"
+          "\"taskConcurrencyUsage\":0}",
+          "", "7.5 of 50 credits used, 2 at once", false },
+        { "{\"taskCreditsLimit\":50}", "", "? of 50 credits used", false },
+        { "{}", "", "", false },
+        { "{\"tier\":{},\"dailyLimit\":null,\"hasReachedLimit\":1}", "", "", false },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct plan p;
+
+        EXPECT_INT(plan_read(str_of(rows[i].body), &p), ERR_NONE);
+        EXPECT_Z(p.tier, rows[i].tier);
+        EXPECT_Z(p.quota, rows[i].quota);
+        EXPECT_INT(p.is_used_up, rows[i].is_used_up);
+    }
+}
+
+static void refuses_what_is_no_plan(void)
+{
+    static const char *const rows[] = { "", "[]", "null", "<html>", "{\"tier\":0" };
+    struct plan p;
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        EXPECT_INT(plan_read(str_of(rows[i]), &p), ERR_BAD_INPUT);
+}
+
+static void lists_the_enabled_models_by_the_name_that_is_sent(void)
+{
+    static const struct {
+        const char *body;
+        const char *want;
+    } rows[] = {
+        { "{\"chatAdapters\":[{\"key\":\"gpt_5\",\"engineAgentKey\":\"GPT5\",\"enabled\":true},"
+          "{\"engineAgentKey\":\"Old\",\"enabled\":false},{\"engineAgentKey\":\"New\"},"
+          "{\"key\":\"nameless\",\"enabled\":true},7]}",
+          "GPT5, New" },
+        { "{\"chatAdapters\":[]}", "" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct buf b;
+
+        buf_init(&b, 64);
+        EXPECT_INT(plan_read_models(str_of(rows[i].body), &b), ERR_NONE);
+        EXPECT_STR(buf_str(&b), rows[i].want);
+        buf_deinit(&b);
+    }
+}
+
+static void refuses_what_is_no_list_of_models(void)
+{
+    static const char *const rows[] = { "", "{}", "{\"chatAdapters\":{}}", "{\"chatAdapters\":[" };
+    struct buf b;
+
+    buf_init(&b, 8);
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        EXPECT_INT(plan_read_models(str_of(rows[i]), &b), ERR_BAD_INPUT);
+    EXPECT_INT(
+        plan_read_models(STR("{\"chatAdapters\":[{\"engineAgentKey\":\"TooLongAName\"}]}"), &b),
+        ERR_TOO_BIG);
+    buf_deinit(&b);
+}
+
+static const struct test suite[] = {
+    { "reads both shapes of billing", reads_both_shapes_of_billing },
+    { "refuses what is no plan", refuses_what_is_no_plan },
+    { "lists the enabled models by the name that is sent",
+      lists_the_enabled_models_by_the_name_that_is_sent },
+    { "refuses what is no list of models", refuses_what_is_no_list_of_models },
+};
+
+TEST_MAIN(suite)

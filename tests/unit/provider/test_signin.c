@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "account_rig.h"
+#include "test.h"
+
+static void the_first_who_asks_signs_in(void)
+{
+    struct rig r;
+    struct asker a;
+    const struct fake_at *client = &r.fake.at[FAKE_CLIENT];
+    const struct fake_at *token = &r.fake.at[FAKE_TOKEN];
+
+    rig_start(&r);
+    EXPECT_INT(get(&r, &a), ACCOUNT_READY);
+    EXPECT_Z(a.token.user_id, "user_1");
+    EXPECT_Z(a.token.organization_id, "org_1");
+    EXPECT_Z(client->target, "/v1/client?__clerk_api_version=2025-04-10");
+    EXPECT_Z(client->cookie, "__client=first");
+    EXPECT_Z(client->origin, "https://cto.test");
+    EXPECT_Z(token->target, "/v1/client/sessions/sess_1/tokens?__clerk_api_version=2025-04-10");
+    EXPECT_Z(token->cookie, "__client=first");
+    EXPECT_Z(token->origin, "https://cto.test");
+    EXPECT_Z(token->referer, "https://cto.test/");
+    EXPECT_Z(token->body, "organization_id=org_1");
+    token_deinit(&a.token);
+    get_any(&r);
+    EXPECT_INT(client->count, 1);
+    EXPECT_INT(token->count, 1);
+    rig_end(&r);
+}
+
+static void what_is_configured_is_not_asked_for(void)
+{
+    struct rig r;
+
+    rig_open(&r);
+    r.config.session_id = "sess_mine";
+    r.config.organization_id = "org_mine";
+    rig_sign_in(&r);
+    get_any(&r);
+    EXPECT_INT(r.fake.at[FAKE_CLIENT].count, 0);
+    EXPECT(strstr(r.fake.at[FAKE_TOKEN].target, "/sess_mine/"));
+    EXPECT_Z(r.fake.at[FAKE_TOKEN].body, "organization_id=org_mine");
+    rig_end(&r);
+}
+
+static void the_memberships_name_the_session_when_the_client_does_not(void)
+{
+    struct rig r;
+
+    rig_start(&r);
+    fake_say(&r.fake, FAKE_CLIENT, 200, "{\"response\":{\"sessions\":[]}}");
+    get_any(&r);
+    EXPECT_INT(r.fake.at[FAKE_MEMBERSHIPS].count, 1);
+    EXPECT(strstr(r.fake.at[FAKE_TOKEN].target, "/sess_m/"));
+    EXPECT_Z(r.fake.at[FAKE_TOKEN].body, "");
+    rig_end(&r);
+}
+
+static void a_rotated_cookie_replaces_the_old_one_at_once(void)
+{
+    struct rig r;
+    struct buf cookie;
+
+    rig_start(&r);
+    fake_say_header(&r.fake, FAKE_CLIENT, 200, "Set-Cookie", "__client=second; Path=/; HttpOnly");
+    fake_say_header(&r.fake, FAKE_TOKEN, 200, "Set-Cookie", "__client=third; Path=/; HttpOnly");
+    get_any(&r);
+    EXPECT_Z(r.fake.at[FAKE_TOKEN].cookie, "__client=second");
+    buf_init(&cookie, 512);
+    EXPECT(!account_cookie(r.other, &cookie));
+    EXPECT_STR(buf_str(&cookie), "__client=third");
+    buf_deinit(&cookie);
+    rig_end(&r);
+}
+
+static void a_cookie_rotated_by_a_refusal_counts_too(void)
+{
+    struct rig r;
+    struct asker a;
+
+    rig_start(&r);
+    fake_say_header(&r.fake, FAKE_TOKEN, 503, "Set-Cookie", "__client=second");
+    fake_say(&r.fake, FAKE_TOKEN, 0, NULL);
+    EXPECT_INT(get(&r, &a), ACCOUNT_FAILED);
+    get_any(&r);
+    EXPECT_Z(r.fake.at[FAKE_TOKEN].cookie, "__client=second");
+    rig_end(&r);
+}
+
+static void being_signed_out_is_final_and_says_what_to_do(void)
+{
+    static const struct {
+        enum fake_place place;
+        int status;
+        const char *body;
+    } rows[] = {
+        { FAKE_CLIENT, 401, "{\"errors\":[{\"code\":\"signed_out\"}]}" },
+        { FAKE_CLIENT, 401, "" },
+        { FAKE_CLIENT, 200, "{\"response\":null}" },
+        { FAKE_CLIENT, 403, "{\"errors\":[{\"code\":\"authentication_invalid\"}]}" },
+        { FAKE_TOKEN, 401, "{\"errors\":[{\"code\":\"signed_out\"}]}" },
+        { FAKE_TOKEN, 404, "{\"errors\":[{\"code\":\"resource_not_found\"}]}" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct rig r;
+        struct asker a;
+        char why[128] = "";
+
+        rig_start(&r);
+        EXPECT(account_is_ready(r.account, why));
+        fake_say(&r.fake, rows[i].place, rows[i].status, rows[i].body);
+        EXPECT_INT(get(&r, &a), ACCOUNT_FAILED);
+        EXPECT_INT(a.notice.kind, FAILURE_UPSTREAM_AUTH);
+        EXPECT(strstr(a.notice.message, "\"default\""));
+        EXPECT(strstr(a.notice.message, "CLERK_COOKIE"));
+        EXPECT(!strstr(a.notice.message, "first"));
+        EXPECT(!account_is_ready(r.account, why));
+        EXPECT(strstr(why, "CLERK_COOKIE"));
+        EXPECT_INT(get(&r, &a), ACCOUNT_FAILED);
+        EXPECT_INT(r.fake.at[rows[i].place].count, 1);
+        rig_end(&r);
+    }
+}
+
+static void no_session_anywhere_is_signed_out(void)
+{
+    struct rig r;
+    struct asker a;
+
+    rig_start(&r);
+    fake_say(&r.fake, FAKE_CLIENT, 200, "{\"response\":{\"sessions\":[]}}");
+    fake_say(&r.fake, FAKE_MEMBERSHIPS, 200, "{\"client\":{\"sessions\":[]}}");
+    EXPECT_INT(get(&r, &a), ACCOUNT_FAILED);
+    EXPECT_INT(a.notice.kind, FAILURE_UPSTREAM_AUTH);
+    rig_end(&r);
+}
+
+static void a_session_that_ended_is_looked_for_once_more(void)
+{
+    struct rig r;
+    struct asker a;
+
+    rig_start(&r);
+    EXPECT_INT(get(&r, &a), ACCOUNT_READY);
+    account_token_refused(r.port, &a.token);
+    token_deinit(&a.token);
+    fake_reset(&r.fake, FAKE_TOKEN);
+    fake_say(&r.fake, FAKE_TOKEN, 404, "{\"errors\":[{\"code\":\"resource_not_found\"}]}");
+    fake_say(&r.fake, FAKE_TOKEN, 0, NULL);
+    fake_say(&r.fake, FAKE_CLIENT, 200, "{\"response\":{\"last_active_session_id\":\"sess_2\"}}");
+    get_any(&r);
+    EXPECT_INT(r.fake.at[FAKE_CLIENT].count, 2);
+    EXPECT(strstr(r.fake.at[FAKE_TOKEN].target, "/sess_2/"));
+    rig_end(&r);
+}
+
+static void other_refusals_are_not_final(void)
+{
+    static const struct {
+        int status;
+        const char *header;
+        const char *value;
+        enum failure_kind want;
+    } rows[] = {
+        { 500, NULL, NULL, FAILURE_UNAVAILABLE },
+        { 429, "Retry-After", "3", FAILURE_RATE_LIMIT },
+        { 403, "cf-mitigated", "challenge", FAILURE_CHALLENGE },
+        { 401, "cf-mitigated", "challenge", FAILURE_CHALLENGE },
+        { 302, "Location", "http://127.0.0.1:1/", FAILURE_PROTOCOL },
+        { 404, NULL, NULL, FAILURE_PROTOCOL },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct rig r;
+        struct asker a;
+        char why[128];
+
+        rig_start(&r);
+        fake_say_header(&r.fake, FAKE_TOKEN, rows[i].status, rows[i].header, rows[i].value);
+        fake_say(&r.fake, FAKE_TOKEN, 0, NULL);
+        EXPECT_INT(get(&r, &a), ACCOUNT_FAILED);
+        EXPECT_INT(a.notice.kind, rows[i].want);
+        EXPECT_INT(a.notice.retry_after_ms, rows[i].status == 429 ? 3000 : 0);
+        EXPECT(account_is_ready(r.account, why));
+        get_any(&r);
+        rig_end(&r);
+    }
+}
+
+static void nonsense_is_said_to_be_nonsense(void)
+{
+    static const struct {
+        enum fake_place place;
+        const char *body;
+    } rows[] = {
+        { FAKE_CLIENT, "<html>" },
+        { FAKE_CLIENT, "{}" },
+        { FAKE_TOKEN, "{}" },
+        { FAKE_TOKEN, "{\"jwt\":\"no.token\"}" },
+        { FAKE_TOKEN, "{\"jwt\":\"a.e30.c\"}" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct rig r;
+        struct asker a;
+
+        rig_start(&r);
+        fake_say(&r.fake, rows[i].place, 200, rows[i].body);
+        EXPECT_INT(get(&r, &a), ACCOUNT_FAILED);
+        EXPECT_INT(a.notice.kind, FAILURE_PROTOCOL);
+        rig_end(&r);
+    }
+}
+
+static void a_broken_connection_is_tried_once_more(void)
+{
+    struct rig r;
+    struct asker a;
+
+    rig_start(&r);
+    fake_say(&r.fake, FAKE_TOKEN, FAKE_DROP, NULL);
+    fake_say(&r.fake, FAKE_TOKEN, 0, NULL);
+    get_any(&r);
+    EXPECT_INT(r.fake.at[FAKE_TOKEN].count, 2);
+    rig_end(&r);
+
+    rig_start(&r);
+    fake_say(&r.fake, FAKE_CLIENT, FAKE_DROP, NULL);
+    EXPECT_INT(get(&r, &a), ACCOUNT_FAILED);
+    EXPECT_INT(a.notice.kind, FAILURE_UNAVAILABLE);
+    EXPECT_INT(r.fake.at[FAKE_CLIENT].count, 2);
+    rig_end(&r);
+}
+
+static void a_cookie_that_cannot_be_used_asks_nobody(void)
+{
+    struct rig r;
+    struct asker a;
+    char why[128];
+
+    rig_open(&r);
+    secret_set(&r.config.cookie, STR("a\nb"));
+    rig_sign_in(&r);
+    EXPECT(!account_is_ready(r.account, why));
+    EXPECT_INT(get(&r, &a), ACCOUNT_FAILED);
+    EXPECT_INT(a.notice.kind, FAILURE_UPSTREAM_AUTH);
+    EXPECT(strstr(a.notice.message, "__client"));
+    EXPECT_INT(r.fake.at[FAKE_CLIENT].count, 0);
+    rig_end(&r);
+}
+
+static void who_forgets_finds_out_anew(void)
+{
+    struct rig r;
+    struct asker a;
+    char why[128];
+
+    rig_start(&r);
+    fake_say(&r.fake, FAKE_CLIENT, 401, "{}");
+    fake_say(&r.fake, FAKE_CLIENT, 0, NULL);
+    EXPECT_INT(get(&r, &a), ACCOUNT_FAILED);
+    account_forget(r.port);
+    get_any(&r);
+    EXPECT(account_is_ready(r.account, why));
+    rig_end(&r);
+}
+
+static const struct test suite[] = {
+    { "the first who asks signs in", the_first_who_asks_signs_in },
+    { "what is configured is not asked for", what_is_configured_is_not_asked_for },
+    { "the memberships name the session when the client does not",
+      the_memberships_name_the_session_when_the_client_does_not },
+    { "a rotated cookie replaces the old one at once",
+      a_rotated_cookie_replaces_the_old_one_at_once },
+    { "a cookie rotated by a refusal counts too", a_cookie_rotated_by_a_refusal_counts_too },
+    { "being signed out is final and says what to do",
+      being_signed_out_is_final_and_says_what_to_do },
+    { "no session anywhere is signed out", no_session_anywhere_is_signed_out },
+    { "a session that ended is looked for once more",
+      a_session_that_ended_is_looked_for_once_more },
+    { "other refusals are not final", other_refusals_are_not_final },
+    { "nonsense is said to be nonsense", nonsense_is_said_to_be_nonsense },
+    { "a broken connection is tried once more", a_broken_connection_is_tried_once_more },
+    { "a cookie that cannot be used asks nobody", a_cookie_that_cannot_be_used_asks_nobody },
+    { "who forgets finds out anew", who_forgets_finds_out_anew },
+};
+
+TEST_MAIN(suite)
