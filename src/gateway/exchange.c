@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of an exchange and its deadlines; exchange.h has the picture.
+ * set_state() is the only writer of `state`, close_books() runs exactly once.
+ */
+#include "base/metrics.h"
+#include "base/random.h"
+#include "gateway/exchange_internal.h"
+
+#define TO(state) (1U << (state))
+
+static const unsigned moves[] = {
+    [EXCHANGE_WAITING] = TO(EXCHANGE_ANSWERING) | TO(EXCHANGE_SETTLING) | TO(EXCHANGE_DONE),
+    [EXCHANGE_ANSWERING] = TO(EXCHANGE_SETTLING) | TO(EXCHANGE_DONE),
+    [EXCHANGE_SETTLING] = TO(EXCHANGE_DONE),
+    [EXCHANGE_DONE] = 0,
+};
+
+/* In the order of an exchange's life. */
+static void on_phase(void *arg, enum provider_phase phase);
+static void on_activity(void *arg);
+static void on_trimmed(void *arg, size_t messages);
+static void on_event(void *arg, const struct chat_event *event);
+static void on_deadline(void *arg);
+static void on_settled(void *arg);
+static void on_hold_over(void *arg);
+static void on_gone(void *arg);
+static void fail(struct exchange *x, const struct failure *f);
+
+static const struct provider_sink sink = {
+    .on_phase = on_phase,
+    .on_activity = on_activity,
+    .on_trimmed = on_trimmed,
+    .on_event = on_event,
+};
+
+static void set_state(struct exchange *x, enum exchange_state next)
+{
+    BUG_ON(!(moves[x->state] & TO(next)));
+    x->state = next;
+}
+
+/* ---- the books ---- */
+
+enum ending { ENDED_WHOLE, ENDED_FAILED, ENDED_CANCELED };
+
+static void log_exchange(struct exchange *x, enum ending ending, const struct failure *f)
+{
+    static const char *const words[] = { "completed", "failed", "client left" };
+    const struct chat_usage *usage = answer_usage(x);
+    int64_t now = loop_now_ms(x->worker->loop);
+    const struct failure_row *row = f ? failure_row(f->kind) : NULL;
+    /* 499 is what proxies log for a client that did not wait. */
+    int status = row ? row->status : ending == ENDED_CANCELED ? 499 : 200;
+    struct log_field fields[] = {
+        LOG_Z("request_id", x->request->id),
+        LOG_Z("outcome", words[ending]),
+        LOG_STR("model", x->answer.model),
+        LOG_Z("upstream", x->worker->gateway->upstream_name),
+        LOG_INT("stream", x->chat.stream),
+        LOG_INT("duration_ms", now - x->started_ms),
+        LOG_INT("first_token_ms", x->first_event_ms ? x->first_event_ms - x->started_ms : -1),
+        LOG_INT("prompt_tokens", usage->prompt_tokens),
+        LOG_INT("completion_tokens", usage->completion_tokens),
+        LOG_INT("status", status),
+        LOG_Z("code", row && row->code ? row->code : "none"),
+        LOG_STR("error", f ? f->message : STR("")),
+    };
+
+    log_write(f ? LOG_WARN : LOG_INFO, "exchange", fields, COUNT_OF(fields) - (f ? 0U : 2U));
+}
+
+/* Everything that is not in the arena goes here, once. The request may still be answered after. */
+static void close_books(struct exchange *x, enum ending ending, const struct failure *f)
+{
+    static const enum metric counters[] = { METRIC_EXCHANGES_DONE, METRIC_EXCHANGES_FAILED,
+                                            METRIC_EXCHANGES_CANCELED };
+
+    set_state(x, EXCHANGE_DONE);
+    timer_disarm(&x->deadline);
+    timer_disarm(&x->total);
+    timer_disarm(&x->commit);
+    timer_disarm(&x->keepalive);
+    x->request->on_drain = NULL;
+    x->request->on_gone = NULL;
+    if (x->call)
+        x->provider->release(TAKE(x->call));
+    list_remove(&x->node);
+    metric_add(METRIC_EXCHANGES, -1);
+    metric_add(counters[ending], 1);
+    if (log_is_on(f ? LOG_WARN : LOG_INFO))
+        log_exchange(x, ending, f);
+}
+
+static void release_buffers(void *arg)
+{
+    struct exchange *x = arg;
+
+    buf_deinit(&x->text);
+    buf_deinit(&x->reasoning);
+}
+
+/* ---- start ---- */
+
+static bool model_is_known(const struct settings *s, struct str model)
+{
+    for (size_t i = 0; s->known_models[i]; i++)
+        if (str_eq(str_of(s->known_models[i]), model))
+            return true;
+    return false;
+}
+
+static bool resolve_model(struct exchange *x, struct failure *f)
+{
+    const struct settings *s = x->worker->gateway->settings;
+
+    x->answer.model = x->chat.model.n ? x->chat.model : str_of(s->default_model);
+    if (model_is_known(s, x->answer.model))
+        return true;
+    failure_set(f, &x->request->arena, FAILURE_MODEL_NOT_FOUND,
+                "The model \"%.*s\" does not exist here. GET /v1/models lists those that do; "
+                "KNOWN_MODELS names them.",
+                STR_ARGS(str_sub(x->answer.model, 0, 200)));
+    f->param = STR("model");
+    return false;
+}
+
+static void on_drain(void *arg)
+{
+    struct exchange *x = arg;
+
+    if (!x->paused)
+        return;
+    x->paused = false;
+    x->heard_ms = loop_now_ms(x->worker->loop);
+    if (x->call)
+        x->provider->resume(x->call);
+}
+
+/* For "%.10g s" in messages. */
+static double seconds(int64_t ms)
+{
+    return (double)ms / 1000;
+}
+
+static void on_total(void *arg)
+{
+    struct exchange *x = arg;
+    struct failure f;
+
+    failure_set(&f, &x->request->arena, FAILURE_UPSTREAM_TIMEOUT,
+                "The answer was not complete after %.10g s. API_REQUEST_TIMEOUT sets this limit.",
+                seconds(x->worker->gateway->settings->request_timeout_ms));
+    f.prompt_accepted = x->phase >= PHASE_ACCEPTED;
+    fail(x, &f);
+}
+
+static void on_commit(void *arg)
+{
+    answer_keepalive(arg);
+}
+
+static void on_keepalive(void *arg)
+{
+    struct exchange *x = arg;
+    struct loop *l = x->worker->loop;
+    int64_t every = x->worker->gateway->settings->keepalive_ms;
+    int64_t due = x->wrote_ms + every - loop_now_ms(l);
+
+    if (due <= 0 && http_reply_is_begun(x->request) && !x->paused)
+        answer_keepalive(x);
+    timer_arm(l, &x->keepalive, due > 0 ? due : every, on_keepalive, x);
+}
+
+static void arm_clocks(struct exchange *x)
+{
+    const struct settings *s = x->worker->gateway->settings;
+    struct loop *l = x->worker->loop;
+
+    timer_arm(l, &x->total, s->request_timeout_ms, on_total, x);
+    if (x->chat.stream && s->keepalive_ms)
+        timer_arm(l, &x->keepalive, s->keepalive_ms, on_keepalive, x);
+}
+
+static struct str new_answer_id(struct arena *a)
+{
+    char *id = arena_alloc(a, RANDOM_ID_MAX);
+
+    random_id("", 24, id);
+    return str_of(id);
+}
+
+static void begin(struct exchange *x)
+{
+    struct gateway_worker *w = x->worker;
+    const struct provider_request request = {
+        .chat = &x->chat, .model = x->answer.model, .key_id = STR("master"), .sink = &sink, .arg = x
+    };
+
+    x->request->on_drain = on_drain;
+    x->request->on_gone = on_gone;
+    x->request->arg = x;
+    x->answer.request = &x->chat;
+    x->answer.id = new_answer_id(&x->request->arena);
+    x->answer.created_s = loop_wall_ms(w->loop) / 1000;
+    x->answer.arena = &x->request->arena;
+    list_add_tail(&w->exchanges, &x->node);
+    metric_add(METRIC_EXCHANGES, 1);
+    arm_clocks(x);
+    x->call = x->provider->start(w->provider, &request);
+}
+
+void exchange_start(struct gateway_worker *w, struct http_request *r,
+                    const struct dialect_ops *dialect)
+{
+    struct exchange *x = arena_new(&r->arena, struct exchange);
+    struct failure f = { .kind = FAILURE_NONE };
+
+    x->worker = w;
+    x->request = r;
+    x->headers = r->extra_headers;
+    x->dialect = dialect;
+    x->provider = w->gateway->provider;
+    x->started_ms = x->heard_ms = x->wrote_ms = loop_now_ms(w->loop);
+    buf_init(&x->text, ANSWER_MAX);
+    buf_init(&x->reasoning, ANSWER_MAX);
+    fingerprint_text_init(&x->said);
+    arena_on_release(&r->arena, release_buffers, x);
+    if (!dialect->decode(r->body, &r->arena, &x->chat, &f) || !resolve_model(x, &f)) {
+        gateway_reply_failure(r, dialect, &f);
+        return;
+    }
+    begin(x);
+}
+
+/* ---- deadlines of the phases ---- */
+
+static int64_t phase_limit(const struct settings *s, enum provider_phase phase)
+{
+    switch (phase) {
+    case PHASE_QUEUED:
+        return s->queue_timeout_ms;
+    case PHASE_CONNECTING:
+        /* Sign-in, token and socket: each connection and each answer has its own limit below. */
+        return 3 * (s->connect_timeout_ms + s->accept_timeout_ms);
+    case PHASE_UNSENT:
+    case PHASE_SENT:
+        return s->accept_timeout_ms + s->connect_timeout_ms;
+    case PHASE_ACCEPTED:
+        return s->first_token_timeout_ms;
+    case PHASE_ANSWERING:
+        return s->idle_timeout_ms;
+    }
+    return 0;
+}
+
+static void on_phase(void *arg, enum provider_phase phase)
+{
+    struct exchange *x = arg;
+    const struct settings *s = x->worker->gateway->settings;
+    struct loop *l = x->worker->loop;
+
+    x->phase = phase;
+    x->heard_ms = loop_now_ms(l);
+    if (phase == PHASE_CONNECTING && x->chat.stream && s->commit_after_ms)
+        timer_arm(l, &x->commit, s->commit_after_ms, on_commit, x);
+    timer_arm(l, &x->deadline, phase_limit(s, phase), on_deadline, x);
+}
+
+static void on_activity(void *arg)
+{
+    struct exchange *x = arg;
+
+    x->heard_ms = loop_now_ms(x->worker->loop);
+}
+
+/* Said in a header of the answer, whatever that will be. A prompt that is written anew, for a new
+ * chat, may be another one: what was said last counts. */
+static void on_trimmed(void *arg, size_t messages)
+{
+    struct exchange *x = arg;
+    struct http_request *r = x->request;
+
+    r->extra_headers = x->headers;
+    if (messages)
+        r->extra_headers = arena_printf(&r->arena, "%.*sx-trimmed-messages: %zu\r\n",
+                                        STR_ARGS(x->headers), messages);
+}
+
+static void set_timeout_failure(const struct exchange *x, struct failure *f)
+{
+    struct arena *a = &x->request->arena;
+    double s = seconds(phase_limit(x->worker->gateway->settings, x->phase));
+
+    switch (x->phase) {
+    case PHASE_QUEUED:
+        failure_set(f, a, FAILURE_QUEUE_TIMEOUT,
+                    "All accounts were busy for %.10g s. Try again later, raise QUEUE_TIMEOUT, or "
+                    "add an account.",
+                    s);
+        f->retry_after_ms = x->worker->gateway->settings->queue_timeout_ms;
+        break;
+    case PHASE_CONNECTING:
+        failure_set(f, a, FAILURE_UPSTREAM_TIMEOUT,
+                    "Signing in and connecting to the upstream took longer than %.10g s.", s);
+        break;
+    case PHASE_UNSENT:
+    case PHASE_SENT:
+        failure_set(f, a, FAILURE_UPSTREAM_TIMEOUT,
+                    "The upstream did not say within %.10g s whether it takes the prompt "
+                    "(UPSTREAM_ACCEPT_TIMEOUT).",
+                    s);
+        break;
+    case PHASE_ACCEPTED:
+        failure_set(f, a, FAILURE_UPSTREAM_TIMEOUT,
+                    "The upstream took the prompt but sent no text within %.10g s "
+                    "(UPSTREAM_FIRST_TOKEN_TIMEOUT).",
+                    s);
+        break;
+    case PHASE_ANSWERING:
+        failure_set(f, a, FAILURE_UPSTREAM_TIMEOUT,
+                    "The upstream fell silent in the middle of its answer for %.10g s "
+                    "(UPSTREAM_IDLE_TIMEOUT).",
+                    s);
+        break;
+    }
+    f->prompt_accepted = x->phase >= PHASE_ACCEPTED;
+}
+
+/* Rearms lazily for the sake of the hot path: a piece of text only notes when it came. */
+static void on_deadline(void *arg)
+{
+    struct exchange *x = arg;
+    struct loop *l = x->worker->loop;
+    int64_t limit = phase_limit(x->worker->gateway->settings, x->phase);
+    int64_t left = x->heard_ms + limit - loop_now_ms(l);
+    struct failure f;
+
+    if (x->paused)
+        left = limit;
+    if (x->phase == PHASE_ANSWERING && left > 0) {
+        timer_arm(l, &x->deadline, left, on_deadline, x);
+        return;
+    }
+    set_timeout_failure(x, &f);
+    fail(x, &f);
+}
+
+/* ---- events ---- */
+
+static void on_piece(struct exchange *x, const struct chat_event *event)
+{
+    const struct failure too_big = {
+        .kind = FAILURE_PROTOCOL,
+        .message = STR("The upstream's answer is larger than this gateway keeps for one answer."),
+        .prompt_accepted = true,
+    };
+    const struct failure no_memory = {
+        .kind = FAILURE_OVERLOADED,
+        .message = STR("The gateway ran out of memory in the middle of this answer; try again "
+                       "later, or raise MEMORY_LIMIT."),
+        .prompt_accepted = true,
+    };
+    enum err err;
+
+    x->heard_ms = loop_now_ms(x->worker->loop);
+    if (x->state == EXCHANGE_WAITING) {
+        set_state(x, EXCHANGE_ANSWERING);
+        x->first_event_ms = x->heard_ms;
+    }
+    err = answer_piece(x, event);
+    if (err) {
+        fail(x, err == ERR_TOO_BIG ? &too_big : &no_memory);
+        return;
+    }
+    if (x->chat.stream && !x->paused && http_reply_is_full(x->request)) {
+        x->paused = true;
+        x->provider->pause(x->call);
+    }
+}
+
+static void finish(struct exchange *x)
+{
+    close_books(x, ENDED_WHOLE, NULL);
+    answer_finish(x);
+}
+
+/* The next turn must find this answer's tip: the last bytes wait for it, but not for long. The
+ * answer is whole, so no other deadline may make an error of it. */
+static void on_finish(struct exchange *x, enum chat_finish how)
+{
+    x->finish = how;
+    x->paused = false; /* the provider has said all: it is not to be resumed */
+    set_state(x, EXCHANGE_SETTLING);
+    timer_disarm(&x->commit);
+    timer_disarm(&x->total);
+    timer_arm(x->worker->loop, &x->deadline, SETTLE_HOLD_MS, on_hold_over, x);
+    x->provider->settle(x->call, SETTLE_EXACT, &x->said, on_settled);
+}
+
+static void on_event(void *arg, const struct chat_event *event)
+{
+    struct exchange *x = arg;
+
+    switch (event->type) {
+    case CHAT_TEXT:
+    case CHAT_REASONING:
+        on_piece(x, event);
+        break;
+    case CHAT_USAGE:
+        x->usage = *event->usage;
+        x->has_usage = true;
+        break;
+    case CHAT_FINISH:
+        on_finish(x, event->finish);
+        break;
+    case CHAT_ERROR:
+        fail(x, event->failure);
+        break;
+    }
+}
+
+/* ---- ends ---- */
+
+static void on_settled(void *arg)
+{
+    struct exchange *x = arg;
+
+    x->call = NULL;
+    finish(x);
+}
+
+/* The store is slow: the client does not wait for it any longer. */
+static void on_hold_over(void *arg)
+{
+    finish(arg);
+}
+
+static void fail(struct exchange *x, const struct failure *f)
+{
+    close_books(x, ENDED_FAILED, f);
+    answer_failure(x, f);
+}
+
+static void on_gone(void *arg)
+{
+    close_books(arg, ENDED_CANCELED, NULL);
+}
+
+void exchange_end_all(struct gateway_worker *w)
+{
+    while (!list_is_empty(&w->exchanges)) {
+        struct exchange *x = CONTAINER_OF(w->exchanges.next, struct exchange, node);
+        const struct failure f = {
+            .kind = FAILURE_OVERLOADED,
+            .message = STR("The gateway is shutting down and the answer was not complete in time."),
+            .prompt_accepted = x->phase >= PHASE_ACCEPTED,
+        };
+
+        if (x->state == EXCHANGE_SETTLING)
+            finish(x); /* the answer is whole */
+        else
+            fail(x, &f);
+    }
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One client request and the upstream call that answers it. The exchange is the only place that
+ * knows both sides: it owns the deadlines and closes the books exactly once, however it ends.
+ *
+ *     WAITING --> ANSWERING --> SETTLING --> DONE      (docs/internals/exchange.md)
+ *        \____________\____________\________^   failure, deadline, client gone
+ *
+ * It lives in the request's arena, so it never outlives the request.
+ */
+#pragma once
+
+#include "gateway/gateway.h"
+
+/* Decodes the request's body by `dialect` and answers it, now or later. */
+void exchange_start(struct gateway_worker *w, struct http_request *r,
+                    const struct dialect_ops *dialect);
+
+/* Ends every exchange of this worker with an error that says that the gateway shuts down. */
+void exchange_end_all(struct gateway_worker *w);

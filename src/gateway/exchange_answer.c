@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an exchange sends to its client: a stream as the pieces come, or one whole
+ * answer at the end. A cut answer never looks like a whole one.
+ */
+#include "gateway/exchange_internal.h"
+
+/* ---- usage ---- */
+
+static void count_prompt(const struct chat_request *chat, struct token_estimate *e)
+{
+    for (size_t i = 0; i < chat->n_messages; i++)
+        for (size_t k = 0; k < chat->messages[i].n_parts; k++)
+            if (chat->messages[i].parts[k].type == CHAT_PART_TEXT)
+                token_estimate_add(e, chat->messages[i].parts[k].text);
+}
+
+static void estimate_usage(struct exchange *x)
+{
+    struct token_estimate prompt = { 0 };
+    struct chat_usage *u = &x->usage;
+
+    count_prompt(&x->chat, &prompt);
+    u->prompt_tokens = token_estimate_total(&prompt);
+    u->reasoning_tokens = token_estimate_total(&x->reasoning_tokens);
+    u->completion_tokens = token_estimate_total(&x->said_tokens) + u->reasoning_tokens;
+    u->estimated = true;
+}
+
+const struct chat_usage *answer_usage(struct exchange *x)
+{
+    if (!x->has_usage)
+        estimate_usage(x);
+    x->has_usage = true;
+    return &x->usage;
+}
+
+/* ---- streams ---- */
+
+static void sent(struct exchange *x)
+{
+    x->wrote_ms = loop_now_ms(x->worker->loop);
+    http_reply_written(x->request);
+}
+
+void answer_commit(struct exchange *x)
+{
+    static const char type[] = "text/event-stream; charset=utf-8";
+    const struct http_header headers[] = {
+        { STR("content-type"), str_of(type) },
+        { STR("cache-control"), STR("no-cache") },
+        { STR("x-accel-buffering"), STR("no") },
+    };
+
+    if (http_reply_is_begun(x->request))
+        return;
+    timer_disarm(&x->commit);
+    http_reply_begin(x->request, 200, headers, COUNT_OF(headers));
+}
+
+static enum err begin_stream(struct exchange *x)
+{
+    answer_commit(x);
+    if (x->encoder)
+        return ERR_NONE;
+    x->encoder = arena_alloc(&x->request->arena, x->dialect->encoder_size);
+    return x->dialect->stream_begin(x->encoder, &x->answer, http_reply_buf(x->request));
+}
+
+void answer_keepalive(struct exchange *x)
+{
+    static const char comment[] = ": keep-alive\n\n";
+
+    answer_commit(x);
+    if (x->encoder) {
+        if (x->dialect->stream_keepalive(x->encoder, http_reply_buf(x->request)) == ERR_NONE)
+            sent(x);
+    } else {
+        http_reply_write(x->request, str_of(comment));
+        x->wrote_ms = loop_now_ms(x->worker->loop);
+    }
+}
+
+static enum err stream_piece(struct exchange *x, const struct chat_event *event)
+{
+    struct buf *out;
+    enum err err = begin_stream(x);
+
+    if (err)
+        return err;
+    out = http_reply_buf(x->request);
+    if (event->type == CHAT_TEXT)
+        err = x->dialect->stream_text(x->encoder, event->text, out);
+    else
+        err = x->dialect->stream_reasoning(x->encoder, event->text, out);
+    if (!err)
+        sent(x);
+    return err;
+}
+
+enum err answer_piece(struct exchange *x, const struct chat_event *event)
+{
+    if (event->type == CHAT_TEXT) {
+        fingerprint_text_add(&x->said, event->text);
+        token_estimate_add(&x->said_tokens, event->text);
+    } else {
+        token_estimate_add(&x->reasoning_tokens, event->text);
+    }
+    if (x->chat.stream)
+        return stream_piece(x, event);
+    return buf_add(event->type == CHAT_TEXT ? &x->text : &x->reasoning, event->text);
+}
+
+/* ---- ends ---- */
+
+static void finish_stream(struct exchange *x)
+{
+    const struct chat_usage *usage = answer_usage(x);
+
+    if (begin_stream(x) ||
+        x->dialect->stream_finish(x->encoder, x->finish, usage, http_reply_buf(x->request))) {
+        http_reply_abort(x->request);
+        return;
+    }
+    sent(x);
+    http_reply_end(x->request);
+}
+
+static void finish_whole(struct exchange *x)
+{
+    const struct dialect_whole whole = { .text = buf_str(&x->text),
+                                         .reasoning = buf_str(&x->reasoning),
+                                         .finish = x->finish,
+                                         .usage = *answer_usage(x) };
+    const struct failure nomem = { .kind = FAILURE_OVERLOADED,
+                                   .message =
+                                       STR("The gateway ran out of memory for this answer; try "
+                                           "again, or raise MEMORY_LIMIT."),
+                                   .prompt_accepted = true };
+    struct buf out;
+
+    buf_init(&out, 6 * (size_t)ANSWER_MAX);
+    if (x->dialect->whole(&x->answer, &whole, &out))
+        gateway_reply_failure(x->request, x->dialect, &nomem);
+    else
+        gateway_reply_json(x->request, 200, buf_str(&out));
+    buf_deinit(&out);
+}
+
+void answer_finish(struct exchange *x)
+{
+    if (x->chat.stream)
+        finish_stream(x);
+    else
+        finish_whole(x);
+}
+
+void answer_failure(struct exchange *x, const struct failure *f)
+{
+    if (!http_reply_is_begun(x->request)) {
+        gateway_reply_failure(x->request, x->dialect, f);
+        return;
+    }
+    if (begin_stream(x) || x->dialect->stream_error(x->encoder, f, http_reply_buf(x->request))) {
+        http_reply_abort(x->request);
+        return;
+    }
+    sent(x);
+    http_reply_end(x->request);
+}

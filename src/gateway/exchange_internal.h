@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between exchange.c (life and deadlines) and exchange_answer.c (what goes to the client). */
+#pragma once
+
+#include "chat/estimate.h"
+#include "gateway/exchange.h"
+#include "net/timer.h"
+
+enum { ANSWER_MAX = 64 << 20, SETTLE_HOLD_MS = 200 };
+
+enum exchange_state { EXCHANGE_WAITING, EXCHANGE_ANSWERING, EXCHANGE_SETTLING, EXCHANGE_DONE };
+
+struct exchange {
+    struct list node; /* of gateway_worker.exchanges */
+    enum exchange_state state;
+    struct gateway_worker *worker;
+    struct http_request *request;
+    struct str headers; /* extra_headers of the request when it came */
+    const struct dialect_ops *dialect;
+    void *encoder; /* of a streamed answer; in the request's arena */
+    struct chat_request chat;
+    struct dialect_answer answer;
+
+    const struct provider_ops *provider;
+    struct provider_call *call; /* NULL before start and after settled or released */
+    enum provider_phase phase;
+    bool paused; /* the client is slow: the provider was told to wait */
+
+    struct timer deadline;  /* of the phase, or of the settlement */
+    struct timer total;     /* API_REQUEST_TIMEOUT */
+    struct timer commit;    /* STREAM_COMMIT_AFTER */
+    struct timer keepalive; /* STREAM_KEEPALIVE */
+    int64_t started_ms;
+    int64_t first_event_ms; /* 0: none yet */
+    int64_t heard_ms;       /* last sign of life of the upstream */
+    int64_t wrote_ms;       /* last bytes to the client */
+
+    struct buf text;              /* whole answers only */
+    struct buf reasoning;         /* whole answers only */
+    struct fingerprint_text said; /* what the client received as text */
+    struct token_estimate said_tokens;
+    struct token_estimate reasoning_tokens;
+    enum chat_finish finish;
+    struct chat_usage usage; /* the upstream's own count, or the estimate; when has_usage */
+    bool has_usage;
+};
+
+/* ---- exchange_answer.c ---- */
+
+/* Begins the streamed answer if it has not begun: status line and headers. */
+void answer_commit(struct exchange *x);
+
+/* A piece of text or reasoning, to the client or into the whole answer. ERR_TOO_BIG, ERR_NOMEM. */
+MUST_USE enum err answer_piece(struct exchange *x, const struct chat_event *event);
+void answer_keepalive(struct exchange *x);
+
+/* The last bytes. The request is gone afterwards. */
+void answer_finish(struct exchange *x);
+void answer_failure(struct exchange *x, const struct failure *f);
+
+/* What was used, as the upstream counted or estimated: once, when all is said. Lives as long as
+ * `x`. */
+const struct chat_usage *answer_usage(struct exchange *x);

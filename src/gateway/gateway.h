@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The running gateway: what the whole process shares, what each worker has of its
+ * own, and the table that says which handler answers which path.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "dialect/dialect.h"
+#include "gateway/settings.h"
+#include "http/server.h"
+#include "net/listener.h"
+#include "net/timer.h"
+#include "net/worker.h"
+#include "store/store.h"
+#include "json/writer.h"
+
+struct gateway_worker;
+
+/* What a path needs before its handler is called. */
+enum {
+    PATH_KEY = 1,    /* a valid key */
+    PATH_PREFIX = 2, /* everything below the path, which ends in '/' */
+    PATH_JSON = 4,   /* a body that says it is application/json, where no key protects */
+};
+
+struct gateway_path {
+    const char *path;
+    enum http_method method; /* GET implies HEAD */
+    unsigned needs;          /* PATH_... */
+    void (*handle)(struct gateway_worker *w, struct http_request *r);
+};
+
+/* Everything process-wide. Filled by cli/serve.c, then only read, but for the atomics. */
+struct gateway {
+    const struct settings *settings;
+    const char *version;
+    bool demo;
+    const struct gateway_path
+        *paths; /* static, ended by a NULL path; several rows may share one path */
+    struct store *store;
+    struct tls_trust *trust; /* NULL when no upstream needs TLS */
+    const struct provider_ops *provider;
+    void *upstream; /* the provider's process-wide part */
+    const char *upstream_name;
+    int listen_fd;
+    size_t n_workers;
+    int64_t started_wall_ms;
+    atomic_bool draining;      /* SIGTERM came */
+    atomic_size_t connections; /* open client connections of all workers */
+};
+
+/* One worker's share; lives on its thread. */
+struct gateway_worker {
+    struct gateway *gateway;
+    struct loop *loop;
+    struct http_server *server;
+    struct listener *listener;
+    struct connector *connector;
+    struct http_client *client;
+    struct provider_instance *provider;
+    struct list exchanges;    /* struct exchange.node */
+    struct timer drain_limit; /* SHUTDOWN_TIMEOUT while draining */
+    bool served;              /* no client is left */
+};
+
+/* For struct worker_params: start opens everything, stop drains within SHUTDOWN_TIMEOUT and then
+ * ends the loop. `arg` is a struct gateway_worker with `gateway` set, the rest zero. */
+void gateway_worker_start(void *arg, struct loop *l);
+void gateway_worker_stop(void *arg, struct loop *l);
+
+/* ---- answering ---- */
+
+/* Answers with the failure in the shape of `dialect` (NULL: OpenAI's), with Retry-After and
+ * x-should-retry where they apply. */
+void gateway_reply_failure(struct http_request *r, const struct dialect_ops *dialect,
+                           const struct failure *failure);
+
+/* The same for a failure made on the spot. */
+void gateway_reply_error(struct http_request *r, enum failure_kind kind, const char *format, ...)
+    FORMAT(3, 4);
+
+/* A JSON body with a status. */
+void gateway_reply_json(struct http_request *r, int status, struct str body);
+
+/* The same with what `j` wrote; when that failed for want of memory, the error that says so. */
+void gateway_reply_written(struct http_request *r, int status, struct json_writer *j);
+
+/* ---- handlers ---- */
+
+void handle_chat_completions(struct gateway_worker *w, struct http_request *r);
+void handle_models(struct gateway_worker *w, struct http_request *r);
+void handle_model(struct gateway_worker *w, struct http_request *r);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole JSON answers, and failures in the shape of a dialect. */
+#include <stdio.h>
+
+#include "gateway/gateway.h"
+
+enum { ERROR_MAX = 64 * 1024 };
+
+static const char FALLBACK[] =
+    "{\"error\":{\"message\":\"The gateway is out of memory.\",\"type\":\"server_error\","
+    "\"param\":null,\"code\":\"overloaded\"}}";
+
+void gateway_reply_json(struct http_request *r, int status, struct str body)
+{
+    const struct http_header headers[] = { { STR("content-type"), STR("application/json") } };
+
+    http_reply(r, status, headers, COUNT_OF(headers), body);
+}
+
+void gateway_reply_written(struct http_request *r, int status, struct json_writer *j)
+{
+    if (json_w_end(j))
+        gateway_reply_error(r, FAILURE_OVERLOADED,
+                            "The gateway is out of memory; try again later.");
+    else
+        gateway_reply_json(r, status, buf_str(j->out));
+}
+
+void gateway_reply_failure(struct http_request *r, const struct dialect_ops *dialect,
+                           const struct failure *failure)
+{
+    struct http_header headers[3] = { { STR("content-type"), STR("application/json") } };
+    int status = failure_row(failure->kind)->status;
+    int64_t retry_ms = failure->retry_after_ms;
+    size_t n = 1;
+    struct buf out;
+
+    if (status == 503 && retry_ms == 0)
+        retry_ms = 1000; /* what is short now may not be in a moment */
+    if (retry_ms > 0)
+        headers[n++] = (struct http_header){ STR("retry-after"),
+                                             arena_printf(&r->arena, "%lld",
+                                                          (long long)((retry_ms + 999) / 1000)) };
+    if (failure->prompt_accepted)
+        headers[n++] = (struct http_header){ STR("x-should-retry"), STR("false") };
+    buf_init(&out, ERROR_MAX);
+    if ((dialect ? dialect : &dialect_openai_chat)->error(failure, &out)) {
+        buf_clear(&out);
+        http_reply(r, 503, headers, n, str_of(FALLBACK));
+    } else {
+        http_reply(r, status, headers, n, buf_str(&out));
+    }
+    buf_deinit(&out);
+}
+
+void gateway_reply_error(struct http_request *r, enum failure_kind kind, const char *format, ...)
+{
+    struct failure f = { .kind = kind };
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    f.message = str_of(text);
+    gateway_reply_failure(r, NULL, &f);
+}

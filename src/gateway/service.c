@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a request to its handler: path, method, key, and what protects a gateway
+ * without a key from web pages. All of it is decided on the head, before a body is read.
+ */
+#include "gateway/service.h"
+
+#include <stdio.h>
+
+#include "gateway/cors.h"
+#include "net/timer.h"
+
+/* ---- keys ---- */
+
+struct str request_key(const struct http_head *head)
+{
+    struct str value = http_value(head, "authorization");
+    struct str key;
+
+    if (str_eq_nocase(str_cut(value, ' ', &key), STR("bearer")) && str_trim(key).n)
+        return str_trim(key);
+    return http_value(head, "x-api-key");
+}
+
+/* Answers the request when its key is missing or wrong. */
+static void require_key(struct gateway_worker *w, struct http_request *r)
+{
+    const struct secret *master = &w->gateway->settings->api_master_key;
+    struct str key = request_key(&r->head);
+
+    if (!secret_is_set(master) || secret_eq(master, key))
+        return;
+    if (key.n)
+        gateway_reply_error(r, FAILURE_WRONG_KEY,
+                            "The API key is wrong. Use the API_MASTER_KEY of this gateway.");
+    else
+        gateway_reply_error(r, FAILURE_MISSING_KEY,
+                            "No API key was sent. Send it as \"Authorization: Bearer KEY\" or "
+                            "\"x-api-key: KEY\"; the key is API_MASTER_KEY of this gateway.");
+}
+
+/* ---- DNS rebinding and web pages, when nothing else protects ---- */
+
+/* Nothing, or a colon and at most 65535. */
+static bool is_port(struct str text)
+{
+    uint64_t number;
+
+    if (text.n <= 1)
+        return text.n == 0 || text.p[0] == ':';
+    return text.p[0] == ':' && str_to_u64(str_from(text, 1), UINT16_MAX, &number) == ERR_NONE;
+}
+
+/* Strict, since an Origin comes as it was sent: what is behind the name must be a port. */
+bool host_is_loopback(struct str host)
+{
+    bool is_v6 = host.n > 0 && host.p[0] == '[';
+    size_t end = str_find_char(host, is_v6 ? ']' : ':');
+    struct str name = str_sub(host, is_v6, end - is_v6);
+    struct endpoint e = { .port = 0 };
+
+    if (is_v6 && (end == SIZE_MAX || str_find_char(name, ':') == SIZE_MAX))
+        return false;
+    if (end != SIZE_MAX && !is_port(str_from(host, end + is_v6)))
+        return false;
+    if (name.n == 0 || name.n > HOST_MAX || memchr(name.p, '\0', name.n))
+        return false;
+    str_to_z(name, e.host, sizeof(e.host));
+    return endpoint_is_loopback(&e);
+}
+
+bool origin_is_loopback(struct str origin)
+{
+    static const char *const schemes[] = { "http://", "https://" };
+
+    for (size_t i = 0; i < COUNT_OF(schemes); i++)
+        if (str_starts_nocase(origin, str_of(schemes[i])))
+            return host_is_loopback(str_from(origin, strlen(schemes[i])));
+    return false;
+}
+
+static bool is_json(const struct http_head *head)
+{
+    struct str type = str_cut(http_value(head, "content-type"), ';', &(struct str){ NULL, 0 });
+
+    return str_eq_nocase(str_trim(type), STR("application/json"));
+}
+
+static bool is_no_web_page(struct gateway_worker *w, struct http_request *r, unsigned needs)
+{
+    const struct settings *s = w->gateway->settings;
+    struct str origin = http_value(&r->head, "origin");
+
+    if (secret_is_set(&s->api_master_key) || s->allow_no_auth)
+        return true;
+    if (!s->listen.is_unix && r->head.host.n && !host_is_loopback(r->head.host)) {
+        gateway_reply_error(
+            r, FAILURE_FORBIDDEN,
+            "This gateway has no key and answers only to the Host localhost or 127.0.0.1; set "
+            "API_MASTER_KEY to use it under another name.");
+        return false;
+    }
+    if (origin.p && !origin_is_loopback(origin) && !cors_allows(s, origin)) {
+        gateway_reply_error(
+            r, FAILURE_FORBIDDEN,
+            "This gateway has no key and takes no requests from web pages of other origins; set "
+            "API_MASTER_KEY and CORS_ORIGINS to allow one.");
+        return false;
+    }
+    if ((needs & PATH_JSON) && !is_json(&r->head)) {
+        gateway_reply_error(r, FAILURE_MEDIA_TYPE,
+                            "The body must be sent with \"Content-Type: application/json\".");
+        return false;
+    }
+    return true;
+}
+
+/* ---- paths ---- */
+
+static bool path_matches(const struct gateway_path *row, struct str path)
+{
+    struct str pattern = str_of(row->path);
+
+    if (row->needs & PATH_PREFIX)
+        return path.n > pattern.n && str_starts(path, pattern);
+    return str_eq(path, pattern);
+}
+
+static bool method_matches(const struct gateway_path *row, enum http_method method)
+{
+    return row->method == method || (row->method == HTTP_GET && method == HTTP_HEAD);
+}
+
+static const struct gateway_path *find_path(const struct gateway *g, const struct http_head *head,
+                                            bool *ret_known)
+{
+    *ret_known = false;
+    for (const struct gateway_path *row = g->paths; row->path; row++) {
+        if (!path_matches(row, head->path))
+            continue;
+        *ret_known = true;
+        if (method_matches(row, head->method))
+            return row;
+    }
+    return NULL;
+}
+
+/* "GET, HEAD" */
+static void allowed_methods(const struct gateway *g, struct str path, char *out, size_t cap)
+{
+    size_t n = 0;
+
+    out[0] = '\0';
+    for (const struct gateway_path *row = g->paths; row->path; row++) {
+        if (!path_matches(row, path) || n + 32 > cap)
+            continue;
+        n += (size_t)snprintf(out + n, cap - n, "%s%s%s", n ? ", " : "",
+                              http_method_name(row->method),
+                              row->method == HTTP_GET ? ", HEAD" : "");
+    }
+}
+
+static void refuse_path(struct gateway_worker *w, struct http_request *r, bool known)
+{
+    char methods[128];
+    struct str allow, body;
+    struct buf out;
+    struct failure f;
+
+    if (!known) {
+        gateway_reply_error(r, FAILURE_NOT_FOUND,
+                            "There is no %.*s here. Known paths begin with /v1/.",
+                            STR_ARGS(str_sub(r->head.path, 0, 200)));
+        return;
+    }
+    allowed_methods(w->gateway, r->head.path, methods, sizeof(methods));
+    allow = str_of(methods);
+    failure_set(&f, &r->arena, FAILURE_METHOD, "%.*s does not take %.*s; it takes %s.",
+                STR_ARGS(str_sub(r->head.path, 0, 200)),
+                STR_ARGS(str_sub(r->head.method_text, 0, 32)), methods);
+    buf_init(&out, 4096);
+    body = dialect_openai_chat.error(&f, &out) ? STR("{}") : buf_str(&out);
+    const struct http_header headers[] = { { STR("allow"), allow },
+                                           { STR("content-type"), STR("application/json") } };
+    http_reply(r, failure_row(f.kind)->status, headers, COUNT_OF(headers), body);
+    buf_deinit(&out);
+}
+
+/* ---- the service ---- */
+
+static void on_head(void *arg, struct http_request *r, size_t *max_body)
+{
+    struct gateway_worker *w = arg;
+    bool known;
+    const struct gateway_path *row;
+
+    (void)max_body;
+    cors_add_headers(w->gateway->settings, r);
+    if (cors_preflight(w->gateway->settings, r))
+        return;
+    row = find_path(w->gateway, &r->head, &known);
+    if (!row) {
+        refuse_path(w, r, known);
+        return;
+    }
+    if (!is_no_web_page(w, r, row->needs))
+        return;
+    if (row->needs & PATH_KEY)
+        require_key(w, r);
+    if ((row->needs & PATH_KEY) && !http_reply_is_begun(r) && atomic_load(&w->gateway->draining))
+        gateway_reply_error(r, FAILURE_OVERLOADED,
+                            "The gateway is shutting down; try again in a moment.");
+}
+
+static void on_request(void *arg, struct http_request *r)
+{
+    struct gateway_worker *w = arg;
+    bool known;
+    const struct gateway_path *row = find_path(w->gateway, &r->head, &known);
+
+    BUG_ON(!row);
+    row->handle(w, r);
+}
+
+/* Errors of HTTP itself, in OpenAI's shape: whatever the path, the client sees JSON. */
+static void write_error(void *arg, const struct http_request *r, int status, const char *what,
+                        struct buf *out)
+{
+    const struct failure f = { .kind = failure_of_status(status), .message = str_of(what) };
+
+    (void)arg;
+    (void)r;
+    if (dialect_openai_chat.error(&f, out))
+        buf_clear(out);
+}
+
+const struct http_service gateway_service = {
+    .on_head = on_head,
+    .on_request = on_request,
+    .write_error = write_error,
+};

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Values of settings, from text. */
+#include "gateway/setting_value.h"
+
+#include "json/reader.h"
+
+enum { LIST_MAX = 1000 };
+
+static const uint64_t SECONDS_MAX = 10ULL * 366 * 24 * 3600;
+
+enum err setting_seconds(struct str text, int64_t *ret_ms)
+{
+    struct str fraction;
+    struct str whole = str_cut(text, '.', &fraction);
+    uint64_t seconds = 0, part = 0;
+    enum err err;
+
+    if (fraction.p && (fraction.n == 0 || fraction.n > 3))
+        return ERR_BAD_INPUT;
+    err = str_to_u64(whole, SECONDS_MAX, &seconds);
+    if (!err && fraction.n)
+        err = str_to_u64(fraction, 999, &part);
+    if (err)
+        return err;
+    for (size_t i = fraction.n; i < 3; i++)
+        part *= 10;
+    *ret_ms = (int64_t)(seconds * 1000 + part);
+    return ERR_NONE;
+}
+
+enum err setting_size(struct str text, size_t *ret)
+{
+    static const struct {
+        const char *unit;
+        unsigned shift;
+    } units[] = { { "", 0 }, { "B", 0 }, { "KiB", 10 }, { "MiB", 20 }, { "GiB", 30 } };
+    size_t digits = 0;
+    uint64_t value;
+
+    while (digits < text.n && text.p[digits] >= '0' && text.p[digits] <= '9')
+        digits++;
+    struct str unit = str_trim(str_from(text, digits));
+    for (size_t i = 0; i < COUNT_OF(units); i++) {
+        if (!str_eq_nocase(unit, str_of(units[i].unit)))
+            continue;
+        enum err err =
+            str_to_u64(str_sub(text, 0, digits), SIZE_MAX >> (units[i].shift + 1), &value);
+        if (!err)
+            *ret = (size_t)value << units[i].shift;
+        return err;
+    }
+    return ERR_BAD_INPUT;
+}
+
+enum err setting_bool(struct str text, bool *ret)
+{
+    static const char *const words[][2] = {
+        { "false", "true" }, { "0", "1" }, { "no", "yes" }, { "off", "on" }
+    };
+
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        for (size_t value = 0; value < 2; value++)
+            if (str_eq_nocase(text, str_of(words[i][value]))) {
+                *ret = value == 1;
+                return ERR_NONE;
+            }
+    return ERR_BAD_INPUT;
+}
+
+static bool has_item(const char *const *items, size_t n, struct str item)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(str_of(items[i]), item))
+            return true;
+    return false;
+}
+
+/* An item that is there already is not added again. */
+static enum err add_item(struct str item, struct arena *a, const char **items, size_t *n)
+{
+    for (size_t i = 0; i < item.n; i++)
+        if ((unsigned char)item.p[i] < 0x20 || item.p[i] == 0x7f)
+            return ERR_BAD_INPUT;
+    if (has_item(items, *n, item))
+        return ERR_NONE;
+    if (*n == LIST_MAX)
+        return ERR_TOO_BIG;
+    items[(*n)++] = arena_dup(a, item).p;
+    return ERR_NONE;
+}
+
+static enum err list_of_json(struct str text, struct arena *a, const char **items, size_t *n)
+{
+    struct json j;
+    struct json_value v;
+    struct str item;
+
+    json_init(&j, text, 1);
+    if (!json_enter_array(&j))
+        return ERR_BAD_INPUT;
+    while (json_next_item(&j)) {
+        if (!json_read(&j, &v) || json_text(&v, a, &item))
+            return ERR_BAD_INPUT;
+        enum err err = add_item(item, a, items, n);
+        if (err)
+            return err;
+    }
+    return json_end(&j);
+}
+
+enum err setting_list(struct str text, struct arena *a, const char *const **ret)
+{
+    const char **items = arena_alloc(a, (LIST_MAX + 1) * sizeof(*items));
+    struct str item;
+    size_t n = 0;
+    enum err err = ERR_NONE;
+
+    if (text.n && text.p[0] == '[')
+        err = list_of_json(text, a, items, &n);
+    else
+        while (!err && str_next_item(&text, &item))
+            err = add_item(item, a, items, &n);
+    if (err)
+        return err;
+    items[n] = NULL;
+    *ret = items;
+    return ERR_NONE;
+}
+
+enum err setting_choice(struct str text, const char *choices, struct arena *a, const char **ret)
+{
+    struct str left = str_of(choices);
+
+    while (left.n) {
+        struct str word = str_cut(left, '|', &left);
+
+        if (str_eq_nocase(word, text)) {
+            *ret = arena_dup(a, word).p;
+            return ERR_NONE;
+        }
+    }
+    return ERR_BAD_INPUT;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The settings of the process: one table (settings.c) of names, types and defaults; values from the
+ * command line, the environment, .env and the defaults, in this order. All problems are found in
+ * one go. docs/configuration.md is the reference.
+ */
+#pragma once
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "net/connector.h"
+#include "provider/enginelabs/enginelabs.h"
+
+struct settings {
+    struct arena arena; /* owns the texts */
+
+    struct secret api_master_key;
+    bool allow_no_auth;
+    struct endpoint listen;
+    size_t workers; /* 0 in the table: one a core; filled in by settings_load */
+    const char *store_url;
+    const char *const *cors_origins; /* NULL-ended; "*" alone for any */
+
+    const char *default_model;
+    const char *const *known_models; /* NULL-ended; holds default_model too */
+
+    struct secret clerk_cookie;
+    const char *clerk_session_id;      /* NULL: discovered */
+    const char *clerk_organization_id; /* NULL: discovered */
+    struct url enginelabs_api_url;
+    struct url clerk_url;
+    const char *enginelabs_origin;
+    const char *enginelabs_protocol;
+    const char *enginelabs_content;
+    size_t enginelabs_max_prompt_chars;
+    size_t enginelabs_max_prompt_bytes;
+    const char *enginelabs_overflow;
+    size_t enginelabs_max_parallel;
+
+    int64_t request_timeout_ms;
+    int64_t connect_timeout_ms;
+    int64_t accept_timeout_ms;
+    int64_t first_token_timeout_ms;
+    int64_t idle_timeout_ms;
+    int64_t commit_after_ms;
+    int64_t keepalive_ms;
+    int64_t queue_timeout_ms;
+    int64_t conversation_ttl_ms;
+    int64_t shutdown_timeout_ms;
+
+    const char *ca_file; /* NULL: the system's */
+    struct proxy_rules proxies;
+    struct proxy all_proxy; /* stands in for the two above where they are not set */
+
+    size_t max_body_bytes;
+    size_t max_connections;
+    size_t memory_limit;
+    size_t nginx_port; /* of the compose deployment; only checked here */
+
+    const char *log_level;
+    const char *log_format; /* "text", "json", or "auto" */
+};
+
+/* Where values come from, besides the defaults. */
+struct settings_source {
+    const char *const *overrides; /* "NAME=VALUE" of the command line, NULL-ended; may be NULL */
+    char *const *environment;     /* environ; may be NULL */
+    const char *env_file;         /* path; NULL: none. A file that is not there is no error unless
+                                     `env_file_required` */
+    bool env_file_required;
+};
+
+/* Fills `ret`. On ERR_BAD_INPUT `problems` has one line for each thing that is wrong: where it was
+ * set, its name, what is wrong and what is allowed, never a secret's value; `ret` is released. */
+MUST_USE enum err settings_load(const struct settings_source *source, struct settings *ret,
+                                struct buf *problems);
+void settings_deinit(struct settings *s);
+
+/* The same checks that concern only `serve`: a key is needed beyond loopback, a cookie unless
+ * `demo`. */
+MUST_USE enum err settings_check_serve(const struct settings *s, bool demo, struct buf *problems);
+
+enum log_level settings_log_level(const struct settings *s);
+enum log_format settings_log_format(const struct settings *s, int fd);
+
+/* Names, types and defaults, for the reference's test and `help serve`: row i, false past the end.
+ */
+struct settings_row {
+    const char *name;
+    const char *fallback; /* "" when there is none */
+    bool is_secret;
+};
+bool settings_row_at(size_t i, struct settings_row *ret);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One worker: opens its share of the gateway, and closes it again in the order
+ * in which the parts stand on each other.
+ *
+ *     stop: listener closed -> server drains -> (SHUTDOWN_TIMEOUT: what is left gets an error)
+ *           -> provider detached -> client, connector freed -> loop stops
+ */
+#include "base/metrics.h"
+#include "gateway/exchange.h"
+#include "gateway/gateway.h"
+#include "gateway/service.h"
+
+static void on_accept(void *arg, struct conn *c)
+{
+    struct gateway_worker *w = arg;
+
+    http_server_accept(w->server, c);
+}
+
+static void open_server(struct gateway_worker *w)
+{
+    const struct settings *s = w->gateway->settings;
+    struct http_server_limits limits;
+
+    http_server_limits_default(&limits);
+    limits.max_body = s->max_body_bytes;
+    limits.max_connections = s->max_connections;
+    limits.open = &w->gateway->connections;
+    w->server = http_server_new(w->loop, &gateway_service, w, &limits);
+    w->listener = listener_new(w->loop, w->gateway->listen_fd, on_accept, w);
+}
+
+void gateway_worker_start(void *arg, struct loop *l)
+{
+    struct gateway_worker *w = arg;
+    struct gateway *g = w->gateway;
+    struct http_client_limits limits;
+
+    w->loop = l;
+    list_init(&w->exchanges);
+    http_client_limits_default(&limits);
+    w->connector = connector_new(l, g->trust, &g->settings->proxies);
+    w->client = http_client_new(w->connector, &limits);
+    const struct provider_env env = {
+        .loop = l,
+        .client = w->client,
+        .store = g->store,
+        .conversation_ttl_ms = g->settings->conversation_ttl_ms,
+        .connect_timeout_ms = g->settings->connect_timeout_ms,
+        .accept_timeout_ms = g->settings->accept_timeout_ms,
+    };
+    w->provider = g->provider->attach(g->upstream, &env);
+    open_server(w);
+}
+
+static void on_detached(void *arg)
+{
+    struct gateway_worker *w = arg;
+
+    http_client_free(w->client);
+    connector_free(w->connector);
+    loop_stop(w->loop);
+}
+
+static void on_served(void *arg)
+{
+    struct gateway_worker *w = arg;
+
+    if (w->served)
+        return;
+    w->served = true;
+    timer_disarm(&w->drain_limit);
+    http_server_free(w->server);
+    w->gateway->provider->detach(w->provider, on_detached, w);
+}
+
+/* The time for answers to finish is over: they end with an error that says so. */
+static void on_drain_limit(void *arg)
+{
+    struct gateway_worker *w = arg;
+
+    exchange_end_all(w);
+    timer_arm(w->loop, &w->drain_limit, 1000, on_served, w);
+}
+
+void gateway_worker_stop(void *arg, struct loop *l)
+{
+    struct gateway_worker *w = arg;
+
+    listener_free(w->listener);
+    timer_arm(l, &w->drain_limit, w->gateway->settings->shutdown_timeout_ms, on_drain_limit, w);
+    http_server_drain(w->server, on_served, w);
+}

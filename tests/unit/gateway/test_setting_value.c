@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Values of settings: what is taken, what it means, what is refused. */
+#include "gateway/setting_value.h"
+
+#include "base/buf.h"
+#include "test.h"
+
+static void reads_seconds(void)
+{
+    static const struct {
+        const char *text;
+        int64_t ms; /* -1: refused */
+    } rows[] = {
+        { "5", 5000 },    { "0.5", 500 },
+        { "0", 0 },       { "1.25", 1250 },
+        { "0.001", 1 },   { "300", 300000 },
+        { "", -1 },       { "-1", -1 },
+        { "1e3", -1 },    { "1.", -1 },
+        { ".5", -1 },     { "5s", -1 },
+        { "1.2345", -1 }, { "99999999999999", -1 },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        int64_t ms = -1;
+        enum err err = setting_seconds(str_of(rows[i].text), &ms);
+
+        EXPECT_INT(ms, rows[i].ms);
+        EXPECT((err == ERR_NONE) == (rows[i].ms >= 0));
+    }
+}
+
+static void reads_sizes(void)
+{
+    static const struct {
+        const char *text;
+        size_t bytes; /* SIZE_MAX: refused */
+    } rows[] = {
+        { "0", 0 },
+        { "32000", 32000 },
+        { "1KiB", 1024 },
+        { "32 MiB", 32UL << 20 },
+        { "1gib", 1UL << 30 },
+        { "5B", 5 },
+        { "1KB", SIZE_MAX },
+        { "MiB", SIZE_MAX },
+        { "-1", SIZE_MAX },
+        { "1.5MiB", SIZE_MAX },
+        { "99999999999999999999", SIZE_MAX },
+        { "9999999999999999GiB", SIZE_MAX },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        size_t bytes = SIZE_MAX;
+        enum err err = setting_size(str_of(rows[i].text), &bytes);
+
+        EXPECT(bytes == rows[i].bytes);
+        EXPECT((err == ERR_NONE) == (rows[i].bytes != SIZE_MAX));
+    }
+}
+
+static void reads_booleans(void)
+{
+    bool value = false;
+
+    EXPECT_INT(setting_bool(STR("TRUE"), &value), ERR_NONE);
+    EXPECT(value);
+    EXPECT_INT(setting_bool(STR("off"), &value), ERR_NONE);
+    EXPECT(!value);
+    EXPECT_INT(setting_bool(STR("maybe"), &value), ERR_BAD_INPUT);
+    EXPECT_INT(setting_bool(STR(""), &value), ERR_BAD_INPUT);
+}
+
+static void reads_lists(void)
+{
+    static const struct {
+        const char *text;
+        const char *want; /* items with | between; NULL: refused */
+    } rows[] = {
+        { "a,b", "a|b" },
+        { " a , b ,, c ", "a|b|c" },
+        { "", "" },
+        { "[\"a\",\"b,c\"]", "a|b,c" },
+        { "[]", "" },
+        { "[\"\\u4f60\"]", "\xe4\xbd\xa0" },
+        { "[\"a\"", NULL },
+        { "[1]", NULL },
+        { "[\"a\"] x", NULL },
+        { "a,b,a", "a|b" },
+        { "[\"a\",\"a\"]", "a" },
+        { "[\"a\\u0000b\"]", NULL },
+        { "a\tb", NULL },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *const *items = NULL;
+        char joined[256] = "";
+        struct arena a;
+
+        arena_init(&a);
+        enum err err = setting_list(str_of(rows[i].text), &a, &items);
+        EXPECT((err == ERR_NONE) == (rows[i].want != NULL));
+        for (size_t k = 0; !err && items[k]; k++) {
+            size_t n = strlen(joined);
+
+            snprintf(joined + n, sizeof(joined) - n, "%s%s", k ? "|" : "", items[k]);
+        }
+        if (rows[i].want)
+            EXPECT_Z(joined, rows[i].want);
+        arena_deinit(&a);
+    }
+}
+
+/* "0,1,2,..." and ["0","1","2",...] */
+static void write_list(size_t items, bool json, struct buf *out)
+{
+    EXPECT_INT(buf_add(out, json ? STR("[") : STR("")), ERR_NONE);
+    for (size_t i = 0; i < items; i++)
+        EXPECT_INT(buf_addf(out, json ? "%s\"%zu\"" : "%s%zu", i ? "," : "", i), ERR_NONE);
+    EXPECT_INT(buf_add(out, json ? STR("]") : STR("")), ERR_NONE);
+}
+
+static void refuses_a_list_that_is_too_long(void)
+{
+    for (size_t items = 1000; items <= 1001; items++)
+        for (int json = 0; json <= 1; json++) {
+            const char *const *list = NULL;
+            struct arena a;
+            struct buf text;
+
+            arena_init(&a);
+            buf_init(&text, 10000);
+            write_list(items, json, &text);
+            EXPECT_INT(setting_list(buf_str(&text), &a, &list),
+                       items > 1000 ? ERR_TOO_BIG : ERR_NONE);
+            if (items == 1000)
+                EXPECT_Z(list[999], "999");
+            buf_deinit(&text);
+            arena_deinit(&a);
+        }
+}
+
+static void reads_choices(void)
+{
+    const char *word = NULL;
+    struct arena a;
+
+    arena_init(&a);
+    EXPECT_INT(setting_choice(STR("Delta"), "auto|delta|snapshot", &a, &word), ERR_NONE);
+    EXPECT_Z(word, "delta");
+    EXPECT_INT(setting_choice(STR("deltas"), "auto|delta|snapshot", &a, &word), ERR_BAD_INPUT);
+    EXPECT_INT(setting_choice(STR(""), "auto|delta", &a, &word), ERR_BAD_INPUT);
+    arena_deinit(&a);
+}
+
+static const struct test suite[] = {
+    { "reads seconds", reads_seconds },
+    { "reads sizes", reads_sizes },
+    { "reads booleans", reads_booleans },
+    { "reads lists", reads_lists },
+    { "refuses a list that is too long", refuses_a_list_that_is_too_long },
+    { "reads choices", reads_choices },
+};
+
+TEST_MAIN(suite)

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Settings: the order of sources, all problems at once, secrets that are never shown. */
+#include "gateway/settings.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "test.h"
+
+static char problems_text[1 << 16];
+
+/* Loads from the given sources; the problems are in problems_text. */
+static enum err load(const char *const *overrides, char **environment, const char *env_file,
+                     struct settings *ret)
+{
+    struct buf problems;
+    struct settings_source source = { overrides, environment, env_file, false };
+
+    buf_init(&problems, 1 << 20);
+    enum err err = settings_load(&source, ret, &problems);
+    str_to_z(buf_str(&problems), problems_text, sizeof(problems_text));
+    buf_deinit(&problems);
+    return err;
+}
+
+static void write_file(char path[32], const char *text)
+{
+    memcpy(path, "/tmp/settings-XXXXXX", sizeof("/tmp/settings-XXXXXX"));
+    int fd = mkstemp(path);
+    EXPECT(fd >= 0);
+    EXPECT_INT(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+static void has_defaults_for_everything(void)
+{
+    struct settings s;
+
+    EXPECT_INT(load(NULL, NULL, NULL, &s), ERR_NONE);
+    EXPECT_Z(s.listen.host, "127.0.0.1");
+    EXPECT_INT(s.listen.port, 8089);
+    EXPECT_Z(s.default_model, "ClaudeSonnet4_5");
+    EXPECT_Z(s.known_models[1], "GPT5");
+    EXPECT_INT(s.request_timeout_ms, 300000);
+    EXPECT(s.max_body_bytes == 32UL << 20);
+    EXPECT(s.workers >= 1);
+    EXPECT_Z(s.enginelabs_api_url.endpoint.host, "api.enginelabs.ai");
+    EXPECT(s.enginelabs_api_url.endpoint.tls);
+    EXPECT(!secret_is_set(&s.api_master_key));
+    settings_deinit(&s);
+}
+
+static void command_line_wins_over_environment_over_file(void)
+{
+    const char *const overrides[] = { "LISTEN=127.0.0.1:1", NULL };
+    char one[] = "LISTEN=127.0.0.1:2", two[] = "WORKERS=3", empty[] = "DEFAULT_MODEL=";
+    char *environment[] = { one, two, empty, NULL };
+    char path[32];
+    struct settings s;
+
+    write_file(path, "LISTEN=127.0.0.1:4\nWORKERS=5\nSTREAM_KEEPALIVE=6\nDEFAULT_MODEL=GPT5\n");
+    EXPECT_INT(load(overrides, environment, path, &s), ERR_NONE);
+    EXPECT_INT(s.listen.port, 1);
+    EXPECT_INT(s.workers, 3);
+    EXPECT_INT(s.keepalive_ms, 6000);
+    EXPECT_Z(s.default_model, "GPT5"); /* empty counts as unset */
+    settings_deinit(&s);
+    unlink(path);
+}
+
+static void tells_all_problems_at_once(void)
+{
+    char a[] = "WORKERS=many", b[] = "STREAM_KEEPALIVE=fast", c[] = "LISTEN=nowhere",
+         d[] = "ENGINELABS_API_URL=ftp://x", e[] = "LOG_LEVEL=loud", f[] = "MAX_BODY_BYTES=big";
+    char *environment[] = { a, b, c, d, e, f, NULL };
+    char path[32], line[64];
+    struct settings s;
+
+    write_file(path, "\nQUEUE_TIMEOUT=soon\n");
+    EXPECT_INT(load(NULL, environment, path, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems_text, "environment: WORKERS is \"many\": expected a whole number\n"));
+    EXPECT(strstr(problems_text, "STREAM_KEEPALIVE is \"fast\": expected seconds"));
+    EXPECT(strstr(problems_text, "LISTEN is \"nowhere\": expected HOST:PORT"));
+    EXPECT(strstr(problems_text, "ENGINELABS_API_URL is \"ftp://x\""));
+    EXPECT(strstr(problems_text, "LOG_LEVEL is \"loud\": expected one of debug|info"));
+    EXPECT(strstr(problems_text, "MAX_BODY_BYTES is \"big\": expected a size"));
+    snprintf(line, sizeof(line), "%s line 2: QUEUE_TIMEOUT", path);
+    EXPECT(strstr(problems_text, line));
+    unlink(path);
+}
+
+static void refuses_0_where_every_request_would_fail(void)
+{
+    static const char *const names[] = {
+        "MAX_CONNECTIONS",
+        "MAX_BODY_BYTES",
+        "MEMORY_LIMIT",
+        "API_REQUEST_TIMEOUT",
+        "UPSTREAM_CONNECT_TIMEOUT",
+        "UPSTREAM_ACCEPT_TIMEOUT",
+        "UPSTREAM_FIRST_TOKEN_TIMEOUT",
+        "UPSTREAM_IDLE_TIMEOUT",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        char set[64], want[64];
+        char *environment[] = { set, NULL };
+        struct settings s;
+
+        snprintf(set, sizeof(set), "%s=0", names[i]);
+        snprintf(want, sizeof(want), "%s is 0: ", names[i]);
+        EXPECT_INT(load(NULL, environment, NULL, &s), ERR_BAD_INPUT);
+        EXPECT(strstr(problems_text, want));
+    }
+}
+
+static void cuts_a_long_value_not_what_is_expected(void)
+{
+    char set[2000] = "LISTEN=";
+    char *environment[] = { set, NULL };
+    struct settings s;
+
+    memset(set + 7, 'x', sizeof(set) - 8);
+    set[sizeof(set) - 1] = '\0';
+    EXPECT_INT(load(NULL, environment, NULL, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems_text, "xxx...\": expected HOST:PORT"));
+}
+
+static void a_blank_value_counts_as_unset(void)
+{
+    char a[] = "API_MASTER_KEY= ", b[] = "DEFAULT_MODEL= \t",
+         c[] = "KNOWN_MODELS= ", d[] = "WORKERS= 2 ";
+    char *environment[] = { a, b, c, d, NULL };
+    struct settings s;
+
+    EXPECT_INT(load(NULL, environment, NULL, &s), ERR_NONE);
+    EXPECT(!secret_is_set(&s.api_master_key));
+    EXPECT_Z(s.default_model, "ClaudeSonnet4_5");
+    EXPECT_Z(s.known_models[1], "GPT5");
+    EXPECT_INT(s.workers, 2);
+    settings_deinit(&s);
+}
+
+static void reads_secrets_from_files_and_never_shows_them(void)
+{
+    char path[32], file[64], bad[] = "API_MASTER_KEY=hush\x01hush",
+                             proxy[] = "HTTPS_PROXY=ftp://u:hush@x";
+    char *good_environment[] = { file, NULL }, *bad_environment[] = { bad, proxy, NULL };
+    struct settings s;
+
+    write_file(path, "sk-from-file\n");
+    snprintf(file, sizeof(file), "API_MASTER_KEY_FILE=%s", path);
+    EXPECT_INT(load(NULL, good_environment, NULL, &s), ERR_NONE);
+    EXPECT_STR(secret_reveal(&s.api_master_key), "sk-from-file");
+    settings_deinit(&s);
+    unlink(path);
+
+    EXPECT_INT(load(NULL, good_environment, NULL, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems_text, "cannot be read"));
+    EXPECT_INT(load(NULL, bad_environment, NULL, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems_text, "API_MASTER_KEY"));
+    EXPECT(strstr(problems_text, "HTTPS_PROXY"));
+    EXPECT(!strstr(problems_text, "hush"));
+}
+
+static void refuses_a_secret_given_twice(void)
+{
+    char path[32], file[64], value[] = "CLERK_COOKIE=one";
+    char *environment[] = { file, value, NULL };
+    struct settings s;
+
+    write_file(path, "two");
+    snprintf(file, sizeof(file), "CLERK_COOKIE_FILE=%s", path);
+    EXPECT_INT(load(NULL, environment, NULL, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems_text, "both set"));
+    unlink(path);
+}
+
+static void takes_proxies_in_either_case_and_all_proxy_for_the_rest(void)
+{
+    char a[] = "https_proxy=http://u:p@proxy:3128", b[] = "ALL_PROXY=socks5h://socks:1080";
+    char *environment[] = { a, b, NULL };
+    struct settings s;
+
+    EXPECT_INT(load(NULL, environment, NULL, &s), ERR_NONE);
+    EXPECT_INT(s.proxies.https.type, PROXY_HTTP);
+    EXPECT_Z(s.proxies.https.at.host, "proxy");
+    EXPECT_INT(s.proxies.http.type, PROXY_SOCKS5);
+    EXPECT_Z(s.proxies.http.at.host, "socks");
+    settings_deinit(&s);
+}
+
+static void adds_the_default_model_to_the_known_ones(void)
+{
+    char a[] = "DEFAULT_MODEL=Mine", b[] = "KNOWN_MODELS=[\"X\",\"Y\"]";
+    char *environment[] = { a, b, NULL };
+    struct settings s;
+
+    EXPECT_INT(load(NULL, environment, NULL, &s), ERR_NONE);
+    EXPECT_Z(s.known_models[0], "Mine");
+    EXPECT_Z(s.known_models[1], "X");
+    EXPECT_Z(s.known_models[2], "Y");
+    EXPECT(s.known_models[3] == NULL);
+    settings_deinit(&s);
+}
+
+static void needs_a_key_beyond_loopback(void)
+{
+    static const struct {
+        const char *listen;
+        const char *more;
+        bool good;
+    } rows[] = {
+        { "LISTEN=127.0.0.1:1", "X=1", true },
+        { "LISTEN=[::1]:1", "X=1", true },
+        { "LISTEN=unix:/tmp/x", "X=1", true },
+        { "LISTEN=0.0.0.0:1", "X=1", false },
+        { "LISTEN=[::]:1", "X=1", false },
+        { "LISTEN=192.168.1.1:1", "X=1", false },
+        { "LISTEN=0.0.0.0:1", "API_MASTER_KEY=k", true },
+        { "LISTEN=0.0.0.0:1", "ALLOW_NO_AUTH=true", true },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *const overrides[] = { rows[i].listen, rows[i].more, NULL };
+        struct settings s;
+        struct buf problems;
+
+        buf_init(&problems, 1 << 16);
+        EXPECT_INT(load(overrides, NULL, NULL, &s), ERR_NONE);
+        EXPECT((settings_check_serve(&s, true, &problems) == ERR_NONE) == rows[i].good);
+        EXPECT(settings_check_serve(&s, false, &problems) == ERR_BAD_INPUT); /* no cookie */
+        EXPECT(str_find(buf_str(&problems), STR("CLERK_COOKIE is not set")) != SIZE_MAX);
+        buf_deinit(&problems);
+        settings_deinit(&s);
+    }
+}
+
+static void reports_an_env_file_it_cannot_use(void)
+{
+    struct settings s;
+    struct buf problems;
+    const struct settings_source missing = { NULL, NULL, "/nonexistent/.env", true };
+
+    EXPECT_INT(load(NULL, NULL, "/nonexistent/.env", &s), ERR_NONE);
+    settings_deinit(&s);
+    buf_init(&problems, 1 << 16);
+    EXPECT_INT(settings_load(&missing, &s, &problems), ERR_BAD_INPUT);
+    EXPECT(str_find(buf_str(&problems), STR("/nonexistent/.env: cannot be read")) != SIZE_MAX);
+    buf_deinit(&problems);
+}
+
+static const struct test suite[] = {
+    { "has defaults for everything", has_defaults_for_everything },
+    { "command line wins over environment over file",
+      command_line_wins_over_environment_over_file },
+    { "tells all problems at once", tells_all_problems_at_once },
+    { "refuses 0 where every request would fail", refuses_0_where_every_request_would_fail },
+    { "cuts a long value, not what is expected", cuts_a_long_value_not_what_is_expected },
+    { "a blank value counts as unset", a_blank_value_counts_as_unset },
+    { "reads secrets from files and never shows them",
+      reads_secrets_from_files_and_never_shows_them },
+    { "refuses a secret given twice", refuses_a_secret_given_twice },
+    { "takes proxies in either case, and ALL_PROXY for the rest",
+      takes_proxies_in_either_case_and_all_proxy_for_the_rest },
+    { "adds the default model to the known ones", adds_the_default_model_to_the_known_ones },
+    { "needs a key beyond loopback", needs_a_key_beyond_loopback },
+    { "reports an env file it cannot use", reports_an_env_file_it_cannot_use },
+};
+
+TEST_MAIN(suite)
