@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What runs, whether it lives, and whether it can answer. */
+#include "ops/ops.h"
+#include "json/writer.h"
+
+void handle_root(struct gateway_worker *w, struct http_request *r)
+{
+    const struct gateway *g = w->gateway;
+    struct json_writer j;
+    struct buf out;
+
+    buf_init(&out, 4096);
+    json_w_init(&j, &out);
+    json_w_object(&j);
+    json_w_member_str(&j, "name", STR("enginelabs-2api"));
+    json_w_member_str(&j, "version", str_of(g->version));
+    json_w_member_str(&j, "state", atomic_load(&g->draining) ? STR("draining") : STR("running"));
+    json_w_member_bool(&j, "demo", g->demo);
+    json_w_member_int(&j, "uptime_s", (loop_wall_ms(w->loop) - g->started_wall_ms) / 1000);
+    json_w_object_end(&j);
+    gateway_reply_written(r, 200, &j);
+    buf_deinit(&out);
+}
+
+void handle_healthz(struct gateway_worker *w, struct http_request *r)
+{
+    (void)w;
+    gateway_reply_json(r, 200, STR("{\"status\":\"ok\"}"));
+}
+
+static void write_part(struct json_writer *j, const char *name, bool ready, const char *why)
+{
+    json_w_object(j);
+    json_w_member_str(j, "name", str_of(name));
+    json_w_member_bool(j, "ready", ready);
+    if (!ready)
+        json_w_member_str(j, "problem", str_of(why));
+    json_w_object_end(j);
+}
+
+void handle_readyz(struct gateway_worker *w, struct http_request *r)
+{
+    struct gateway *g = w->gateway;
+    bool draining = atomic_load(&g->draining);
+    char why[128] = "";
+    bool upstream = g->provider->is_ready(g->upstream, why);
+    struct json_writer j;
+    struct buf out;
+
+    buf_init(&out, 4096);
+    json_w_init(&j, &out);
+    json_w_object(&j);
+    json_w_member_str(&j, "status", upstream && !draining ? STR("ready") : STR("not ready"));
+    json_w_key(&j, "parts");
+    json_w_array(&j);
+    write_part(&j, "gateway", !draining, "it is shutting down");
+    write_part(&j, g->upstream_name, upstream, why);
+    json_w_array_end(&j);
+    json_w_object_end(&j);
+    gateway_reply_written(r, upstream && !draining ? 200 : 503, &j);
+    buf_deinit(&out);
+}
