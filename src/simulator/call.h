@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One request on its way: route, check, fault, answer. routes.c leads it, call.c answers it;
+ * clerk.c, api.c, stream.c and control.c are what routes point at. Private to this room.
+ */
+#pragma once
+
+#include "simulator/internal.h"
+
+struct sim_route;
+
+enum { SIM_CALL_HEADERS_MAX = 8 };
+
+struct sim_call {
+    struct simulator *s;
+    struct http_request *r; /* this struct is in its arena */
+    const struct sim_route *route;
+    struct str param; /* what stands for {} in the path */
+    struct sim_account *account;
+    struct sim_fault fault; /* a copy; kind is SIM_KIND_COUNT when nothing goes wrong */
+    struct sim_entry entry; /* for the journal */
+    struct timer timer;     /* of delay and late */
+    struct http_header headers[SIM_CALL_HEADERS_MAX];
+    size_t n_headers;
+    int late_status; /* of late: the answer that waits */
+    struct str late_body;
+    /* of POST */
+    struct str prompt;
+    struct str adapter;
+    struct str chat;
+    uint64_t origin;
+    struct sim_wish *wish; /* in the arena */
+};
+
+struct sim_route {
+    enum http_method method;
+    const char *path;     /* "{}" stands for one segment */
+    enum sim_where where; /* SIM_WHERE_COUNT: never goes wrong and is not logged */
+    const char *kind;     /* in the journal */
+    /* Answers what is no proper request and returns false. */
+    bool (*check)(struct sim_call *c);
+    void (*run)(struct sim_call *c);
+};
+
+extern const struct http_service sim_service;
+
+/* Adds a header to the answer; `name` is static, `value` lives as long as the request. */
+void sim_call_header(struct sim_call *c, const char *name, struct str value);
+
+/* Answers (JSON unless a content-type header was added), with what the fault makes of it. */
+void sim_call_reply(struct sim_call *c, int status, struct str body);
+
+/* Answers 200 with what `w` wrote. */
+void sim_call_reply_written(struct sim_call *c, struct json_writer *w);
+
+/* The request breaks a rule: notes it in the journal and answers with the service's error for
+ * that status. Returns false, for checks. `code` is the sign-in service's error code or NULL. */
+bool sim_call_refuse(struct sim_call *c, int status, const char *code, const char *format, ...)
+    FORMAT(4, 5);
+
+/* Writes the journal's entry; once. */
+void sim_call_log(struct sim_call *c, int status);
+
+/* The service's usual error body for a status, in the request's arena. */
+struct str sim_error_body(struct sim_call *c, int status, const char *code, const char *message);
+
+/* Takes the connection away from HTTP; NULL when it is gone already. */
+struct conn *sim_call_take(struct sim_call *c, struct str head, struct str *ret_rest);
+
+/* An entry for a request, with the slices of its head. */
+void sim_entry_init(struct simulator *s, const struct http_request *r, const char *kind,
+                    struct sim_entry *ret);
+
+/* Does what the call's fault does instead of the answer, or before it; true when the route is not
+ * to run now. */
+bool sim_call_goes_wrong(struct sim_call *c);
+
+/* ---- clerk.c, api.c, stream.c, control.c: what routes point at ---- */
+
+bool sim_check_client(struct sim_call *c);
+bool sim_check_token(struct sim_call *c);
+bool sim_check_bearer(struct sim_call *c);
+bool sim_check_post(struct sim_call *c);
+bool sim_check_stream(struct sim_call *c);
+void sim_run_client(struct sim_call *c);
+void sim_run_memberships(struct sim_call *c);
+void sim_run_token(struct sim_call *c);
+void sim_run_billing(struct sim_call *c);
+void sim_run_adapters(struct sim_call *c);
+void sim_run_delete(struct sim_call *c);
+void sim_run_post(struct sim_call *c);
+void sim_run_stream(struct sim_call *c);
+void sim_run_about(struct sim_call *c);
+void sim_run_log(struct sim_call *c);
+void sim_run_log_clear(struct sim_call *c);
+void sim_run_state(struct sim_call *c);
+void sim_run_faults(struct sim_call *c);
+void sim_run_faults_list(struct sim_call *c);
+void sim_run_faults_clear(struct sim_call *c);
+void sim_run_settings(struct sim_call *c);
+void sim_run_reset(struct sim_call *c);
+
+/* The account whose cookie has the header's `__client`; with `any_age` also one that was rotated
+ * away. *ret_generation is how often. NULL when it is nobody's. */
+struct sim_account *sim_account_of_cookie(struct simulator *s, struct str header, bool any_age,
+                                          unsigned *ret_generation);
+
+/* Origin is the configured one; refuses otherwise. */
+bool sim_check_origin(struct sim_call *c, const char *code);
+
+/* The service's clock, in seconds since 1970: ours plus the skew. */
+int64_t sim_now_s(const struct simulator *s);

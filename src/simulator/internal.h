@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the working files of the simulator share: the simulator itself, its sockets and
+ * tasks. Private to this room.
+ */
+#pragma once
+
+#include "http/server.h"
+#include "net/timer.h"
+#include "simulator/chats.h"
+#include "simulator/command.h"
+#include "simulator/identity.h"
+#include "simulator/journal.h"
+#include "simulator/simulator.h"
+#include "simulator/wire.h"
+
+struct listener;
+
+enum { SIM_ORIGIN_MAX = 256, SIM_ADAPTERS_MAX = 4096 };
+
+struct sim_account {
+    struct sim_identity identity;
+    unsigned generation; /* of the cookie that is good now */
+    bool old_is_good;    /* the one before it may still be used */
+    int offences;        /* malformed POSTs */
+    bool is_banned;
+    int tasks; /* running now */
+    int used;  /* POSTs accepted: the daily usage */
+    int64_t token_replies;
+};
+
+struct simulator {
+    struct loop *loop; /* borrowed */
+    uint64_t seed;
+    struct sim_settings settings;
+    struct str scenario; /* owned; sim_reset() reads it again */
+    char origin[SIM_ORIGIN_MAX];
+    char adapters[SIM_ADAPTERS_MAX]; /* names, with commas between */
+    struct sim_faults faults;
+    struct sim_account accounts[SIMULATOR_ACCOUNTS_MAX];
+    struct sim_chats chats;
+    struct sim_script_cache scripts;
+    struct sim_journal *journal;
+    struct http_server *server;
+    struct listener *listener;
+    int fd;              /* of the listener, -1 without one */
+    struct list sockets; /* all of them */
+    struct list parked;  /* connections that hang: struct sim_parked */
+    size_t n_sockets;
+    size_t n_tasks;
+    int64_t tokens;
+    uint32_t random; /* for jitter */
+    struct task retire;
+};
+
+/* ---- park.c ---- */
+
+/* Keeps a connection open, read and ignored, until its peer goes or the simulator ends. NULL is
+ * fine. */
+void sim_park(struct simulator *s, struct conn *conn);
+void sim_park_end(struct simulator *s);
+
+/* ---- simulator.c ---- */
+
+/* Ends all tasks and sockets, forgets chats, faults, log and usage; the scenario is read again. */
+void sim_reset(struct simulator *s);
+
+/* What a scenario file and POST /__sim/settings say: an object with settings, `origin`, `adapters`
+ * and `faults`, or an array of faults. After an error nothing has changed. */
+MUST_USE enum err sim_scenario_apply(struct simulator *s, struct str json, char *what);
+
+/* As GET /__sim/log and GET /__sim/state. */
+void sim_write_log(const struct simulator *s, struct str kind, uint64_t since,
+                   struct json_writer *w);
+void sim_write_state(const struct simulator *s, struct json_writer *w);
+
+/* ---- socket.c: WebSocket connections ---- */
+
+struct sim_socket {
+    struct list node;     /* in the simulator's list */
+    struct list listener; /* in the chat's list */
+    struct simulator *s;
+    struct sim_chat *chat;
+    struct conn *conn; /* owned; NULL once closed */
+    struct sim_wire wire;
+    struct buf out; /* bytes that did not fit */
+    struct task retire;
+    struct timer timer;      /* how long the peer may take to close */
+    struct sim_entry closed; /* for the journal */
+    int64_t opened_ms;
+    bool is_silent;  /* frames of tasks do not go to it */
+    bool is_closing; /* our close frame was sent */
+};
+
+/* Owns `conn` from now on; `rest` came behind the handshake. */
+struct sim_socket *sim_socket_open(struct simulator *s, struct sim_chat *chat, struct conn *conn,
+                                   int account);
+void sim_socket_read(struct sim_socket *k, struct str rest);
+
+/* Writes now, or keeps what does not fit (bounded: a peer that does not read is reset). */
+void sim_socket_send(struct sim_socket *k, struct str bytes, size_t messages);
+
+/* Bytes that wait for the peer to read. */
+bool sim_socket_is_full(const struct sim_socket *k);
+
+void sim_socket_close(struct sim_socket *k, int code);
+
+/* With `reset` RST, else FIN without a close frame. */
+void sim_socket_drop(struct sim_socket *k, bool reset);
+
+/* ---- task.c: answers being given ---- */
+
+/* Begins to play `script` (its reference is taken over) to the sockets of the chat. */
+void sim_task_start(struct simulator *s, struct sim_chat *chat, struct sim_script *script,
+                    const struct sim_settings *settings);
+
+/* There is room in a socket again. */
+void sim_task_resume(struct sim_task *t);
+
+/* Ends it without another frame. */
+void sim_task_drop(struct sim_task *t);
+
+/* Ends the task and the sockets of a chat that has prompts, and forgets it. */
+void sim_chat_end(struct simulator *s, struct sim_chat *chat);
+
+/* What a socket gets that connects now: history, replay, state, as the settings say. */
+void sim_task_greet(struct sim_socket *k);

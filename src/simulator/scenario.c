@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Scenarios: what a file or POST /__sim/settings says. Everything is read into copies first, so
+ * that a mistake changes nothing.
+ */
+#include "base/mem.h"
+#include "simulator/internal.h"
+
+enum { DEPTH = 16 };
+
+struct draft {
+    struct sim_settings settings;
+    char origin[SIM_ORIGIN_MAX];
+    char adapters[SIM_ADAPTERS_MAX];
+    struct sim_faults faults;
+};
+
+static enum err read_origin(struct draft *d, struct json *j, char *what)
+{
+    struct json_value v;
+
+    json_read(j, &v);
+    if (v.type != JSON_STRING || v.escaped || v.raw.n - 2 >= sizeof(d->origin) || v.raw.n < 3)
+        return sim_complain(what, "origin takes a string such as \"https://cto.new\"");
+    str_to_z(str_sub(v.raw, 1, v.raw.n - 2), d->origin, sizeof(d->origin));
+    return ERR_NONE;
+}
+
+static enum err add_adapter(struct buf *list, const struct json_value *v)
+{
+    if (v->type != JSON_STRING || v->escaped || str_find_char(v->raw, ',') != SIZE_MAX)
+        return ERR_BAD_INPUT;
+    if (list->n > 0 && buf_add_char(list, ','))
+        return ERR_TOO_BIG;
+    return buf_add(list, str_sub(v->raw, 1, v->raw.n - 2));
+}
+
+static enum err read_adapters(struct draft *d, struct json *j, char *what)
+{
+    struct json_value v;
+    struct buf list;
+    bool is_list = json_enter_array(j);
+    enum err err = is_list ? ERR_NONE : ERR_BAD_INPUT;
+
+    buf_init(&list, sizeof(d->adapters) - 1);
+    while (!err && json_next_item(j)) {
+        json_read(j, &v);
+        err = add_adapter(&list, &v);
+    }
+    str_to_z(buf_str(&list), d->adapters, sizeof(d->adapters));
+    buf_deinit(&list);
+    return err ? sim_complain(what, "adapters takes an array of names without commas") : ERR_NONE;
+}
+
+static enum err read_member(struct draft *d, struct json *j, struct str name, char *what)
+{
+    enum err err;
+
+    if (str_eq(name, STR("faults")))
+        return sim_faults_read(&d->faults, j, what);
+    if (str_eq(name, STR("origin")))
+        return read_origin(d, j, what);
+    if (str_eq(name, STR("adapters")))
+        return read_adapters(d, j, what);
+    err = sim_settings_member(&d->settings, j, name, what);
+    if (err == ERR_NOT_FOUND)
+        return sim_complain(what, "there is no setting \"%.*s\"", STR_ARGS(name));
+    return err;
+}
+
+static enum err read_all(struct draft *d, struct json *j, char *what)
+{
+    struct str name;
+
+    if (json_peek(j) == JSON_ARRAY)
+        return sim_faults_read(&d->faults, j, what);
+    if (!json_enter_object(j))
+        return sim_complain(what, "a scenario is an object, or an array of faults");
+    while (json_next_member(j, &name))
+        if (read_member(d, j, name, what))
+            return ERR_BAD_INPUT;
+    return ERR_NONE;
+}
+
+static void take_over(struct simulator *s, const struct draft *d)
+{
+    s->settings = d->settings;
+    memcpy(s->origin, d->origin, sizeof(s->origin));
+    memcpy(s->adapters, d->adapters, sizeof(s->adapters));
+    sim_journal_resize(s->journal, (size_t)s->settings.log_entries);
+}
+
+enum err sim_scenario_apply(struct simulator *s, struct str json, char *what)
+{
+    struct draft *d = mem_new(struct draft);
+    struct json j;
+    enum err err;
+
+    d->settings = s->settings;
+    memcpy(d->origin, s->origin, sizeof(d->origin));
+    memcpy(d->adapters, s->adapters, sizeof(d->adapters));
+    sim_faults_init(&d->faults);
+    json_init(&j, json, DEPTH);
+    err = read_all(d, &j, what);
+    if (!err && json_end(&j))
+        err = sim_complain(what, "malformed JSON at byte %zu", json_offset(&j));
+    if (!err)
+        err = sim_faults_move(&s->faults, &d->faults, what);
+    if (!err)
+        take_over(s, d);
+    sim_faults_deinit(&d->faults);
+    mem_free(d);
+    return err;
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers being given. A task belongs to its chat and plays its script by the clock, whoever
+ * listens; the sockets of the chat hear it. It waits while one of them is full. Like the
+ * service's, it goes on when the last socket has left.
+ */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "simulator/internal.h"
+#include "simulator/shapes.h"
+
+enum { CHUNK = 65536, HISTORY_TURNS_MAX = 256, GREETING_MAX = 67108864 };
+
+struct sim_task {
+    struct simulator *s;
+    struct sim_chat *chat;
+    struct sim_script *script; /* a reference */
+    size_t next;               /* packet */
+    int first_ms;
+    int every_ms;
+    int jitter_ms;
+    int pause_ms; /* more, before the next packet */
+    int64_t due_ms;
+    struct timer timer;
+    struct task retire;
+    bool is_blocked; /* a socket is full */
+    bool is_silent;
+};
+
+static void on_due(void *arg);
+
+/* ---- time ---- */
+
+static int base_wait(const struct sim_task *t, const struct sim_packet *p)
+{
+    switch ((enum sim_wait)p->wait) {
+    case SIM_WAIT_FIRST:
+        return t->first_ms;
+    case SIM_WAIT_EVERY:
+        return t->every_ms;
+    case SIM_WAIT_NONE:
+        break;
+    }
+    return 0;
+}
+
+static int jitter(struct sim_task *t)
+{
+    struct simulator *s = t->s;
+
+    if (t->jitter_ms == 0)
+        return 0;
+    s->random = s->random * 1664525U + 1013904223U;
+    return (int)((s->random >> 8) % (unsigned)(t->jitter_ms + 1));
+}
+
+/* By the schedule and not by the last tick, so that a late tick does not slow the stream. */
+static void schedule(struct sim_task *t)
+{
+    const struct sim_packet *p = &t->script->packets[t->next];
+    int64_t now = loop_now_ms(t->s->loop);
+    int wait = base_wait(t, p);
+
+    if (p->wait == SIM_WAIT_EVERY && wait > 0)
+        wait += jitter(t);
+    t->due_ms += wait + t->pause_ms;
+    t->pause_ms = 0;
+    if (t->due_ms < now)
+        t->due_ms = now;
+    timer_arm(t->s->loop, &t->timer, t->due_ms - now, on_due, t);
+}
+
+/* ---- end ---- */
+
+static void free_task(void *arg)
+{
+    mem_free(arg);
+}
+
+static struct str text_so_far(const struct sim_task *t)
+{
+    size_t n = t->next > 0 ? t->script->packets[t->next - 1].text : 0;
+
+    return str_sub(buf_str(&t->script->text), 0, n);
+}
+
+static void detach(struct sim_task *t)
+{
+    timer_disarm(&t->timer);
+    t->chat->task = NULL;
+    t->s->accounts[t->chat->account].tasks--;
+    t->s->n_tasks--;
+    sim_script_unref(TAKE(t->script));
+    loop_retire(t->s->loop, &t->retire);
+}
+
+void sim_task_drop(struct sim_task *t)
+{
+    sim_chat_add_answer(&t->s->chats, t->chat, text_so_far(t), t->script->message_id);
+    detach(t);
+}
+
+static void finish(struct sim_task *t)
+{
+    if (t->s->settings.replay == SIM_REPLAY_ALWAYS) {
+        sim_script_unref(t->chat->last);
+        t->chat->last = sim_script_ref(t->script);
+    }
+    sim_task_drop(t);
+}
+
+void sim_chat_end(struct simulator *s, struct sim_chat *chat)
+{
+    if (chat->task)
+        sim_task_drop(chat->task);
+    while (!list_is_empty(&chat->sockets))
+        sim_socket_drop(CONTAINER_OF(chat->sockets.next, struct sim_socket, listener), false);
+    sim_chats_remove(&s->chats, chat);
+}
+
+/* ---- play ---- */
+
+static size_t start_of(const struct sim_script *s, size_t packet)
+{
+    return packet > 0 ? s->packets[packet - 1].end : 0;
+}
+
+static struct sim_socket *socket_at(struct list *node)
+{
+    return CONTAINER_OF(node, struct sim_socket, listener);
+}
+
+static void send_to_all(struct sim_chat *chat, struct str bytes, size_t messages)
+{
+    struct list *next;
+
+    if (bytes.n == 0)
+        return;
+    for (struct list *node = chat->sockets.next; node != &chat->sockets; node = next) {
+        next = node->next;
+        sim_socket_send(socket_at(node), bytes, messages);
+    }
+}
+
+static void act_on_all(struct sim_task *t, const struct sim_packet *p)
+{
+    struct sim_chat *chat = t->chat;
+    struct list *next;
+
+    for (struct list *node = chat->sockets.next; node != &chat->sockets; node = next) {
+        struct sim_socket *k = socket_at(node);
+
+        next = node->next;
+        switch ((enum sim_act)p->act) {
+        case SIM_ACT_RESET:
+        case SIM_ACT_CUT:
+            sim_socket_drop(k, p->act == SIM_ACT_RESET);
+            break;
+        case SIM_ACT_CLOSE:
+            sim_socket_close(k, p->arg);
+            break;
+        case SIM_ACT_NONE:
+        case SIM_ACT_SILENT:
+        case SIM_ACT_PAUSE:
+            break;
+        }
+    }
+    t->is_silent = p->act == SIM_ACT_SILENT;
+    t->pause_ms = p->act == SIM_ACT_PAUSE ? p->arg : 0;
+}
+
+static bool somebody_is_full(const struct sim_chat *chat)
+{
+    LIST_EACH (node, &chat->sockets)
+        if (sim_socket_is_full(socket_at(node)))
+            return true;
+    return false;
+}
+
+/* Sends what is due together as one packet; returns the last of it. */
+static const struct sim_packet *send_run(struct sim_task *t)
+{
+    const struct sim_script *s = t->script;
+    size_t start = start_of(s, t->next);
+    size_t first = t->next;
+    const struct sim_packet *p;
+
+    do
+        p = &s->packets[t->next++];
+    while (p->act == SIM_ACT_NONE && t->next < s->n && p->end - start < CHUNK &&
+           base_wait(t, &s->packets[t->next]) == 0);
+    send_to_all(t->chat, str_sub(buf_str(&s->bytes), start, p->end - start), t->next - first);
+    return p;
+}
+
+static void on_due(void *arg)
+{
+    struct sim_task *t = arg;
+    const struct sim_packet *p;
+
+    if (somebody_is_full(t->chat)) {
+        t->is_blocked = true;
+        return;
+    }
+    p = send_run(t);
+    if (p->act != SIM_ACT_NONE)
+        act_on_all(t, p);
+    if (t->next == t->script->n)
+        finish(t);
+    else if (!t->is_silent)
+        schedule(t);
+}
+
+void sim_task_resume(struct sim_task *t)
+{
+    if (!t->is_blocked || somebody_is_full(t->chat))
+        return;
+    t->is_blocked = false;
+    timer_arm(t->s->loop, &t->timer, 0, on_due, t);
+}
+
+void sim_task_start(struct simulator *s, struct sim_chat *chat, struct sim_script *script,
+                    const struct sim_settings *settings)
+{
+    struct sim_task *t = mem_new(struct sim_task);
+
+    BUG_ON(chat->task || script->n == 0);
+    t->s = s;
+    t->chat = chat;
+    t->script = script;
+    t->first_ms = settings->first_ms;
+    t->every_ms = settings->every_ms;
+    t->jitter_ms = settings->jitter_ms;
+    t->due_ms = loop_now_ms(s->loop);
+    task_init(&t->retire, free_task, t);
+    chat->task = t;
+    s->accounts[chat->account].tasks++;
+    s->n_tasks++;
+    sim_script_unref(TAKE(chat->last));
+    schedule(t);
+}
+
+/* ---- greet ---- */
+
+static void send_text(struct sim_socket *k, struct buf *message, enum err err)
+{
+    struct buf bytes;
+
+    buf_init(&bytes, GREETING_MAX);
+    if (!err)
+        err = sim_wire_text(&bytes, buf_str(message), 1);
+    if (!err)
+        sim_socket_send(k, buf_str(&bytes), 1);
+    buf_deinit(&bytes);
+    buf_clear(message);
+}
+
+static size_t list_messages(const struct sim_chat *chat, struct sim_history_message *messages)
+{
+    size_t from = chat->n_prompts > HISTORY_TURNS_MAX ? chat->n_prompts - HISTORY_TURNS_MAX : 0;
+    size_t n = 0;
+
+    for (size_t i = from; i < chat->n_prompts; i++) {
+        const struct sim_turn *turn = &chat->turns[i];
+        bool is_done = i < chat->n_turns;
+        const char *id = is_done ? turn->message_id : chat->task->script->message_id;
+        struct str text = is_done ? turn->answer : text_so_far(chat->task);
+
+        messages[n].is_user = true;
+        messages[n].content = chat->prompts[i];
+        (void)snprintf(messages[n].id, sizeof(messages[n].id), "%.50s_user", id);
+        n++;
+        if (!is_done && text.n == 0)
+            break;
+        messages[n].is_user = false;
+        messages[n].content = text;
+        str_to_z(str_of(id), messages[n].id, sizeof(messages[n].id));
+        n++;
+    }
+    return n;
+}
+
+static void send_history(struct sim_socket *k, struct buf *message)
+{
+    struct sim_history_message *messages =
+        mem_alloc_array((size_t)2 * HISTORY_TURNS_MAX, sizeof(*messages));
+    size_t n = list_messages(k->chat, messages);
+
+    send_text(k, message,
+              sim_shape_history(message, (enum sim_history)k->s->settings.history, messages, n));
+    mem_free(messages);
+}
+
+/* The first `packets` again, without what was put in to go wrong. */
+static void replay(struct sim_socket *k, const struct sim_script *s, size_t packets)
+{
+    for (size_t i = 0; i < packets && k->conn; i++) {
+        size_t start = start_of(s, i);
+
+        if (!s->packets[i].is_fault)
+            sim_socket_send(k, str_sub(buf_str(&s->bytes), start, s->packets[i].end - start), 1);
+    }
+}
+
+static bool send_replay(struct sim_socket *k)
+{
+    const struct sim_chat *chat = k->chat;
+
+    if (k->s->settings.replay == SIM_REPLAY_NONE)
+        return false;
+    if (chat->task && chat->task->next > 0) {
+        replay(k, chat->task->script, chat->task->next);
+        return true;
+    }
+    if (chat->task || !chat->last)
+        return false;
+    replay(k, chat->last, chat->last->n);
+    return true;
+}
+
+static void send_state(struct sim_socket *k, struct buf *message, bool is_replayed)
+{
+    int how = k->s->settings.connect_state;
+    bool is_running = how == SIM_CONNECT_ACTUAL ? k->chat->task != NULL : how == SIM_CONNECT_RUN;
+
+    if (how == SIM_CONNECT_NONE || (how == SIM_CONNECT_ACTUAL && is_replayed))
+        return;
+    send_text(k, message, sim_shape_state(message, is_running, false, NULL));
+}
+
+void sim_task_greet(struct sim_socket *k)
+{
+    struct buf message;
+    bool is_replayed;
+
+    buf_init(&message, GREETING_MAX);
+    if (k->s->settings.history != SIM_HISTORY_NONE && k->chat->n_prompts > 0)
+        send_history(k, &message);
+    is_replayed = k->conn && send_replay(k);
+    if (k->conn)
+        send_state(k, &message, is_replayed);
+    buf_deinit(&message);
+}
