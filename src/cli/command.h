@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The commands of the program. To add one: a file with a `struct command`, and its
+ * line in the table of help.c.
+ */
+#pragma once
+
+#include "gateway/settings.h"
+
+/* Exit codes of every command. */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+enum { OVERRIDES_MAX = 16 };
+
+/* What stood on the command line. */
+struct cli_args {
+    const char *command;  /* "serve" when none was named */
+    const char *env_file; /* --env-file, or ".env" */
+    bool env_file_given;
+    bool demo;            /* --demo */
+    bool offline;         /* --offline */
+    const char *listen;   /* --listen; NULL if not given */
+    const char *scenario; /* --scenario */
+    const char *model;    /* -m, --model */
+    char *const *words;   /* what is left, NULL-ended: TEXT of chat, COMMAND of help */
+};
+
+struct command {
+    const char *name;
+    const char *options; /* the letters of those it takes, as in args.c; 'w' for words */
+    const char *summary; /* one line */
+    const char *help;    /* usage, options and examples */
+    int (*run)(const struct cli_args *args);
+};
+
+/* The command of that name, or NULL. */
+const struct command *command_find(const char *name);
+
+/* Parses main()'s arguments; EXIT_DONE, or EXIT_USAGE after saying on standard error what is wrong.
+ */
+int args_parse(int argc, char **argv, struct cli_args *ret);
+
+/* Loads the settings as the command line says, with `more` ("NAME=VALUE", NULL-ended, or NULL) on
+ * top; on failure the problems are on standard error. */
+MUST_USE enum err cli_load_settings(const struct cli_args *args, const char *const *more,
+                                    struct settings *ret);
+
+/* The upstream's configuration as the settings have it; borrows from `s`, which outlives it. */
+void cli_enginelabs_config(const struct settings *s, struct enginelabs_config *ret);
+
+extern const struct command command_serve;
+extern const struct command command_check;
+extern const struct command command_chat;
+extern const struct command command_models;
+extern const struct command command_simulate;
+extern const struct command command_version;
+extern const struct command command_help;

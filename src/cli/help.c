@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of commands, and those that only print: help and version. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+
+static const struct command *const commands[] = {
+    &command_serve,    &command_check,   &command_chat, &command_models,
+    &command_simulate, &command_version, &command_help,
+};
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+static void print_overview(void)
+{
+    puts("enginelabs-2api: an OpenAI-compatible API in front of your cto.new (EngineLabs) "
+         "account\n\n"
+         "Usage: enginelabs-2api [COMMAND] [--env-file FILE] [OPTIONS]\n\n"
+         "Commands:");
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    puts("\nWithout a command it serves. \"enginelabs-2api help COMMAND\" tells more of one.\n"
+         "Settings come from the environment and from .env; docs/configuration.md lists them.");
+}
+
+static int run_help(const struct cli_args *args)
+{
+    const struct command *command = NULL;
+
+    if (!args->words || !args->words[0]) {
+        print_overview();
+        return EXIT_DONE;
+    }
+    command = command_find(args->words[0]);
+    if (!command) {
+        fprintf(stderr, "enginelabs-2api: %s: unknown command\nTry: enginelabs-2api help\n",
+                args->words[0]);
+        return EXIT_USAGE;
+    }
+    printf("%s\n\n%s", command->summary, command->help);
+    return EXIT_DONE;
+}
+
+static int run_version(const struct cli_args *args)
+{
+    (void)args;
+    puts("enginelabs-2api " VERSION);
+    return EXIT_DONE;
+}
+
+const struct command command_help = {
+    .name = "help",
+    .options = "w",
+    .summary = "Explain the commands",
+    .help = "Usage: enginelabs-2api help [COMMAND]\n",
+    .run = run_help,
+};
+
+const struct command command_version = {
+    .name = "version",
+    .options = "",
+    .summary = "Print the version",
+    .help = "Usage: enginelabs-2api version\n",
+    .run = run_version,
+};

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* serve: builds the gateway from its settings, runs it until a signal, takes it down again. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cli/command.h"
+#include "cli/demo.h"
+#include "gateway/gateway.h"
+#include "ops/ops.h"
+#include "ops/signals.h"
+
+/* Which handler answers which path. Clients differ in whether they write the /v1. */
+static const struct gateway_path paths[] = {
+    { "/", HTTP_GET, 0, handle_root },
+    { "/healthz", HTTP_GET, 0, handle_healthz },
+    { "/readyz", HTTP_GET, 0, handle_readyz },
+    { "/metrics", HTTP_GET, 0, handle_metrics },
+    { "/v1/chat/completions", HTTP_POST, PATH_KEY | PATH_JSON, handle_chat_completions },
+    { "/chat/completions", HTTP_POST, PATH_KEY | PATH_JSON, handle_chat_completions },
+    { "/v1/models", HTTP_GET, PATH_KEY, handle_models },
+    { "/models", HTTP_GET, PATH_KEY, handle_models },
+    { "/v1/models/", HTTP_GET, PATH_KEY | PATH_PREFIX, handle_model },
+    { "/models/", HTTP_GET, PATH_KEY | PATH_PREFIX, handle_model },
+    { NULL, HTTP_GET, 0, NULL },
+};
+
+enum { SPARE_DESCRIPTORS = 400, TIPS_MAX = 200000 };
+
+/* What serve holds, in the order in which it is opened. */
+struct server {
+    struct settings settings;
+    struct demo *demo;
+    struct endpoint demo_at;
+    struct enginelabs_config config;
+    struct gateway gateway;
+    struct gateway_worker *shares;
+    struct worker **workers;
+};
+
+/* The simulator's address and cookie stand in for what an account would need. */
+static enum err load_demo(struct server *s, const struct cli_args *args)
+{
+    char url[64], api[96], clerk[96], cookie[SIMULATOR_COOKIE_MAX + 32];
+    const char *more[] = { api, clerk, cookie, "ENGINELABS_MAX_PARALLEL=0", NULL };
+    struct buf value;
+    enum err err;
+
+    if (endpoint_parse(STR("127.0.0.1:0"), &s->demo_at))
+        return ERR_BAD_INPUT;
+    signals_block(); /* for the thread that starts here */
+    s->demo = demo_start(&s->demo_at, STR(""));
+    if (!s->demo)
+        return ERR_IO;
+    buf_init(&value, SIMULATOR_COOKIE_MAX);
+    err = simulator_cookie(1, 0, &value);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u", s->demo_at.port);
+    snprintf(api, sizeof(api), "ENGINELABS_API_URL=%s", url);
+    snprintf(clerk, sizeof(clerk), "CLERK_URL=%s", url);
+    snprintf(cookie, sizeof(cookie), "CLERK_COOKIE=%.*s", STR_ARGS(buf_str(&value)));
+    buf_deinit(&value);
+    return err ? err : cli_load_settings(args, more, &s->settings);
+}
+
+/* As many descriptors as the system allows, and as many connections as that is good for. */
+static void fit_connections(struct settings *s)
+{
+    struct rlimit limit;
+    size_t fit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY)
+        return;
+    /* A client's connection and one upstream for each. */
+    fit = limit.rlim_cur > 2 * SPARE_DESCRIPTORS ? (limit.rlim_cur - SPARE_DESCRIPTORS) / 2
+                                                 : limit.rlim_cur / 4;
+    if (s->max_connections <= fit)
+        return;
+    log_info("MAX_CONNECTIONS is lowered to what the descriptor limit allows",
+             LOG_INT("wanted", (int64_t)s->max_connections), LOG_INT("allowed", (int64_t)fit),
+             LOG_INT("descriptors", (int64_t)limit.rlim_cur));
+    s->max_connections = fit;
+}
+
+static enum err open_shared(struct server *s)
+{
+    struct gateway *g = &s->gateway;
+    char what[256];
+
+    if (listen_open(&s->settings.listen, &g->listen_fd, what)) {
+        fprintf(stderr, "enginelabs-2api: cannot listen: %s\n", what);
+        return ERR_IO;
+    }
+    if ((s->settings.enginelabs_api_url.endpoint.tls || s->settings.clerk_url.endpoint.tls) &&
+        tls_trust_new(s->settings.ca_file, &g->trust, what)) {
+        fprintf(stderr, "enginelabs-2api: %s\n", what);
+        return ERR_IO;
+    }
+    g->settings = &s->settings;
+    g->version = VERSION;
+    g->demo = s->demo != NULL;
+    g->paths = paths;
+    g->store = store_memory_new(TIPS_MAX);
+    g->provider = &provider_enginelabs;
+    cli_enginelabs_config(&s->settings, &s->config);
+    g->upstream = enginelabs_new(&s->config);
+    g->upstream_name = s->config.name;
+    g->n_workers = s->settings.workers;
+    g->started_wall_ms = clock_wall_ms();
+    return ERR_NONE;
+}
+
+static void start_workers(struct server *s)
+{
+    char name[32]; /* at most "worker-63" */
+
+    s->shares = mem_alloc_array(s->gateway.n_workers, sizeof(*s->shares));
+    s->workers = mem_alloc_array(s->gateway.n_workers, sizeof(struct worker *));
+    for (size_t i = 0; i < s->gateway.n_workers; i++) {
+        s->shares[i].gateway = &s->gateway;
+        snprintf(name, sizeof(name), "worker-%zu", i);
+        s->workers[i] = worker_new(&(struct worker_params){ name, gateway_worker_start,
+                                                            gateway_worker_stop, &s->shares[i] });
+    }
+}
+
+/* Who comes now is refused at once, instead of waiting for an accept that never comes. The path is
+ * free for the next gateway. */
+static void stop_listening(struct server *s)
+{
+    if (s->settings.listen.is_unix)
+        unlink(s->settings.listen.host);
+    shutdown(s->gateway.listen_fd, SHUT_RD);
+}
+
+static void stop_workers(struct server *s)
+{
+    atomic_store(&s->gateway.draining, true);
+    stop_listening(s);
+    for (size_t i = 0; i < s->gateway.n_workers; i++)
+        worker_stop(s->workers[i]);
+    for (size_t i = 0; i < s->gateway.n_workers; i++)
+        worker_free(s->workers[i]);
+    mem_free(s->workers);
+    mem_free(s->shares);
+}
+
+static void close_all(struct server *s)
+{
+    struct gateway *g = &s->gateway;
+
+    enginelabs_free(g->upstream);
+    store_close(g->store);
+    tls_trust_free(g->trust);
+    if (g->listen_fd >= 0 && !atomic_load(&g->draining))
+        stop_listening(s);
+    if (g->listen_fd >= 0)
+        close(g->listen_fd);
+    demo_free(s->demo);
+    settings_deinit(&s->settings);
+}
+
+static void say_ready(const struct server *s)
+{
+    char at[HOST_MAX + 9];
+
+    endpoint_text(&s->settings.listen, at);
+    log_info("listening", LOG_Z("address", at), LOG_Z("version", VERSION),
+             LOG_INT("workers", (int64_t)s->gateway.n_workers),
+             LOG_Z("mode", s->demo ? "demo" : "cto.new"));
+    if (!s->demo)
+        return;
+    log_flush();
+    fprintf(
+        stderr,
+        "\nDemo mode: no account is used, the built-in simulator answers. Try:\n\n"
+        "  curl -N http://%s/v1/chat/completions -H 'Content-Type: application/json' \\\n%s"
+        "    -d '{\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hello!\"}]}'\n\n"
+        "Set CLERK_COOKIE in .env to use your own account (see README.md).\n\n",
+        at,
+        secret_is_set(&s->settings.api_master_key)
+            ? "    -H \"Authorization: Bearer $API_MASTER_KEY\" \\\n"
+            : "");
+}
+
+static int serve(struct server *s)
+{
+    int code = EXIT_FAILED;
+
+    /* Not before: settings may come from a pipe that nobody writes to. */
+    signals_block();
+    log_start(settings_log_level(&s->settings), settings_log_format(&s->settings, STDERR_FILENO),
+              STDERR_FILENO);
+    mem_budget_set(s->settings.memory_limit);
+    fit_connections(&s->settings);
+    if (open_shared(s) == ERR_NONE) {
+        start_workers(s);
+        say_ready(s);
+        int number = signals_wait();
+        log_info("shutting down", LOG_INT("signal", number),
+                 LOG_INT("shutdown_timeout_s", s->settings.shutdown_timeout_ms / 1000));
+        signals_arm_second();
+        stop_workers(s);
+        log_info("stopped", LOG_INT("signal", number));
+        code = EXIT_DONE;
+    }
+    close_all(s);
+    log_stop();
+    return code;
+}
+
+static int run(const struct cli_args *args)
+{
+    struct server *s = mem_new(struct server);
+    struct buf problems;
+    int code = EXIT_USAGE;
+
+    s->gateway.listen_fd = -1;
+    buf_init(&problems, 1 << 16);
+    if ((args->demo ? load_demo(s, args) : cli_load_settings(args, NULL, &s->settings)) ==
+        ERR_NONE) {
+        if (settings_check_serve(&s->settings, args->demo, &problems) == ERR_NONE) {
+            code = serve(s);
+        } else {
+            fprintf(stderr, "enginelabs-2api: cannot serve:\n%.*s", STR_ARGS(buf_str(&problems)));
+            close_all(s);
+        }
+    } else {
+        demo_free(s->demo);
+    }
+    buf_deinit(&problems);
+    mem_free(s);
+    return code;
+}
+
+const struct command command_serve = {
+    .name = "serve",
+    .options = "dl",
+    .summary = "Run the gateway (the default)",
+    .help = "Usage: enginelabs-2api serve [--demo] [--listen HOST:PORT] [--env-file FILE]\n\n"
+            "  --demo              answer from the built-in simulator; no account is needed\n"
+            "  --listen HOST:PORT  where clients connect (default 127.0.0.1:8089); unix:PATH too\n"
+            "  --env-file FILE     settings to read instead of .env\n\n"
+            "SIGTERM lets running answers finish, then ends; a second one ends at once.\n\n"
+            "Examples:\n"
+            "  enginelabs-2api serve --demo\n"
+            "  API_MASTER_KEY=my-key enginelabs-2api serve --listen 0.0.0.0:8089\n",
+    .run = run,
+};
