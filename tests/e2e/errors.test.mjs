@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the gateway itself refuses: wrong requests, limits, too many, too slow (interface.md,
+// "Errors" and "Decided"). What upstreams do wrong is in upstream_errors.test.mjs.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { assertBrokenOff, assertError } from './lib/errors.mjs';
+import { CANARY, KEY, finish, until, world } from './lib/harness.mjs';
+import { RawSocket, requestText } from './lib/raw.mjs';
+
+let sim, gw, slow;
+
+const user = (content) => [{ role: 'user', content }];
+
+/** Two requests that stop in the middle; their 408 comes long after. */
+async function beginSlowly() {
+  const head = await RawSocket.open(gw.port);
+  head.send('POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Ty');
+  const body = await RawSocket.open(gw.port);
+  const headers = {
+    Host: 'localhost',
+    Authorization: `Bearer ${KEY}`,
+    'Content-Type': 'application/json',
+    'Content-Length': 100,
+  };
+  body.send(requestText('POST', '/v1/chat/completions', headers, '{"messages":'));
+  return { head, body };
+}
+
+before(async () => {
+  ({ sim, gw } = await world());
+  slow = await beginSlowly();
+});
+after(finish);
+
+const deep = '['.repeat(5000) + ']'.repeat(5000);
+
+describe('a body that is no proper request is refused with 400', () => {
+  const notJson = {
+    empty: '',
+    'a brace': '{',
+    'a string': '"hello"',
+    'an array': '[]',
+    null: 'null',
+    'a trailing comma': '{"messages":[],}',
+    'something behind it': '{"messages":[{"role":"user","content":"x"}]} x',
+    'single quotes': "{'messages':[]}",
+    'a control character': '{"messages":[{"role":"user","content":"a\u0001b"}]}',
+    'invalid UTF-8': Buffer.from('{"messages":[{"role":"user","content":"\xff"}]}', 'latin1'),
+    'half a surrogate pair': '{"messages":[{"role":"user","content":"\\ud83d"}]}',
+    'the other half': '{"messages":[{"role":"user","content":"\\ude00 x"}]}',
+    'nesting without end': '['.repeat(200_000),
+    'deep nesting': `{"messages":[{"role":"user","content":"x"}],"x":${deep}}`,
+    'a number with a leading zero': '{"n":01,"messages":[{"role":"user","content":"x"}]}',
+  };
+  for (const [name, body] of Object.entries(notJson))
+    test(name, async () => {
+      assertError(await gw.post(body), { status: 400, shouldRetry: undefined });
+    });
+
+  const hello = { role: 'user', content: 'hello' };
+  const rows = [
+    [{}, 'messages'],
+    [{ messages: null }, 'messages'],
+    [{ messages: [] }, 'messages'],
+    [{ messages: {} }, 'messages'],
+    [{ messages: 'hello' }, 'messages'],
+    [{ messages: ['hello'] }, 'messages[0]'],
+    [{ messages: [{ content: 'x' }] }, 'messages[0].role'],
+    [{ messages: [{ role: 5, content: 'x' }] }, 'messages[0].role'],
+    [{ messages: [{ role: 'wizard', content: 'x' }] }, 'messages[0].role'],
+    [{ messages: [{ role: 'user' }] }, 'messages[0].content'],
+    [{ messages: [{ role: 'user', content: 7 }] }, 'messages[0].content'],
+    [{ messages: [hello, hello, { role: 'user', content: { a: 1 } }] }, 'messages[2].content'],
+    [{ messages: [{ role: 'user', content: ['x'] }] }, 'messages[0].content[0]'],
+    [{ messages: [hello], stream: 'true' }, 'stream'],
+    [{ messages: [hello], stream: 1 }, 'stream'],
+    [{ messages: [hello], model: 5 }, 'model'],
+    [{ messages: [hello], model: ['GPT5'] }, 'model'],
+    [{ messages: [hello], stream: true, stream_options: 'usage' }, 'stream_options'],
+    [
+      { messages: [hello], stream: true, stream_options: { include_usage: 'yes' } },
+      'stream_options.include_usage',
+    ],
+    [{ messages: [hello], n: 0 }, 'n'],
+    [{ messages: [hello], n: 'two' }, 'n'],
+  ];
+  for (const [body, param] of rows)
+    test(`${JSON.stringify(body)} names ${param}`, async () => {
+      const { message } = assertError(await gw.post(body), { status: 400, param, code: null });
+      assert.ok(message.includes(param.split(/[.[]/)[0]), message);
+    });
+
+  test('an image, which this upstream cannot take, is named and not dropped', async () => {
+    const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0=' } };
+    const content = [{ type: 'text', text: 'look' }, image];
+    const answer = await gw.post({ messages: [hello, { role: 'user', content }] });
+    const { param } = assertError(answer, { status: 400 });
+    assert.ok(param.startsWith('messages[1].content[1]'), param);
+  });
+
+  test('streamed or not makes no difference', async () => {
+    const answer = await gw.post({ stream: true, messages: [{ content: 'x' }] });
+    assertError(answer, { status: 400, param: 'messages[0].role' });
+  });
+
+  test('none of it reached the upstream', async () => {
+    assert.deepEqual(await sim.posts(), []);
+  });
+});
+
+describe('a prompt that is too long', () => {
+  const tooLong = { status: 400, code: 'context_length_exceeded' };
+
+  test('in characters is refused, and one of just the limit goes through', async () => {
+    assert.equal((await gw.post({ messages: user('x'.repeat(20_000)) })).status, 200);
+    assertError(await gw.post({ messages: user('x'.repeat(20_001)) }), tooLong);
+    assertError(await gw.post({ stream: true, messages: user('x'.repeat(20_001)) }), tooLong);
+  });
+
+  test('in bytes is refused', async () => {
+    assert.equal((await gw.post({ messages: user('\u4f60'.repeat(10_000)) })).status, 200);
+    assertError(await gw.post({ messages: user('\u4f60'.repeat(12_000)) }), tooLong);
+  });
+
+  test('as a whole conversation is refused', async () => {
+    const messages = [];
+    for (let i = 0; i < 5; i++)
+      messages.push(...user('y'.repeat(5000)), { role: 'assistant', content: `old ${i}` });
+    assertError(await gw.post({ messages: [...messages, ...user('end')] }), tooLong);
+  });
+
+  test('goes through when the limits are lifted', async () => {
+    const lifted = await world({
+      env: { ENGINELABS_MAX_PROMPT_CHARS: 0, ENGINELABS_MAX_PROMPT_BYTES: 0 },
+      settings: { max_message_bytes: 0 },
+    });
+    const prompt = '\u4f60'.repeat(50_000);
+    assert.equal((await lifted.gw.post({ messages: user(prompt) })).status, 200);
+    assert.ok((await lifted.sim.posts())[0].prompt === prompt);
+  });
+
+  test('for the upstream alone (413) is the same to the client, and not sent again', async () => {
+    const own = await world();
+    await own.sim.fault({ where: 'post', status: 413, times: -1 });
+    assertError(await own.gw.post({ messages: user('hello') }), tooLong);
+    assert.equal((await own.sim.posts()).length, 1);
+  });
+
+  test('is trimmed when the settings say so, and the answer tells', async () => {
+    const own = await world({ env: { ENGINELABS_OVERFLOW: 'trim' } });
+    const messages = [{ role: 'system', content: 'SYSTEM stays' }];
+    for (let i = 0; i < 8; i++)
+      messages.push(...user(`turn ${i} ${'z'.repeat(4000)}`), { role: 'assistant', content: 'a' });
+    const answer = await own.gw.post({ messages: [...messages, ...user('LAST question')] });
+    assert.equal(answer.status, 200, answer.text);
+    assert.ok(Number(answer.headers['x-trimmed-messages']) > 0, 'x-trimmed-messages');
+    const [{ prompt }] = await own.sim.posts();
+    assert.match(prompt, /LAST question/);
+    assert.match(prompt, /SYSTEM stays/);
+    assert.doesNotMatch(prompt, /turn 0 /);
+  });
+});
+
+describe('keys, models, paths', () => {
+  test('a missing key is 401, a wrong one 403', async () => {
+    const { key } = gw;
+    gw.key = undefined;
+    assertError(await gw.post({}), { status: 401, code: 'missing_api_key' });
+    gw.key = 'wrong';
+    assertError(await gw.post({}), { status: 403, code: 'invalid_api_key' });
+    gw.key = key;
+  });
+
+  test('an unknown model is 404 and never sent on', async () => {
+    for (const stream of [false, true]) {
+      const answer = await gw.post({ model: 'gpt-unknown', stream, messages: user('x') });
+      assertError(answer, { status: 404, code: 'model_not_found' });
+    }
+    assertError(await gw.get('/v1/models/gpt-unknown'), { status: 404, code: 'model_not_found' });
+    assert.ok((await sim.posts()).every((post) => post.adapter === 'ClaudeSonnet4_5'));
+  });
+
+  test('an unknown path is 404, a wrong method 405 with Allow', async () => {
+    assertError(await gw.get('/v1/nothing'), { status: 404 });
+    assertError(await gw.get('/v1/'), { status: 404 });
+    const wrong = await gw.get('/v1/chat/completions');
+    assertError(wrong, { status: 405 });
+    assert.match(wrong.headers.allow, /POST/);
+    const models = await gw.post({}, { path: '/v1/models' });
+    assertError(models, { status: 405 });
+    assert.match(models.headers.allow, /GET/);
+    assert.match(models.headers.allow, /HEAD/);
+  });
+});
+
+describe('too much', () => {
+  test('a body beyond MAX_BODY_BYTES is 413', async () => {
+    const own = await world({ env: { MAX_BODY_BYTES: '4KiB' } });
+    const big = { messages: user('x'.repeat(5000)) };
+    assertError(await own.gw.post(big), { status: 413 });
+    const chunked = { headers: { 'transfer-encoding': 'chunked' } };
+    assertError(await own.gw.post(big, chunked), { status: 413 });
+    assert.equal((await own.gw.post({ messages: user('x'.repeat(3000)) })).status, 200);
+  });
+
+  test('headers without measure are 431', async () => {
+    assertError(await gw.get('/v1/models', { 'x-big': 'x'.repeat(150_000) }), { status: 431 });
+    const many = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`x-h${i}`, 'v']));
+    const answer = await gw.get('/v1/models', many);
+    assert.ok([200, 431].includes(answer.status), `${answer.status}`);
+  });
+
+  test('beyond MAX_CONNECTIONS is 503 with Retry-After, until some leave', async () => {
+    const own = await world({ env: { MAX_CONNECTIONS: 4, WORKERS: 1 } });
+    const held = [];
+    for (let i = 0; i < 4; i++) held.push(await RawSocket.open(own.gw.port));
+    const fifth = await RawSocket.open(own.gw.port);
+    const answer = await fifth.response();
+    assertError(answer, { status: 503, code: 'overloaded' });
+    assert.match(answer.headers['retry-after'], /^\d+$/);
+    await fifth.ended();
+    for (const raw of held) raw.close();
+    await until(async () => (await own.gw.get('/healthz')).status === 200, 'it serves again');
+  });
+
+  test('beyond MEMORY_LIMIT new requests are 503, and those that run go on', async () => {
+    const own = await world({ env: { MEMORY_LIMIT: '16MiB', WORKERS: 1 } });
+    const stream = await own.gw.stream({ messages: user('!frames 60 every 50') });
+    await stream.readUntil((chunk) => chunk.choices[0].delta.content);
+    const held = [];
+    const headers = {
+      Host: 'localhost',
+      Authorization: `Bearer ${KEY}`,
+      'Content-Type': 'application/json',
+      'Content-Length': 4 << 20,
+    };
+    const part = requestText('POST', '/v1/chat/completions', headers, ' '.repeat(3 << 20));
+    await until(async () => {
+      const raw = await RawSocket.open(own.gw.port);
+      held.push(raw.send(part));
+      const { status } = await own.gw.post({ messages: user('x') });
+      return status === 503 || held.some((one) => one.received.includes('503 '));
+    }, 'the memory is used up');
+    for (const raw of held) raw.close();
+    await stream.whole();
+    assert.deepEqual(stream.finishReasons, ['stop']);
+    await until(async () => (await own.gw.post({ messages: user('x') })).status === 200, 'again');
+  });
+
+  test('all accounts busy beyond QUEUE_TIMEOUT is 429 queue_timeout', async () => {
+    const own = await world({ env: { ENGINELABS_MAX_PARALLEL: 1, QUEUE_TIMEOUT: 0.3 } });
+    const first = await own.gw.stream({ messages: user('!frames 40 every 100') });
+    await first.readUntil((chunk) => chunk.choices[0].delta.content);
+    const want = { status: 429, code: 'queue_timeout', shouldRetry: undefined };
+    assertError(await own.gw.post({ messages: user('x') }), want);
+    assertError(await own.gw.post({ stream: true, messages: user('x') }), want);
+    await first.whole();
+    assert.deepEqual(first.finishReasons, ['stop']);
+    assert.equal((await own.gw.post({ messages: user('x') })).status, 200);
+  });
+
+  test('who waits in the queue is served when there is room', async () => {
+    const own = await world({ env: { ENGINELABS_MAX_PARALLEL: 1, QUEUE_TIMEOUT: 30 } });
+    const answers = Array.from({ length: 6 }, (_, i) =>
+      own.gw.post({ messages: user(`!pacing 50 5\n!echo answer ${i}`) }),
+    );
+    for (const [i, answer] of (await Promise.all(answers)).entries())
+      assert.equal(answer.json().choices?.[0].message.content, `answer ${i}`, answer.text);
+  });
+});
+
+describe('time', () => {
+  test('API_REQUEST_TIMEOUT ends an answer that takes too long', async () => {
+    const own = await world({ env: { API_REQUEST_TIMEOUT: 0.8 } });
+    const messages = user(`${CANARY}\n!frames 1000 every 50`);
+    const want = { status: 504, code: 'upstream_timeout' };
+    const [whole, stream] = await Promise.all([
+      own.gw.post({ messages }),
+      own.gw.stream({ messages }).then((s) => s.whole()),
+    ]);
+    assertError(whole, { ...want, shouldRetry: 'false' });
+    assertBrokenOff(stream, want);
+    assert.match(stream.text, /^frame1 frame2 /);
+    await own.sim.reset();
+  });
+
+  test('a request that comes too slowly is 408', async () => {
+    for (const raw of [slow.head, slow.body]) {
+      const answer = await raw.response({ patience: 90_000 });
+      assertError(answer, { status: 408 });
+      await raw.ended();
+    }
+  });
+});
+
+describe('shutting down', () => {
+  test('a request that comes then is 503 with Retry-After; what runs is finished', async () => {
+    const own = await world({ env: { SHUTDOWN_TIMEOUT: 30 } });
+    const stream = await own.gw.stream({ messages: user('!frames 20 every 50') });
+    await stream.readUntil((chunk) => chunk.choices[0].delta.content);
+    const late = await RawSocket.open(own.gw.port);
+    const body = JSON.stringify({ messages: user('too late') });
+    const headers = { Host: 'localhost', Authorization: `Bearer ${KEY}` };
+    const type = { 'Content-Type': 'application/json', 'Content-Length': body.length };
+    late.send(requestText('POST', '/v1/chat/completions', { ...headers, ...type }).slice(0, -2));
+    await until(async () => (await own.gw.metrics()).http_server_connections >= 3, 'both are in');
+    own.gw.program.signal('SIGTERM');
+    await until(() => own.gw.log.includes('shutting down'), 'it says so');
+    const refused = () =>
+      RawSocket.open(own.gw.port).then(
+        () => false,
+        () => true,
+      );
+    await until(refused, 'new connections are refused');
+    late.send(`\r\n${body}`);
+    const answer = await late.response();
+    assertError(answer, { status: 503, code: 'overloaded' });
+    assert.match(answer.headers['retry-after'], /^\d+$/);
+    await stream.whole();
+    assert.deepEqual(stream.finishReasons, ['stop']);
+    assert.ok(stream.done);
+    assert.deepEqual(await own.gw.program.end(), { code: 0, signal: null });
+  });
+
+  test('what does not end within SHUTDOWN_TIMEOUT is cut, visibly', async () => {
+    const own = await world({ env: { SHUTDOWN_TIMEOUT: 0.3 } });
+    const stream = await own.gw.stream({ messages: user('!frames 1000 every 100') });
+    await stream.readUntil((chunk) => chunk.choices[0].delta.content);
+    own.gw.program.signal('SIGTERM');
+    await stream.whole();
+    assert.deepEqual(stream.finishReasons, []);
+    assert.equal(stream.done, false);
+    assert.ok(stream.broken || stream.error);
+    assert.deepEqual(await own.gw.program.end(), { code: 0, signal: null });
+  });
+});
