@@ -43,6 +43,7 @@ class Proxy {
     this.keep(upstream);
     upstream.once('error', onFail);
     upstream.once('connect', () => {
+      upstream.off('error', onFail); // a reset of an open tunnel is no refusal
       this.open++;
       onOpen();
       client.pipe(upstream).pipe(client);
