@@ -53,6 +53,12 @@ static void *take_or_die(size_t size)
     return mem_grow_array(NULL, size, 1);
 }
 
+/* What a peer decides the size of is new work: beyond the budget it is told no. */
+static void *take_within_budget(size_t size)
+{
+    return mem_budget_has(size) ? mem_try(size) : NULL;
+}
+
 void arena_init(struct arena *a)
 {
     *a = (struct arena){ 0 };
@@ -165,7 +171,7 @@ void *arena_alloc(struct arena *a, size_t size)
 
 void *arena_try(struct arena *a, size_t size)
 {
-    return alloc(a, size, ALIGN, mem_try);
+    return alloc(a, size, ALIGN, take_within_budget);
 }
 
 /* Text needs no alignment. */

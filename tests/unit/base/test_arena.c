@@ -87,6 +87,22 @@ static void gives_the_budget_back(void)
     EXPECT_INT(a.used, 0);
 }
 
+/* Small fixed needs are met all the same: an error must still be written. */
+static void says_no_to_a_peer_beyond_the_budget(void)
+{
+    struct arena a;
+
+    arena_init(&a);
+    mem_budget_set(mem_budget_used() + 100000);
+    EXPECT(arena_try(&a, 50000) != NULL);
+    EXPECT(!arena_try(&a, 60000));
+    EXPECT(arena_alloc(&a, 60000) != NULL);
+    EXPECT(!arena_try(&a, 3000));
+    mem_budget_set(SIZE_MAX);
+    EXPECT(arena_try(&a, 60000) != NULL);
+    arena_deinit(&a);
+}
+
 static void says_no_to_a_peers_size(void)
 {
     struct arena a;
@@ -149,6 +165,7 @@ static const struct test suite[] = {
     { "never gives a byte twice", never_gives_a_byte_twice },
     { "copies and prints with a NUL behind", copies_and_prints_with_a_nul_behind },
     { "gives the budget back", gives_the_budget_back },
+    { "says no to a peer beyond the budget", says_no_to_a_peer_beyond_the_budget },
     { "says no to a peer's size", says_no_to_a_peers_size },
     { "runs releases newest first", runs_releases_newest_first },
 };
