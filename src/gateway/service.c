@@ -86,21 +86,34 @@ static bool is_json(const struct http_head *head)
     return str_eq_nocase(str_trim(type), STR("application/json"));
 }
 
+/* Beyond loopback the gateway has names that it does not know: a page that it served itself asks
+ * under the one that stands in its Origin. */
+static bool origin_is_ours(const struct settings *s, struct str origin, struct str host)
+{
+    size_t scheme = str_find(origin, STR("://"));
+
+    if (origin_is_loopback(origin) || cors_allows(s, origin))
+        return true;
+    return !endpoint_is_loopback(&s->listen) && scheme != SIZE_MAX && host.n > 0 &&
+           str_eq_nocase(str_from(origin, scheme + 3), host);
+}
+
 static bool is_no_web_page(struct gateway_worker *w, struct http_request *r, unsigned needs)
 {
     const struct settings *s = w->gateway->settings;
     struct str origin = http_value(&r->head, "origin");
 
-    if (secret_is_set(&s->api_master_key) || s->allow_no_auth)
+    if (secret_is_set(&s->api_master_key))
         return true;
-    if (!s->listen.is_unix && r->head.host.n && !host_is_loopback(r->head.host)) {
+    if (endpoint_is_loopback(&s->listen) && !s->listen.is_unix && r->head.host.n &&
+        !host_is_loopback(r->head.host)) {
         gateway_reply_error(
             r, FAILURE_FORBIDDEN,
             "This gateway has no key and answers only to the Host localhost or 127.0.0.1; set "
             "API_MASTER_KEY to use it under another name.");
         return false;
     }
-    if (origin.p && !origin_is_loopback(origin) && !cors_allows(s, origin)) {
+    if (origin.p && !origin_is_ours(s, origin, r->head.host)) {
         gateway_reply_error(
             r, FAILURE_FORBIDDEN,
             "This gateway has no key and takes no requests from web pages of other origins; set "
@@ -178,6 +191,7 @@ static void refuse_path(struct gateway_worker *w, struct http_request *r, bool k
     failure_set(&f, &r->arena, FAILURE_METHOD, "%.*s does not take %.*s; it takes %s.",
                 STR_ARGS(str_sub(r->head.path, 0, 200)),
                 STR_ARGS(str_sub(r->head.method_text, 0, 32)), methods);
+    gateway_note_refusal(r, &f);
     buf_init(&out, 4096);
     body = dialect_openai_chat.error(&f, &out) ? STR("{}") : buf_str(&out);
     const struct http_header headers[] = { { STR("allow"), allow },
