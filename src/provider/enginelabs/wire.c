@@ -391,6 +391,14 @@ static void on_closed(struct provider_call *c, const struct websocket_end *end)
     }
     if (c->has_ended)
         return;
+    if (end->err == ERR_PROTOCOL || end->err == ERR_TOO_BIG) {
+        call_fail(
+            c, FAILURE_PROTOCOL,
+            "The answer stream of upstream \"%s\" broke the rules of WebSocket (%s). Try again; "
+            "if it happens often, the service may have changed.",
+            c->instance->config->name, end->detail);
+        return;
+    }
     call_fail(c, FAILURE_INTERRUPTED,
               "The answer stream of upstream \"%s\" broke off before the answer was complete "
               "(close code %d, %s). Try again.",
