@@ -39,7 +39,8 @@ enum { CALL_ERROR_BODY_MAX = 4096 };
 struct provider_call {
     struct provider_instance *instance;
     const struct chat_request *chat; /* borrowed up to settle or release */
-    struct str model;                /* in the arena */
+    struct str key_id;
+    struct str model; /* in the arena */
     const struct provider_sink *sink;
     void *arg;
 

@@ -68,10 +68,6 @@ static struct str copy(struct arena *a, struct str s)
 struct provider_call *call_start(struct provider_instance *p, const struct provider_request *r)
 {
     struct provider_call *c = mem_new(struct provider_call);
-    struct fingerprint_scope scope = { .key_id = r->key_id,
-                                       .upstream = str_of(p->config->name),
-                                       .model = r->model };
-
     c->instance = p;
     c->chat = r->chat;
     c->sink = r->sink;
@@ -79,8 +75,7 @@ struct provider_call *call_start(struct provider_instance *p, const struct provi
     c->state = CALL_LEASE;
     arena_init(&c->arena);
     c->model = copy(&c->arena, r->model);
-    c->chain = arena_alloc(&c->arena, r->chat->n_messages * sizeof(*c->chain));
-    fingerprint_chain(&scope, r->chat, c->chain);
+    c->key_id = copy(&c->arena, r->key_id);
     buf_init(&c->body, PROMPT_BODY_MAX);
     buf_init(&c->post_error, CALL_ERROR_BODY_MAX);
     random_uuid(c->chat_id);
@@ -98,6 +93,25 @@ static struct prompt_target target_of(const struct provider_call *c)
                                    .model = c->model };
 }
 
+/* Once it is known that the prompt may go out: hashing a long history is work. */
+static bool name_history(struct provider_call *c)
+{
+    struct fingerprint_scope scope = { .key_id = c->key_id,
+                                       .upstream = str_of(c->instance->config->name),
+                                       .model = c->model };
+
+    c->chain = arena_try(&c->arena, c->chat->n_messages * sizeof(*c->chain));
+    if (!c->chain) {
+        call_fail(c, FAILURE_OVERLOADED,
+                  "There is no memory for this history of %zu messages now. Try again later, or "
+                  "raise MEMORY_LIMIT.",
+                  c->chat->n_messages);
+        return false;
+    }
+    fingerprint_chain(&scope, c->chat, c->chain);
+    return true;
+}
+
 static void begin(void *arg)
 {
     struct provider_call *c = arg;
@@ -108,6 +122,8 @@ static void begin(void *arg)
         call_finish(c, &f);
         return;
     }
+    if (!name_history(c))
+        return;
     c->sink->on_phase(c->arg, PHASE_QUEUED);
     if (c->state == CALL_DONE)
         return;

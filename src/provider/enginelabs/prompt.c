@@ -182,6 +182,30 @@ static bool is_text_only(const struct chat_request *chat, struct arena *a, struc
     return true;
 }
 
+/* What the messages say, before anything is written: a prompt that is hopelessly too long is
+ * refused without the work of writing it. */
+static bool may_fit(const struct prompt_target *to, const struct chat_request *chat, size_t from,
+                    struct arena *a, struct failure *ret)
+{
+    size_t max = to->config->max_prompt_chars;
+    size_t chars = 0;
+
+    if (max == 0 || to->config->trim_overflow)
+        return true;
+    for (size_t i = from; i < chat->n_messages; i++) {
+        const struct chat_message *m = &chat->messages[i];
+
+        if (from + 1 < chat->n_messages)
+            chars += strlen("<user>\n</user>\n"); /* a block, at the least */
+        for (size_t k = 0; k < m->n_parts; k++)
+            chars += utf8_count_utf16(m->parts[k].text);
+        for (size_t k = 0; k < m->n_tool_calls; k++)
+            chars += utf8_count_utf16(m->tool_calls[k].arguments);
+    }
+    return chars <= max || fail_too_long(to, chars, max, "characters (UTF-16 units)",
+                                         "ENGINELABS_MAX_PROMPT_CHARS", a, ret);
+}
+
 /* Behind the last assistant message that has something behind it. */
 static size_t shortest_from(const struct chat_request *chat)
 {
@@ -198,5 +222,6 @@ bool prompt_check(const struct prompt_target *to, const struct chat_request *cha
     if (!is_text_only(chat, a, ret))
         return false;
     *ret_from = shortest_from(chat);
-    return prompt_write(to, chat, *ret_from, a, body, ret_trimmed, ret);
+    return may_fit(to, chat, *ret_from, a, ret) &&
+           prompt_write(to, chat, *ret_from, a, body, ret_trimmed, ret);
 }
