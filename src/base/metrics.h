@@ -12,7 +12,7 @@
 #define METRIC_LIST(X)                                                                                               \
     X(METRIC_CONNECTIONS,        "http_server_connections",           "gauge",   "Client connections open now.")     \
     X(METRIC_REQUESTS,           "http_server_requests_total",        "counter", "HTTP requests received.")          \
-    X(METRIC_REJECTED,           "http_server_rejected_total",        "counter", "Requests refused before a handler saw them.") \
+    X(METRIC_REJECTED,           "http_server_rejected_total",        "counter", "Requests refused without an exchange.") \
     X(METRIC_BYTES_IN,           "http_server_received_bytes_total",  "counter", "Bytes read from clients.")         \
     X(METRIC_BYTES_OUT,          "http_server_sent_bytes_total",      "counter", "Bytes written to clients.")        \
     X(METRIC_EXCHANGES,          "exchanges",                         "gauge",   "Exchanges running now.")           \

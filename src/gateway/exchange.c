@@ -47,7 +47,10 @@ enum ending { ENDED_WHOLE, ENDED_FAILED, ENDED_CANCELED };
 static void log_exchange(struct exchange *x, enum ending ending, const struct failure *f)
 {
     static const char *const words[] = { "completed", "failed", "client left" };
-    const struct chat_usage *usage = answer_usage(x);
+    static const struct chat_usage nothing;
+    /* What was refused before a prompt went out cost nothing, and counting it is work. */
+    const struct chat_usage *usage =
+        ending == ENDED_WHOLE || x->phase >= PHASE_SENT ? answer_usage(x) : &nothing;
     int64_t now = loop_now_ms(x->worker->loop);
     const struct failure_row *row = f ? failure_row(f->kind) : NULL;
     /* 499 is what proxies log for a client that did not wait. */
@@ -227,6 +230,7 @@ void exchange_start(struct gateway_worker *w, struct http_request *r,
     fingerprint_text_init(&x->said);
     arena_on_release(&r->arena, release_buffers, x);
     if (!dialect->decode(r->body, &r->arena, &x->chat, &f) || !resolve_model(x, &f)) {
+        gateway_note_refusal(r, &f);
         gateway_reply_failure(r, dialect, &f);
         return;
     }

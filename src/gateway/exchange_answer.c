@@ -9,10 +9,17 @@
 
 static void count_prompt(const struct chat_request *chat, struct token_estimate *e)
 {
-    for (size_t i = 0; i < chat->n_messages; i++)
-        for (size_t k = 0; k < chat->messages[i].n_parts; k++)
-            if (chat->messages[i].parts[k].type == CHAT_PART_TEXT)
-                token_estimate_add(e, chat->messages[i].parts[k].text);
+    for (size_t i = 0; i < chat->n_messages; i++) {
+        const struct chat_message *m = &chat->messages[i];
+
+        for (size_t k = 0; k < m->n_parts; k++)
+            if (m->parts[k].type == CHAT_PART_TEXT)
+                token_estimate_add(e, m->parts[k].text);
+        for (size_t k = 0; k < m->n_tool_calls; k++) {
+            token_estimate_add(e, m->tool_calls[k].name);
+            token_estimate_add(e, m->tool_calls[k].arguments);
+        }
+    }
 }
 
 static void estimate_usage(struct exchange *x)

@@ -77,7 +77,11 @@ void gateway_worker_stop(void *arg, struct loop *l);
 void gateway_reply_failure(struct http_request *r, const struct dialect_ops *dialect,
                            const struct failure *failure);
 
-/* The same for a failure made on the spot. */
+/* For a request that no exchange is begun for: counts it and writes its log line. Before the
+ * answer. */
+void gateway_note_refusal(const struct http_request *r, const struct failure *failure);
+
+/* A failure made on the spot of a request without an exchange, noted as such. */
 void gateway_reply_error(struct http_request *r, enum failure_kind kind, const char *format, ...)
     FORMAT(3, 4);
 

@@ -2,6 +2,7 @@
 /* Whole JSON answers, and failures in the shape of a dialect. */
 #include <stdio.h>
 
+#include "base/metrics.h"
 #include "gateway/gateway.h"
 
 enum { ERROR_MAX = 64 * 1024 };
@@ -53,6 +54,18 @@ void gateway_reply_failure(struct http_request *r, const struct dialect_ops *dia
     buf_deinit(&out);
 }
 
+void gateway_note_refusal(const struct http_request *r, const struct failure *failure)
+{
+    const struct failure_row *row = failure_row(failure->kind);
+
+    metric_add(METRIC_REJECTED, 1);
+    log_info("request refused", LOG_Z("request_id", r->id),
+             LOG_STR("method", str_sub(r->head.method_text, 0, 32)),
+             LOG_STR("path", str_sub(r->head.path, 0, 200)), LOG_INT("status", row->status),
+             LOG_Z("code", row->code ? row->code : "none"),
+             LOG_STR("param", str_sub(failure->param, 0, 200)));
+}
+
 void gateway_reply_error(struct http_request *r, enum failure_kind kind, const char *format, ...)
 {
     struct failure f = { .kind = kind };
@@ -63,5 +76,6 @@ void gateway_reply_error(struct http_request *r, enum failure_kind kind, const c
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     f.message = str_of(text);
+    gateway_note_refusal(r, &f);
     gateway_reply_failure(r, NULL, &f);
 }

@@ -12,7 +12,8 @@
 static void expect_cors(bool wanted)
 {
     EXPECT_INT(has_line(ALLOW_ORIGIN), wanted);
-    EXPECT_INT(has_line("access-control-expose-headers: x-request-id, retry-after, x-should-retry"),
+    EXPECT_INT(has_line("access-control-expose-headers: x-request-id, retry-after, x-should-retry, "
+                        "x-trimmed-messages"),
                wanted);
     EXPECT_INT(has_line("vary: origin"), wanted);
     EXPECT_INT(has(str_of(head()), "access-control-"), wanted);
@@ -28,7 +29,8 @@ static void answers_a_preflight_byte_for_byte(void)
                      "access-control-allow-methods: GET, HEAD, POST, DELETE, OPTIONS\r\n"
                      "access-control-allow-headers: authorization,x-stainless-os\r\n"
                      "access-control-max-age: 600\r\n" ALLOW_ORIGIN "\r\n"
-                     "access-control-expose-headers: x-request-id, retry-after, x-should-retry\r\n"
+                     "access-control-expose-headers: x-request-id, retry-after, x-should-retry, "
+                     "x-trimmed-messages\r\n"
                      "vary: origin\r\n\r\n");
     EXPECT_Z(body(), "");
     request("OPTIONS", "/v1/chat/completions", "Host: gateway.example\r\n" ORIGIN ASK_POST);

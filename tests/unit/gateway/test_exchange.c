@@ -241,6 +241,32 @@ static void estimates_usage_where_the_upstream_does_not_count(void)
     end();
 }
 
+/* All of a history that goes upstream counts, and calls of tools do. */
+static void estimates_tool_calls_too(void)
+{
+    static const char history[] =
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"tool_"
+        "calls\":[{"
+        "\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"look\",\"arguments\":"
+        "\"{\\\"query\\\":\\\"how many tokens are there in all of this text\\\"}\"}}]},"
+        "{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"hi\"}]}";
+    struct token_estimate all = { 0 };
+    char want[64];
+
+    token_estimate_add(&all, STR("hi"));
+    token_estimate_add(&all, STR("look"));
+    token_estimate_add(&all, STR("{\"query\":\"how many tokens are there in all of this text\"}"));
+    token_estimate_add(&all, STR("hi"));
+    begin();
+    ask(history);
+    text("x");
+    finish(CHAT_FINISH_STOP);
+    settled();
+    snprintf(want, sizeof(want), "\"prompt_tokens\":%d,", (int)token_estimate_total(&all));
+    EXPECT(has(wire_str(&f.w), want));
+    end();
+}
+
 /* ---- what the provider is given ---- */
 
 static void hands_the_provider_what_was_asked(void)
@@ -470,6 +496,7 @@ static const struct test suite[] = {
     { "gives a whole answer byte for byte", gives_a_whole_answer_byte_for_byte },
     { "gives a whole answer without text", gives_a_whole_answer_without_text },
     { "sends no comments into a whole answer", sends_no_comments_into_a_whole_answer },
+    { "estimates tool calls too", estimates_tool_calls_too },
     { "streams usage when asked as the upstream counted",
       streams_usage_when_asked_as_the_upstream_counted },
     { "estimates usage where the upstream does not count",

@@ -2,6 +2,7 @@
 /* How exchanges end when they do not go well: the provider fails, or the client leaves. However it
  * is, the call is released once and the books are closed once. */
 #include "flow.h"
+#include "log_text.h"
 
 /* ---- the provider fails ---- */
 
@@ -269,29 +270,6 @@ static void forgets_what_waits_behind_an_exchange_whose_client_left(void)
 }
 
 /* ---- the log ---- */
-
-/* What the log says between two calls, as one text. */
-static FILE *begin_log(void)
-{
-    FILE *file = tmpfile();
-
-    EXPECT(file != NULL);
-    log_start(LOG_INFO, LOG_JSON, fileno(file));
-    return file;
-}
-
-static struct str end_log(FILE *file, char *out, size_t cap)
-{
-    size_t n;
-
-    log_stop();
-    log_set_level(LOG_OFF);
-    rewind(file);
-    n = fread(out, 1, cap, file);
-    EXPECT(n < cap);
-    fclose(file);
-    return (struct str){ out, n };
-}
 
 static void logs_each_exchange_in_one_line_without_its_text(void)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a request to its handler: paths and methods, keys, and what protects a gateway that has no
  * key. */
+#include "log_text.h"
 #include "requests.h"
 
 /* ---- paths and methods ---- */
@@ -377,13 +378,67 @@ static void wants_json_to_be_called_so_without_a_key(void)
     end();
 }
 
-static void is_open_to_all_when_told_so(void)
+/* Programs of other machines may come, under whatever name; web pages of others still may not. */
+static void is_open_to_all_but_pages_when_told_so(void)
 {
-    BEGIN("ALLOW_NO_AUTH=true");
-    post_chat("Host: gateway.example\r\nOrigin: https://web.example\r\n");
+    BEGIN("ALLOW_NO_AUTH=true", "LISTEN=0.0.0.0:8089");
+    post_chat("Host: gateway.example:8089\r\n" JSON_TYPE);
     expect_error(400, NULL);
+    post_chat("Host: gateway.example:8089\r\nOrigin: http://Gateway.example:8089\r\n" JSON_TYPE);
+    expect_error(400, NULL);
+    post_chat("Host: gateway.example:8089\r\nOrigin: https://web.example\r\n" JSON_TYPE);
+    expect_error(403, "forbidden");
+    post_chat("Host: gateway.example:8089\r\nOrigin: http://gateway.example\r\n" JSON_TYPE);
+    expect_error(403, "forbidden");
+    post_chat("Host: gateway.example:8089\r\nContent-Type: text/plain\r\n");
+    expect_error(415, "unsupported_media_type");
     request("GET", "/v1/models", "Host: gateway.example\r\nAuthorization: Bearer whatever\r\n");
     EXPECT_INT(status(), 200);
+    end();
+}
+
+static void is_no_less_careful_on_loopback_when_open_to_all(void)
+{
+    BEGIN("ALLOW_NO_AUTH=true");
+    post_chat("Host: gateway.example\r\n" JSON_TYPE);
+    expect_error(403, "forbidden");
+    post_chat(HOST "Origin: https://web.example\r\n" JSON_TYPE);
+    expect_error(403, "forbidden");
+    post_chat("Host: web.example\r\nOrigin: https://web.example\r\n" JSON_TYPE);
+    expect_error(403, "forbidden");
+    post_chat(HOST "Content-Type: text/plain\r\n");
+    expect_error(415, "unsupported_media_type");
+    post_chat(HOST JSON_TYPE);
+    expect_error(400, NULL);
+    end();
+}
+
+static void counts_and_logs_what_it_refuses(void)
+{
+    int64_t before = metric_get(METRIC_REJECTED);
+    char out[8192];
+    struct str log;
+    FILE *file;
+
+    BEGIN("API_MASTER_KEY=right-key");
+    file = begin_log();
+    request("GET", "/v1/models?secret=1",
+            HOST "X-Request-Id: r1\r\nAuthorization: Bearer bad-key\r\n");
+    request("PUT", "/healthz", HOST);
+    request("GET", "/nothing", HOST);
+    request_with_body(HTTP_POST, "POST", "/v1/chat/completions",
+                      HOST JSON_TYPE "Authorization: Bearer right-key\r\n",
+                      "{\"messages\":[{\"role\":\"user\"}]}");
+    request("GET", "/healthz", HOST);
+    log = end_log(file, out, sizeof(out));
+    EXPECT_INT(metric_get(METRIC_REJECTED) - before, 4);
+    EXPECT(has(log, "\"request_id\":\"r1\""));
+    EXPECT(has(log, "\"path\":\"/v1/models\""));
+    EXPECT(has(log, "\"code\":\"invalid_api_key\""));
+    EXPECT(has(log, "\"status\":405"));
+    EXPECT(has(log, "\"status\":404"));
+    EXPECT(has(log, "\"param\":\"messages[0].content\""));
+    EXPECT(!has(log, "secret") && !has(log, "bad-key") && !has(log, "right-key"));
     end();
 }
 
@@ -415,7 +470,10 @@ static const struct test suite[] = {
     { "takes nothing from foreign pages without a key",
       takes_nothing_from_foreign_pages_without_a_key },
     { "wants JSON to be called so without a key", wants_json_to_be_called_so_without_a_key },
-    { "is open to all when told so", is_open_to_all_when_told_so },
+    { "is open to all but pages when told so", is_open_to_all_but_pages_when_told_so },
+    { "is no less careful on loopback when open to all",
+      is_no_less_careful_on_loopback_when_open_to_all },
+    { "counts and logs what it refuses", counts_and_logs_what_it_refuses },
     { "does not care for the host on a socket file", does_not_care_for_the_host_on_a_socket_file },
 };
 
