@@ -5,8 +5,10 @@
  */
 #include "dialect/openai_chat_decode.h"
 
-/* How much of a client's own text an error message repeats. */
-enum { QUOTED_MAX = 64 };
+enum {
+    QUOTED_MAX = 64,      /* how much of a client's own text an error message repeats */
+    MESSAGES_MAX = 65536, /* a loop must not be held up by a body of a million of them */
+};
 
 /* A message in the making. */
 struct draft {
@@ -342,8 +344,11 @@ bool decoder_messages(struct decoder *d)
     d->request->n_messages = 0;
     if (!json_enter_array(&d->json))
         return decoder_expect(d, STR("messages"), type, ALLOW_ARRAY, "an array of messages");
-    while (json_next_item(&d->json))
+    while (json_next_item(&d->json)) {
+        if (d->request->n_messages == MESSAGES_MAX)
+            return decoder_refuse(d, STR("messages"), "has more than 65536 items");
         if (!read_message(d))
             return false;
+    }
     return true;
 }

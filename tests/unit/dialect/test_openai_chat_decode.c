@@ -434,6 +434,31 @@ static void a_thousand_messages_take_memory_in_proportion(void)
     arena_deinit(&a);
 }
 
+/* 65536 are taken, one more is not. */
+static void the_number_of_messages_is_bounded(void)
+{
+    struct chat_request r;
+    struct failure f;
+    struct arena a;
+    struct buf body;
+
+    buf_init(&body, 8 << 20);
+    EXPECT(buf_add(&body, STR("{\"messages\":[" USER)) == ERR_NONE);
+    for (int i = 1; i < 65536; i++)
+        EXPECT(buf_add(&body, STR("," USER)) == ERR_NONE);
+    for (int more = 0; more < 2; more++) {
+        EXPECT(buf_add(&body, STR("]}")) == ERR_NONE);
+        arena_init(&a);
+        EXPECT_INT(decode(buf_str(&body), &a, &r, &f), !more);
+        if (more)
+            EXPECT_STR(f.message, "messages has more than 65536 items.");
+        arena_deinit(&a);
+        buf_truncate(&body, body.n - 2);
+        EXPECT(buf_add(&body, STR("," USER)) == ERR_NONE);
+    }
+    buf_deinit(&body);
+}
+
 static void texts_without_escapes_are_slices_of_the_body(void)
 {
     static const char body[] = MESSAGE("{\"role\":\"user\",\"content\":\"plain\"}");
@@ -462,6 +487,7 @@ static const struct test suite[] = {
       a_failing_allocation_is_a_failure_to_try_again },
     { "a thousand messages take memory in proportion",
       a_thousand_messages_take_memory_in_proportion },
+    { "the number of messages is bounded", the_number_of_messages_is_bounded },
     { "texts without escapes are slices of the body",
       texts_without_escapes_are_slices_of_the_body },
 };
