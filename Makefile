@@ -34,7 +34,7 @@ build: $(BUILD)/.packages ## the release binary, build/enginelabs-2api
 	@[ -f $(BUILD)/release/build.ninja ] || $(CONFIGURE) release >/dev/null
 	@$(COMPILE) $(BUILD)/release --target enginelabs-2api -- --quiet
 	@cmp -s $(BUILD)/release/enginelabs-2api $(BUILD)/enginelabs-2api || \
-		cp $(BUILD)/release/enginelabs-2api $(BUILD)/enginelabs-2api
+		install -m 755 $(BUILD)/release/enginelabs-2api $(BUILD)/enginelabs-2api
 
 run: build ## build and start; without a cookie in .env on the built-in simulator
 	@if [ -n "$$CLERK_COOKIE$$CLERK_COOKIE_FILE" ] || \
