@@ -182,6 +182,7 @@ void cli_enginelabs_config(const struct settings *s, struct enginelabs_config *r
         .trim_overflow = strcmp(s->enginelabs_overflow, "trim") == 0,
         .max_parallel = (unsigned)s->enginelabs_max_parallel,
         .models = s->known_models,
+        .default_model = s->default_model,
     };
     for (size_t i = 0; i < COUNT_OF(contents); i++)
         if (strcmp(s->enginelabs_content, contents[i]) == 0)

@@ -180,15 +180,46 @@ static void add_configured_models(struct check *c, const char *why)
     buf_deinit(&text);
 }
 
+static bool is_offered(struct str offered, const char *model)
+{
+    struct str item;
+
+    while (str_next_item(&offered, &item))
+        if (str_eq(item, str_of(model)))
+            return true;
+    return false;
+}
+
+/* The service minds names that it does not offer, so nothing should ask for one. */
+static void compare_models(struct check *c, struct str offered)
+{
+    const struct enginelabs_config *config = c->instance->config;
+    struct buf missing;
+    enum err err = ERR_NONE;
+
+    buf_init(&missing, MODELS_TEXT_MAX);
+    for (size_t i = 0; config->models && config->models[i] && !err; i++)
+        if (!is_offered(offered, config->models[i]))
+            err = buf_addf(&missing, "%s%s", missing.n > 0 ? ", " : "", config->models[i]);
+    if (missing.n > 0)
+        add_fact(c, "not offered",
+                 arena_printf(&c->arena, "%.*s: leave out of KNOWN_MODELS and DEFAULT_MODEL",
+                              STR_ARGS(buf_str(&missing))),
+                 config->default_model && !is_offered(offered, config->default_model));
+    buf_deinit(&missing);
+}
+
 static void take_models(struct check *c, struct str body)
 {
     struct buf text;
 
     buf_init(&text, MODELS_TEXT_MAX);
-    if (plan_read_models(body, &text) || buf_is_empty(&text))
+    if (plan_read_models(body, &text) || buf_is_empty(&text)) {
         add_configured_models(c, "the service names none");
-    else
+    } else {
         add_fact(c, "models", arena_dup(&c->arena, buf_str(&text)), false);
+        compare_models(c, buf_str(&text));
+    }
     buf_deinit(&text);
 }
 
@@ -209,7 +240,8 @@ static void take_failure(struct check *c, const struct fetch_result *result)
     } else {
         s = api_status_of(result->head->status, result->head, loop_wall_ms(c->instance->env.loop));
         api_failure(&f, &c->arena, config, API_PEER_API, what, &s, result->body);
-        is_problem = f.kind == FAILURE_CHALLENGE || f.kind == FAILURE_UPSTREAM_AUTH;
+        is_problem = f.kind == FAILURE_CHALLENGE || f.kind == FAILURE_UPSTREAM_AUTH ||
+                     f.kind == FAILURE_QUOTA;
     }
     if (c->step == CHECK_MODELS && !is_problem)
         add_configured_models(c, "the service did not list its own");

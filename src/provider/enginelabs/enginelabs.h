@@ -23,6 +23,7 @@ struct enginelabs_config {
     size_t max_prompt_bytes;   /* whole POST body; 0: no limit */
     unsigned max_parallel;     /* answers at once on the account; more wait; 0: no limit */
     const char *const *models; /* for check, NULL-ended */
+    const char *default_model; /* for check; NULL: none */
 };
 
 struct enginelabs;

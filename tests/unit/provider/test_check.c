@@ -83,6 +83,27 @@ static void models_that_are_not_told_are_those_of_the_settings(void)
     rig_end(&r);
 }
 
+static void models_that_are_not_offered_are_named(void)
+{
+    static const char *const models[] = { "Old", "GPT5", "Other", NULL };
+    static const char *const defaults[] = { "GPT5", "Old", NULL };
+    struct seen_report s;
+
+    for (size_t i = 0; i < COUNT_OF(defaults); i++) {
+        struct rig r;
+
+        rig_open(&r);
+        r.config.models = models;
+        r.config.default_model = defaults[i];
+        rig_attach(&r);
+        check(&r, &s);
+        EXPECT(strstr(s.text, "models=GPT5\n"));
+        EXPECT(strstr(s.text, i == 1 ? "not offered!Old, Other:" : "not offered=Old, Other:"));
+        EXPECT_INT(s.usable, i != 1);
+        rig_end(&r);
+    }
+}
+
 static void what_a_prompt_would_meet_too_is_a_problem(void)
 {
     static const struct {
@@ -94,6 +115,7 @@ static void what_a_prompt_would_meet_too_is_a_problem(void)
         { FAKE_BILLING, { 401, NULL, NULL, NULL }, "quota!" },
         { FAKE_BILLING, { FAKE_DROP, NULL, NULL, NULL }, "quota!" },
         { FAKE_ADAPTERS, { FAKE_DROP, NULL, NULL, NULL }, "models!" },
+        { FAKE_BILLING, { 402, "{\"message\":\"Upgrade your plan\"}", NULL, NULL }, "quota!" },
         { FAKE_BILLING,
           { 200, "{\"dailyLimit\":300,\"dailyUsage\":300,\"hasReachedLimit\":true}", NULL, NULL },
           "quota!used up, 300 of 300 used today" },
@@ -135,6 +157,7 @@ static const struct test suite[] = {
     { "a check signs in anew", a_check_signs_in_anew },
     { "models that are not told are those of the settings",
       models_that_are_not_told_are_those_of_the_settings },
+    { "models that are not offered are named", models_that_are_not_offered_are_named },
     { "what a prompt would meet too is a problem", what_a_prompt_would_meet_too_is_a_problem },
     { "a check ends with its instance", a_check_ends_with_its_instance },
 };
