@@ -47,6 +47,8 @@ void handle_readyz(struct gateway_worker *w, struct http_request *r)
     struct json_writer j;
     struct buf out;
 
+    if (g->provider->prepare)
+        g->provider->prepare(w->provider);
     buf_init(&out, 4096);
     json_w_init(&j, &out);
     json_w_object(&j);

@@ -86,6 +86,9 @@ struct provider_ops {
     struct provider_instance *(*attach)(void *upstream, const struct provider_env *env);
     void (*detach)(struct provider_instance *p, void (*detached)(void *arg), void *arg);
 
+    /* Begins to find out what is_ready must know and does not yet. Optional. */
+    void (*prepare)(struct provider_instance *p);
+
     /* Never calls back before it returned. */
     struct provider_call *(*start)(struct provider_instance *p, const struct provider_request *r);
 

@@ -207,6 +207,19 @@ describe('health, readiness, metrics', () => {
     assert.equal((await ready('/healthz')).status, 200);
   });
 
+  test('readiness finds out by itself, without a request', async () => {
+    const own = await world();
+    await own.sim.fault({ where: 'token', kind: 'status', status: 503, times: 1 });
+    const ready = () => own.gw.get('/readyz', { authorization: 'none' });
+    await until(async () => (await ready()).status === 503, 'it is not ready');
+    await until(async () => (await ready()).status === 200, 'it signs in again');
+    const bad = await world();
+    await bad.sim.fault({ where: 'token', kind: 'signed_out', times: -1 });
+    const never = () => bad.gw.get('/readyz', { authorization: 'none' });
+    await until(async () => (await never()).status === 503, 'it is not ready');
+    assert.match((await never()).text, /CLERK_COOKIE/);
+  });
+
   test('never wait for an upstream', async () => {
     const own = await world({ env: { UPSTREAM_ACCEPT_TIMEOUT: 3 } });
     await own.sim.fault(

@@ -13,9 +13,10 @@
 #include "net/timer.h"
 
 enum {
-    CLOSE_GRACE_MS = 3000,    /* how long a closing port waits for its refresh */
-    RETRY_BEHIND_MS = 1000,   /* between refreshes behind a token that is still good */
-    TOKEN_LIFE_MAX_S = 86400, /* more is not believed */
+    CLOSE_GRACE_MS = 3000,       /* how long a closing port waits for its refresh */
+    RETRY_BEHIND_MS = 1000,      /* between refreshes behind a token that is still good */
+    RETRY_AFTER_MAX_MS = 900000, /* a longer Retry-After is not waited for */
+    TOKEN_LIFE_MAX_S = 86400,    /* more is not believed */
 };
 
 struct account {
@@ -27,8 +28,12 @@ struct account {
     int64_t refresh_at_ms;        /* from then on the next token is fetched behind this one */
     int64_t expires_at_ms;
     bool is_refreshing; /* some port runs a sign-in */
+    bool is_tried;      /* one was begun */
+    bool is_failing;    /* the last one failed, and there is no token that is still good */
     bool is_signed_out;
     struct notice signed_out;
+    int64_t held_until_ms; /* the service asked not to be asked before; 0: it did not */
+    struct notice held;
     struct list token_queue;
     struct list lease_queue;
     unsigned leases;
@@ -111,15 +116,19 @@ void account_free(struct account *a)
 
 bool account_is_ready(struct account *a, char *why)
 {
-    bool ready;
+    bool is_signed_out, is_failing;
 
     lock(a);
-    ready = !a->is_signed_out;
+    is_signed_out = a->is_signed_out;
+    is_failing = a->is_failing;
     unlock(a);
-    if (!ready)
+    if (is_signed_out)
         snprintf(why, 128, "account \"%.40s\" is signed out: renew CLERK_COOKIE",
                  a->config->account);
-    return ready;
+    else if (is_failing)
+        snprintf(why, 128, "account \"%.40s\" cannot sign in now: the command check says why",
+                 a->config->account);
+    return !is_signed_out && !is_failing;
 }
 
 struct account_port *account_port_open(struct account *a, struct http_client *client,
@@ -204,6 +213,14 @@ static void take_token(struct account *a, const struct signin_result *result, in
     a->expires_at_ms = now_ms + life_ms;
     a->refresh_at_ms = now_ms + life_ms / 4 * 3;
     a->is_signed_out = false;
+    a->is_failing = false;
+    a->held_until_ms = 0;
+}
+
+/* Under the lock. */
+static bool has_token(const struct account *a, int64_t now_ms)
+{
+    return secret_is_set(&a->token.jwt) && now_ms < a->expires_at_ms;
 }
 
 /* Under the lock. */
@@ -212,6 +229,11 @@ static void take_failure(struct account *a, const struct signin_result *result,
 {
     int64_t wait_ms = notice->retry_after_ms;
 
+    if (wait_ms > RETRY_AFTER_MAX_MS)
+        wait_ms = RETRY_AFTER_MAX_MS;
+    a->is_failing = !has_token(a, now_ms);
+    a->held = *notice;
+    a->held_until_ms = wait_ms > 0 ? now_ms + wait_ms : 0;
     a->refresh_at_ms = now_ms + (wait_ms > RETRY_BEHIND_MS ? wait_ms : RETRY_BEHIND_MS);
     if (!result->is_signed_out)
         return;
@@ -274,7 +296,21 @@ static bool claim_refresh(struct account *a)
     if (a->is_refreshing)
         return false;
     a->is_refreshing = true;
+    a->is_tried = true;
     return true;
+}
+
+void account_prepare(struct account_port *p)
+{
+    struct account *a = p->account;
+    bool is_unknown, is_mine;
+
+    lock(a);
+    is_unknown = !a->is_signed_out && (!a->is_tried || a->is_failing);
+    is_mine = is_unknown && loop_now_ms(p->loop) >= a->refresh_at_ms && claim_refresh(a);
+    unlock(a);
+    if (is_mine)
+        refresh(p);
 }
 
 enum account_answer account_token(struct account_port *p, struct token *ret_token,
@@ -291,10 +327,14 @@ enum account_answer account_token(struct account_port *p, struct token *ret_toke
     if (a->is_signed_out) {
         *ret_notice = a->signed_out;
         answer = ACCOUNT_FAILED;
-    } else if (secret_is_set(&a->token.jwt) && now_ms < a->expires_at_ms) {
+    } else if (has_token(a, now_ms)) {
         token_copy(ret_token, &a->token);
         is_mine = now_ms >= a->refresh_at_ms && claim_refresh(a);
         answer = ACCOUNT_READY;
+    } else if (now_ms < a->held_until_ms) {
+        *ret_notice = a->held;
+        ret_notice->retry_after_ms = a->held_until_ms - now_ms;
+        answer = ACCOUNT_FAILED;
     } else {
         wait_begin(w, &a->token_queue, p->loop, wake, arg);
         is_mine = claim_refresh(a);
@@ -330,6 +370,7 @@ void account_forget(struct account_port *p)
     lock(a);
     token_deinit(&a->token);
     a->session = (struct clerk_session){ 0 };
+    a->held_until_ms = 0;
     if (a->jar.n > 0)
         a->is_signed_out = false;
     unlock(a);

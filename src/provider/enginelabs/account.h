@@ -30,7 +30,8 @@ struct account *account_new(const struct enginelabs_config *config);
 /* After all ports are closed. NULL is fine. */
 void account_free(struct account *a);
 
-/* Whether it may answer, from what is known. `why` (128 bytes) says why not. Any thread. */
+/* Whether it may answer, from what is known: it is not signed out, and its last sign-in did not
+ * fail. `why` (128 bytes) says why not. Any thread. */
 bool account_is_ready(struct account *a, char *why);
 
 /* ---- ports: one a worker ---- */
@@ -41,6 +42,10 @@ struct account_port *account_port_open(struct account *a, struct http_client *cl
 /* No wait may stand at it. A refresh that runs here is given 3 s to complete; then others that
  * wait for it begin their own. Calls closed(arg) later, when the port is gone. */
 void account_port_close(struct account_port *p, void (*closed)(void *arg), void *arg);
+
+/* Signs in when that was never tried or failed last, at most once a second: for whoever asks
+ * whether the account is ready. Nobody waits for it. */
+void account_prepare(struct account_port *p);
 
 /* ---- tokens ---- */
 

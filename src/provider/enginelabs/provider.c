@@ -52,6 +52,11 @@ static void detach(struct provider_instance *p, void (*detached)(void *arg), voi
     account_port_close(p->port, on_port_closed, p);
 }
 
+static void prepare(struct provider_instance *p)
+{
+    account_prepare(p->port);
+}
+
 static bool is_ready(void *upstream, char *why)
 {
     struct enginelabs *e = upstream;
@@ -63,6 +68,7 @@ const struct provider_ops provider_enginelabs = {
     .name = "enginelabs",
     .attach = attach,
     .detach = detach,
+    .prepare = prepare,
     .start = call_start,
     .pause = call_pause,
     .resume = call_resume,

@@ -124,7 +124,6 @@ static void an_account_that_is_signed_out_says_what_to_do(void)
     char why[128];
 
     rig_start(&r);
-    EXPECT(provider_enginelabs.is_ready(r.upstream, why));
     fake_say(&r.fake, FAKE_CLIENT, 200, "{\"response\":null}");
     FAILED(&r, &w, FAILURE_UPSTREAM_AUTH, "u:Hi");
     EXPECT(strstr(w.message, "CLERK_COOKIE"));

@@ -108,7 +108,6 @@ static void being_signed_out_is_final_and_says_what_to_do(void)
         char why[128] = "";
 
         rig_start(&r);
-        EXPECT(account_is_ready(r.account, why));
         fake_say(&r.fake, rows[i].place, rows[i].status, rows[i].body);
         EXPECT_INT(get(&r, &a), ACCOUNT_FAILED);
         EXPECT_INT(a.notice.kind, FAILURE_UPSTREAM_AUTH);
@@ -182,8 +181,10 @@ static void other_refusals_are_not_final(void)
         EXPECT_INT(get(&r, &a), ACCOUNT_FAILED);
         EXPECT_INT(a.notice.kind, rows[i].want);
         EXPECT_INT(a.notice.retry_after_ms, rows[i].status == 429 ? 3000 : 0);
-        EXPECT(account_is_ready(r.account, why));
+        EXPECT(!account_is_ready(r.account, why));
+        loop_clock_set(r.loop, loop_now_ms(r.loop) + 3000);
         get_any(&r);
+        EXPECT(account_is_ready(r.account, why));
         rig_end(&r);
     }
 }
@@ -266,7 +267,83 @@ static void who_forgets_finds_out_anew(void)
     rig_end(&r);
 }
 
+static void who_asks_whether_it_is_ready_finds_out(void)
+{
+    struct rig r;
+    struct asker a;
+    char why[128];
+
+    rig_start(&r);
+    fake_say(&r.fake, FAKE_TOKEN, 503, "{}");
+    fake_say(&r.fake, FAKE_TOKEN, 0, NULL);
+    loop_clock_set(r.loop, loop_now_ms(r.loop));
+    EXPECT(account_is_ready(r.account, why)); /* nothing is known against it */
+    account_prepare(r.port);
+    account_prepare(r.port);
+    EXPECT_INT(get(&r, &a), ACCOUNT_FAILED); /* stands in line for the one that runs */
+    EXPECT_INT(r.fake.at[FAKE_TOKEN].count, 1);
+    EXPECT(!account_is_ready(r.account, why));
+    EXPECT(strstr(why, "cannot sign in"));
+    loop_clock_set(r.loop, loop_now_ms(r.loop) + 999);
+    account_prepare(r.port); /* too soon */
+    run_turn(r.loop);
+    loop_clock_set(r.loop, loop_now_ms(r.loop) + 1);
+    account_prepare(r.port);
+    RUN_UNTIL(r.loop, account_is_ready(r.account, why));
+    get_any(&r);
+    account_prepare(r.port);
+    run_turn(r.loop);
+    EXPECT_INT(r.fake.at[FAKE_TOKEN].count, 2); /* the first request uses that token */
+    rig_end(&r);
+}
+
+static void a_service_that_asks_for_patience_gets_it(void)
+{
+    struct rig r;
+    struct asker a;
+
+    rig_start(&r);
+    fake_say_header(&r.fake, FAKE_TOKEN, 429, "Retry-After", "60");
+    fake_say(&r.fake, FAKE_TOKEN, 0, NULL);
+    loop_clock_set(r.loop, loop_now_ms(r.loop));
+    for (int i = 0; i < 5; i++) {
+        EXPECT_INT(get(&r, &a), ACCOUNT_FAILED);
+        EXPECT_INT(a.notice.retry_after_ms, 60000 - 1000 * i);
+        loop_clock_set(r.loop, loop_now_ms(r.loop) + 1000);
+    }
+    EXPECT_INT(r.fake.at[FAKE_TOKEN].count, 1);
+    loop_clock_set(r.loop, loop_now_ms(r.loop) + 55000);
+    get_any(&r);
+    EXPECT_INT(r.fake.at[FAKE_TOKEN].count, 2);
+    rig_end(&r);
+}
+
+static void signing_in_ahead_stops_when_it_is_in_vain(void)
+{
+    struct rig r;
+    struct asker a;
+    char why[128];
+
+    rig_start(&r);
+    fake_say(&r.fake, FAKE_CLIENT, 401, "{}");
+    loop_clock_set(r.loop, loop_now_ms(r.loop));
+    account_prepare(r.port);
+    EXPECT_INT(get(&r, &a), ACCOUNT_FAILED);
+    EXPECT(!account_is_ready(r.account, why));
+    EXPECT(strstr(why, "CLERK_COOKIE"));
+    for (int i = 0; i < 3; i++) {
+        loop_clock_set(r.loop, loop_now_ms(r.loop) + 5000);
+        account_prepare(r.port);
+        run_turn(r.loop);
+    }
+    EXPECT_INT(r.fake.at[FAKE_CLIENT].count, 1);
+    rig_end(&r);
+}
+
 static const struct test suite[] = {
+    { "who asks whether it is ready finds out", who_asks_whether_it_is_ready_finds_out },
+    { "a service that asks for patience gets it", a_service_that_asks_for_patience_gets_it },
+    { "signing in ahead stops when it is in vain", signing_in_ahead_stops_when_it_is_in_vain },
     { "the first who asks signs in", the_first_who_asks_signs_in },
     { "what is configured is not asked for", what_is_configured_is_not_asked_for },
     { "the memberships name the session when the client does not",
