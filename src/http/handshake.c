@@ -61,6 +61,8 @@ const char *handshake_check_response(const struct http_head *h, const char *key)
 {
     char want[HANDSHAKE_ACCEPT_LEN + 1];
 
+    if (h->minor_version == 0)
+        return "it speaks HTTP/1.0, which knows no upgrade";
     if (!str_eq_nocase(http_value(h, "upgrade"), STR("websocket")))
         return "its Upgrade header does not say websocket";
     if (!http_list_has(http_value(h, "connection"), "upgrade"))

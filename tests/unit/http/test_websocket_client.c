@@ -82,6 +82,7 @@ static void refuses_a_101_that_is_not_what_was_asked(void)
         { "", 'u', "Upgrade header" },
         { "", 'c', "Connection header" },
         { "", 's', "does not fit the key" },
+        { "", '0', "HTTP/1.0" },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -94,6 +95,8 @@ static void refuses_a_101_that_is_not_what_was_asked(void)
             memcpy(strstr(text, ": Upgrade"), ": Upgrada", 9);
         if (rows[i].spoil == 's')
             memcpy(strstr(text, "accept: ") + 8, "AAAA", 4);
+        if (rows[i].spoil == '0')
+            memcpy(text, "HTTP/1.0", 8);
         far_write(&f.far, text);
         WAIT(f.l, told.n_ends == 1);
         EXPECT_Z(told.log, "end ERR_PROTOCOL 1006;");
