@@ -152,7 +152,7 @@ static bool is_expired(struct str attributes, int64_t wall_ms)
     return expired;
 }
 
-static bool merge_one(struct cookies *c, struct str set_cookie, int64_t wall_ms)
+static bool merge_one(struct cookies *c, struct str set_cookie, bool may_drop, int64_t wall_ms)
 {
     struct str attributes;
     struct str pair;
@@ -162,17 +162,18 @@ static bool merge_one(struct cookies *c, struct str set_cookie, int64_t wall_ms)
     if (!read_pair(str_cut(set_cookie, ';', &attributes), &pair, &name_n))
         return false;
     if (name_n + 1 == pair.n || is_expired(attributes, wall_ms))
-        return drop(c, str_sub(pair, 0, name_n));
+        return may_drop && drop(c, str_sub(pair, 0, name_n));
     return !put(c, pair, name_n, &changed) && changed;
 }
 
 bool cookies_merge(struct cookies *c, const struct http_head *head, int64_t wall_ms)
 {
+    bool is_success = head->status >= 200 && head->status <= 299;
     bool changed = false;
 
     for (size_t i = 0; i < head->n_headers; i++)
         if (str_eq_nocase(head->headers[i].name, STR("set-cookie")))
-            changed |= merge_one(c, head->headers[i].value, wall_ms);
+            changed |= merge_one(c, head->headers[i].value, is_success, wall_ms);
     return changed;
 }
 

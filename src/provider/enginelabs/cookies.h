@@ -30,8 +30,9 @@ struct cookies {
  * empty. */
 MUST_USE enum err cookies_load(struct cookies *c, struct str text);
 
-/* Takes every Set-Cookie of a reply: new and rotated values replace, expired ones go; what is
- * malformed or beyond the bounds is passed over. True when something changed. */
+/* Takes every Set-Cookie of a reply: new and rotated values replace, expired ones go, but not at
+ * the word of a reply that is no success: that would end the sign-in by mistake. What is malformed
+ * or beyond the bounds is passed over. True when something changed. */
 bool cookies_merge(struct cookies *c, const struct http_head *head, int64_t wall_ms);
 
 /* Appends a Cookie header's value; nothing for an empty jar. */

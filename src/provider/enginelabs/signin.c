@@ -130,17 +130,18 @@ static void fetch_step(struct signin *s, struct str target, struct str body, str
     const struct signin_params *p = &s->params;
     struct str origin = str_of(p->config->origin);
     const struct http_header headers[] = {
-        { STR("Cookie"), cookie },
+        { STR("Cookie"), cookie }, /* left out when there is none */
         { STR("Origin"), origin },
         { STR("Referer"), arena_printf(&s->arena, "%s/", p->config->origin) },
         { STR("Content-Type"), STR("application/x-www-form-urlencoded") },
     };
+    size_t first = cookie.n == 0;
     const struct http_call_params call = {
         .url = &p->config->clerk,
         .method = s->step == STEP_TOKEN ? HTTP_POST : HTTP_GET,
         .target = arena_dup(&s->arena, target),
-        .headers = headers,
-        .n_headers = s->step == STEP_TOKEN ? 4 : 2,
+        .headers = headers + first,
+        .n_headers = (s->step == STEP_TOKEN ? 4 : 2) - first,
         .body = body,
         .connect_timeout_ms = p->connect_timeout_ms,
     };

@@ -72,16 +72,39 @@ static void refuses_more_than_it_may_hold(void)
 }
 
 /* A reply that sets these cookies. */
-static bool merge(struct cookies *c, const char *first, const char *second)
+static bool merge_of(int status, struct cookies *c, const char *first, const char *second)
 {
     static struct http_head head;
 
+    head.status = status;
     head.n_headers = 0;
     head.headers[head.n_headers++] = (struct http_header){ STR("Date"), STR("x=1") };
     head.headers[head.n_headers++] = (struct http_header){ STR("Set-Cookie"), str_of(first) };
     if (second)
         head.headers[head.n_headers++] = (struct http_header){ STR("set-cookie"), str_of(second) };
     return cookies_merge(c, &head, NOW_MS);
+}
+
+static bool merge(struct cookies *c, const char *first, const char *second)
+{
+    return merge_of(200, c, first, second);
+}
+
+/* It may renew, but a sign-in does not end because something went wrong. */
+static void a_reply_that_is_no_success_takes_nothing_away(void)
+{
+    static const int statuses[] = { 302, 401, 429, 500, 503 };
+
+    for (size_t i = 0; i < COUNT_OF(statuses); i++) {
+        struct cookies c = { 0 };
+
+        EXPECT_INT(cookies_load(&c, STR("__client=old; b=2")), ERR_NONE);
+        EXPECT(!merge_of(statuses[i], &c, "__client=; Max-Age=0", "b="));
+        expect_jar(&c, "__client=old; b=2");
+        EXPECT(merge_of(statuses[i], &c, "__client=new", NULL));
+        expect_jar(&c, "__client=new; b=2");
+        cookies_deinit(&c);
+    }
 }
 
 static void a_reply_replaces_adds_and_removes(void)
@@ -159,6 +182,8 @@ static const struct test suite[] = {
     { "takes a header or the bare value", takes_a_header_or_the_bare_value },
     { "refuses what holds no cookie", refuses_what_holds_no_cookie },
     { "refuses more than it may hold", refuses_more_than_it_may_hold },
+    { "a reply that is no success takes nothing away",
+      a_reply_that_is_no_success_takes_nothing_away },
     { "a reply replaces, adds and removes", a_reply_replaces_adds_and_removes },
     { "all cookies of a reply are taken", all_cookies_of_a_reply_are_taken },
     { "a cookie beyond the bound leaves the jar as it was",
