@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A tip in the store: the account's name, NUL, the chat's id, NUL. What does not look like that is
- * as good as no tip: a new chat is always right.
+ * A tip in the store: the account's name, NUL, the chat's id, NUL, and what the provider keeps of
+ * the turn. What does not look like that is as good as no tip: a new chat is always right.
  */
 #include "conversation/tips.h"
 
@@ -50,8 +50,13 @@ static bool read_z(struct str *s, char *out, size_t cap)
 
 static bool read_tip(struct str value, struct tip *ret)
 {
-    return read_z(&value, ret->account, sizeof(ret->account)) &&
-           read_z(&value, ret->chat, sizeof(ret->chat)) && value.n == 0;
+    if (!read_z(&value, ret->account, sizeof(ret->account)) ||
+        !read_z(&value, ret->chat, sizeof(ret->chat)) || value.n > sizeof(ret->past))
+        return false;
+    if (value.n > 0)
+        memcpy(ret->past, value.p, value.n);
+    ret->past_n = value.n;
+    return true;
 }
 
 /* From the end: prefixes that end in an assistant message and have something new behind them. */
@@ -130,9 +135,11 @@ struct store_op *tip_set(struct store *s, struct loop *l, const struct fingerpri
     struct store_key key = key_of(at);
     size_t account = strlen(tip->account) + 1;
     size_t chat = strlen(tip->chat) + 1;
-    char value[TIP_ACCOUNT_MAX + TIP_CHAT_MAX];
+    char value[TIP_ACCOUNT_MAX + TIP_CHAT_MAX + TIP_PAST_MAX];
 
     memcpy(value, tip->account, account);
     memcpy(value + account, tip->chat, chat);
-    return store_put(s, l, &key, (struct str){ value, account + chat }, ttl_ms, done, arg);
+    memcpy(value + account + chat, tip->past, tip->past_n);
+    return store_put(s, l, &key, (struct str){ value, account + chat + tip->past_n }, ttl_ms, done,
+                     arg);
 }

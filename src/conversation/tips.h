@@ -9,11 +9,13 @@
 #include "conversation/fingerprint.h"
 #include "store/store.h"
 
-enum { TIP_ACCOUNT_MAX = 64, TIP_CHAT_MAX = 128 };
+enum { TIP_ACCOUNT_MAX = 64, TIP_CHAT_MAX = 128, TIP_PAST_MAX = 512 };
 
 struct tip {
     char account[TIP_ACCOUNT_MAX]; /* name of the account */
     char chat[TIP_CHAT_MAX];       /* the upstream's id of the chat */
+    char past[TIP_PAST_MAX];       /* what the provider wants to know again of this turn */
+    size_t past_n;                 /* bytes of it */
 };
 
 struct tip_claim; /* running */

@@ -74,6 +74,7 @@ struct provider_call {
     bool is_post_first; /* the stream is not there before the chat is */
     bool is_paused;
     struct timer ping;
+    struct timer unsure;    /* armed while what came may be a replay or the answer */
     struct timer quiet;     /* armed while a known chat's stream may still replay */
     int64_t quiet_limit_ms; /* when that is waited for no longer */
     struct frames *frames;  /* of this chat */
@@ -115,6 +116,9 @@ void call_start_new_chat(struct provider_call *c);
 void wire_open_socket(struct provider_call *c);
 void wire_send_prompt(struct provider_call *c);
 void wire_close(struct provider_call *c);
+
+/* The POST was refused and will be sent again: what the stream said since belongs to no answer. */
+void wire_take_back_turn(struct provider_call *c);
 
 /* Forgets what was read of the chat's stream, and counts what was odd in it. */
 void wire_drop_frames(struct provider_call *c);

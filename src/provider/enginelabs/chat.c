@@ -20,7 +20,8 @@ static const struct {
     [CALL_LEASE] = { "lease", TO(CALL_TOKEN) | TO(CALL_DONE) },
     [CALL_TOKEN] = { "token", TO(CALL_CLAIM) | TO(CALL_SOCKET) | TO(CALL_POST) | TO(CALL_DONE) },
     [CALL_CLAIM] = { "claim", TO(CALL_SOCKET) | TO(CALL_DONE) },
-    [CALL_SOCKET] = { "socket", TO(CALL_POST) | TO(CALL_TOKEN) | TO(CALL_ANSWER) | TO(CALL_DONE) },
+    [CALL_SOCKET] = { "socket", TO(CALL_SOCKET) | TO(CALL_POST) | TO(CALL_TOKEN) | TO(CALL_ANSWER) |
+                                    TO(CALL_DONE) },
     [CALL_POST] = { "post", TO(CALL_ANSWER) | TO(CALL_TOKEN) | TO(CALL_SOCKET) | TO(CALL_FINISHED) |
                                 TO(CALL_DONE) },
     [CALL_ANSWER] = { "answer", TO(CALL_FINISHED) | TO(CALL_DONE) },
@@ -194,6 +195,7 @@ bool call_renew_token(struct provider_call *c)
         return false;
     c->is_token_renewed = true;
     account_token_refused(c->instance->port, &c->token);
+    wire_take_back_turn(c);
     call_set_state(c, CALL_TOKEN);
     ask_token(c);
     return true;
@@ -347,6 +349,7 @@ static void store_tip(struct provider_call *c, const struct fingerprint_text *an
     fingerprint_answer(&c->chain[c->chat->n_messages - 1], answer, &at);
     str_to_z(str_of(c->instance->config->account), tip.account, sizeof(tip.account));
     str_to_z(str_of(c->chat_id), tip.chat, sizeof(tip.chat));
+    tip.past_n = frames_write_past(c->frames, tip.past, sizeof(tip.past));
     c->settle_op =
         tip_set(env->store, env->loop, &at, &tip, env->conversation_ttl_ms, on_stored, c);
 }

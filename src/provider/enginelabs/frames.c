@@ -4,41 +4,8 @@
  * id is an id too); each has two streams of content, answer and reasoning. Ids that
  * were seen before our turn are marked old and stay silent.
  */
-#include "provider/enginelabs/frames.h"
-
-#include "base/map.h"
 #include "base/mem.h"
-#include "provider/enginelabs/update.h"
-
-enum kind { KIND_TEXT, KIND_REASONING, KINDS };
-
-/* A message of the chat. */
-struct message {
-    struct str id; /* lies behind the struct */
-    bool is_old;   /* of an earlier turn */
-    bool begun[KINDS];
-    struct content content[KINDS];
-};
-
-struct frames {
-    enum enginelabs_content mode;
-    size_t max_bytes;
-    const struct frames_sink *sink;
-    void *arg;
-    struct map messages;            /* id -> struct message, owned */
-    struct message *last;           /* found or made; NULL at first */
-    struct message *current[KINDS]; /* whose content came last */
-    struct joiner joiner[KINDS];
-    size_t held;         /* bytes of messages remembered and content kept */
-    struct buf unpacked; /* the inner JSON of an update */
-    struct buf text;     /* decoded content of one piece */
-    struct buf block;    /* ... and of one of its blocks */
-    bool in_turn;
-    bool replay_is_ours;
-    bool ran;     /* inProgress:true or a new message since our POST */
-    bool updated; /* a new message since our POST */
-    uint64_t unknown;
-};
+#include "provider/enginelabs/frames_internal.h"
 
 /* A member to look for; JSON_NONE when it is not there. */
 struct member {
@@ -78,6 +45,8 @@ static void emit_text(void *arg, struct str text)
 {
     struct frames *f = arg;
 
+    if (f->current[KIND_TEXT])
+        head_add(&f->current[KIND_TEXT]->head, text);
     f->sink->on_text(f->arg, text);
 }
 
@@ -103,6 +72,7 @@ struct frames *frames_new(enum enginelabs_content content, size_t max_bytes,
     buf_init(&f->unpacked, max_bytes);
     buf_init(&f->text, max_bytes);
     buf_init(&f->block, max_bytes);
+    buf_init(&f->waiting, max_bytes);
     return f;
 }
 
@@ -123,6 +93,7 @@ void frames_free(struct frames *f)
     buf_deinit(&f->unpacked);
     buf_deinit(&f->text);
     buf_deinit(&f->block);
+    buf_deinit(&f->waiting);
     mem_free(f);
 }
 
@@ -135,6 +106,19 @@ void frames_turn_began(struct frames *f)
 {
     f->in_turn = true;
     f->replay_is_ours = true;
+}
+
+void frames_turn_refused(struct frames *f)
+{
+    struct message *m;
+    struct str id;
+    size_t cursor = 0;
+
+    f->in_turn = f->replay_is_ours = false;
+    f->ran = f->updated = f->is_unsure = false;
+    buf_clear(&f->waiting);
+    while ((m = map_next(&f->messages, &cursor, &id)))
+        m->is_old = id.n > 0;
 }
 
 bool frames_turn_runs(const struct frames *f)
@@ -177,7 +161,7 @@ static struct message *message_new(struct frames *f, struct str id)
 }
 
 /* Finds or makes it; ERR_TOO_BIG when there are too many. */
-static enum err message_get(struct frames *f, struct str id, struct message **ret)
+enum err frames_message(struct frames *f, struct str id, struct message **ret)
 {
     struct message *m = f->last;
 
@@ -190,7 +174,7 @@ static enum err message_get(struct frames *f, struct str id, struct message **re
 }
 
 /* The text of an id, empty when there is none; lives until the next is asked for. */
-static enum err id_text(struct frames *f, const struct json_value *id, struct str *ret)
+enum err frames_id_text(struct frames *f, const struct json_value *id, struct str *ret)
 {
     enum err err;
 
@@ -221,7 +205,7 @@ static void close_current(struct frames *f, enum kind kind)
     f->current[kind] = NULL;
 }
 
-static void close_all(struct frames *f)
+void frames_close_all(struct frames *f)
 {
     close_current(f, KIND_REASONING);
     close_current(f, KIND_TEXT);
@@ -235,9 +219,9 @@ static void switch_to(struct frames *f, struct message *m, enum kind kind)
     if (f->current[kind] == m)
         return;
     close_current(f, kind);
-    f->current[kind] = m;
     if (!m->begun[kind] && f->joiner[kind].emitted)
-        joiner_add(&f->joiner[kind], &paragraph);
+        joiner_add(&f->joiner[kind], &paragraph); /* belongs to neither */
+    f->current[kind] = m;
     m->begun[kind] = true;
 }
 
@@ -275,14 +259,15 @@ static enum err on_content(struct frames *f, struct message *m, const struct upd
     return err ? err : add_piece(f, m, u->kind == UPDATE_TEXT ? KIND_TEXT : KIND_REASONING, &p);
 }
 
-static bool has_begun(const struct message *m)
+static bool brings_text(const struct update *u)
 {
-    return m->begun[KIND_TEXT] || m->begun[KIND_REASONING];
+    return u->kind == UPDATE_TEXT || u->kind == UPDATE_REASONING;
 }
 
 /* A replay of what has begun to come by itself says nothing new. */
-static enum err on_buffer(struct frames *f, struct str text, bool is_replay)
+enum err frames_on_buffer(struct frames *f, struct str text, bool is_replay)
 {
+    bool waits = false;
     struct message *m;
     struct update u;
     struct str id;
@@ -292,10 +277,18 @@ static enum err on_buffer(struct frames *f, struct str text, bool is_replay)
         f->unknown++;
         return ERR_NONE;
     }
-    err = id_text(f, &u.id, &id);
+    err = frames_id_text(f, &u.id, &id);
     if (!err)
-        err = message_get(f, id, &m);
-    if (err || m->is_old || !f->in_turn || (is_replay && has_begun(m)))
+        err = frames_message(f, id, &m);
+    if (!err && m->past[0] && !f->in_turn)
+        m->is_old = true;
+    if (err || m->is_old || !f->in_turn || (is_replay && message_has_begun(m)))
+        return err;
+    if (m->past[0] && brings_text(&u))
+        err = frames_may_be_replay(f, m, &u, text, &waits);
+    else if (brings_text(&u))
+        frames_drop_waiting(f);
+    if (err || waits || (m->past[0] && !brings_text(&u)))
         return err;
     f->ran = f->updated = true;
     return on_content(f, m, &u);
@@ -307,14 +300,14 @@ static enum err on_update(struct frames *f, const struct json_value *buffer)
     enum err err;
 
     if (buffer->type == JSON_OBJECT)
-        return on_buffer(f, buffer->raw, false);
+        return frames_on_buffer(f, buffer->raw, false);
     if (buffer->type != JSON_STRING) {
         f->unknown++;
         return ERR_NONE;
     }
     buf_clear(&f->unpacked);
     err = update_unpack(buffer, &f->unpacked);
-    return err ? err : on_buffer(f, buf_str(&f->unpacked), false);
+    return err ? err : frames_on_buffer(f, buf_str(&f->unpacked), false);
 }
 
 /* ---- state and history ---- */
@@ -331,67 +324,20 @@ static enum frames_end on_state(struct frames *f, const struct json_value *state
         return FRAMES_RUNNING;
     }
     if (running.type == JSON_TRUE) {
+        if (f->is_unsure)
+            frames_drop_waiting(f); /* it was a replay, and now our own task runs */
         f->ran |= f->in_turn;
         return FRAMES_RUNNING;
     }
-    if (!f->ran)
+    /* A new chat has no other task that could have been stopped. */
+    if (!f->ran && !(f->replay_is_ours && cancelled.type == JSON_TRUE))
         return FRAMES_RUNNING;
-    close_all(f);
+    if (cancelled.type != JSON_TRUE && !f->updated && f->has_past) {
+        f->is_unsure = true;
+        return FRAMES_UNSURE;
+    }
+    frames_close_all(f);
     return cancelled.type == JSON_TRUE ? FRAMES_CANCELLED : FRAMES_FINISHED;
-}
-
-/* Where our answer begins in a history that was made after our POST. */
-static size_t after_last_user(struct str messages)
-{
-    struct json j;
-    struct json_value item;
-    struct update u;
-    size_t from = 0, i = 0;
-
-    json_init(&j, messages, UPDATE_DEPTH_MAX);
-    j.lone_surrogates = true;
-    if (!json_enter_array(&j))
-        return 0;
-    for (; json_next_item(&j) && json_read(&j, &item); i++)
-        if (update_read(item.raw, &u) == ERR_NONE && u.kind == UPDATE_ECHO)
-            from = i + 1;
-    return json_end(&j) ? SIZE_MAX : from;
-}
-
-static enum err on_past_message(struct frames *f, struct str text)
-{
-    struct message *m;
-    struct update u;
-    struct str id;
-    enum err err;
-
-    if (update_read(text, &u))
-        return ERR_NONE;
-    err = id_text(f, &u.id, &id);
-    if (err || id.n == 0)
-        return err;
-    err = message_get(f, id, &m);
-    if (!err && !has_begun(m))
-        m->is_old = true;
-    return err;
-}
-
-/* Messages of earlier turns are remembered, so that a replay of them stays silent. */
-static enum err on_history(struct frames *f, struct str messages)
-{
-    size_t ours = f->replay_is_ours ? after_last_user(messages) : SIZE_MAX;
-    struct json j;
-    struct json_value item;
-    enum err err = ERR_NONE;
-
-    json_init(&j, messages, UPDATE_DEPTH_MAX);
-    j.lone_surrogates = true;
-    if (!json_enter_array(&j))
-        return ERR_NONE;
-    for (size_t i = 0; !err && json_next_item(&j) && json_read(&j, &item); i++)
-        if (item.type == JSON_OBJECT)
-            err = i >= ours ? on_buffer(f, item.raw, true) : on_past_message(f, item.raw);
-    return err;
 }
 
 /* ---- one message of the socket ---- */
@@ -421,7 +367,7 @@ enum err frames_feed(struct frames *f, struct str message, enum frames_end *ret_
     if (update_says(&type, STR("state")))
         *ret_end = on_state(f, &state);
     else if (update_says(&type, STR("history")))
-        return on_history(f, messages.raw);
+        return frames_on_history(f, messages.raw);
     else if (!update_says(&type, STR("label")))
         f->unknown++;
     return ERR_NONE;
@@ -429,7 +375,9 @@ enum err frames_feed(struct frames *f, struct str message, enum frames_end *ret_
 
 bool frames_closed(struct frames *f)
 {
+    if (!f->updated && f->waiting.n > 0 && frames_settle(f))
+        return false;
     if (f->updated)
-        close_all(f);
+        frames_close_all(f);
     return f->updated;
 }

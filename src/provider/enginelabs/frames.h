@@ -7,6 +7,9 @@
  * never forwarded. Content comes as deltas or as growing snapshots; which one is settled per
  * (message id, kind) as docs/internals/upstream-protocol.md says, holding back only what is
  * undecided.
+ *
+ * A replay of the last turn may come late, when ours has begun. Its messages are known by their ids
+ * and how they began; those that may be it wait until another one comes, or nothing does.
  */
 #pragma once
 
@@ -17,6 +20,8 @@ enum frames_end {
     FRAMES_RUNNING,   /* the turn is not over */
     FRAMES_FINISHED,  /* inProgress:false after our turn began to run */
     FRAMES_CANCELLED, /* ... with cancelled:true */
+    FRAMES_UNSURE,    /* it is, unless what came was a late replay of the last turn: then more comes
+                         soon. If not, frames_settle() */
 };
 
 struct frames_sink {
@@ -32,6 +37,14 @@ struct frames *frames_new(enum enginelabs_content content, size_t max_bytes,
                           const struct frames_sink *sink, void *arg);
 void frames_free(struct frames *f);
 
+/* What frames_write_past() wrote at the end of the last turn; before any message. Anything else is
+ * passed over. */
+MUST_USE enum err frames_read_past(struct frames *f, struct str past);
+
+/* Describes the messages of our turn that brought text, as far as they fit into `cap` bytes.
+ * Returns how many bytes were written. */
+size_t frames_write_past(const struct frames *f, char *out, size_t cap);
+
 /* Our POST is about to be sent: what comes from now on may be our answer. */
 void frames_turn_begins(struct frames *f);
 
@@ -39,10 +52,20 @@ void frames_turn_begins(struct frames *f);
  * is of our turn, and what a `history` holds behind the last user message is already our answer. */
 void frames_turn_began(struct frames *f);
 
+/* The POST was refused after all: what has come belongs to the baseline. Nothing of it may have
+ * gone to the sink. */
+void frames_turn_refused(struct frames *f);
+
 /* Takes one whole text message. Unknown or malformed ones are counted and ignored. ERR_TOO_BIG,
  * ERR_NOMEM; ERR_PROTOCOL when the upstream takes back text that was sent on. *ret_end says whether
  * the turn is over: then what was held has gone to the sink. */
 MUST_USE enum err frames_feed(struct frames *f, struct str message, enum frames_end *ret_end);
+
+/* The last word was FRAMES_UNSURE, and nothing has shown since what it meant. */
+bool frames_is_unsure(const struct frames *f);
+
+/* Nothing else came: what waited was our answer, and goes to the sink. */
+MUST_USE enum err frames_settle(struct frames *f);
 
 /* The connection was closed properly (1000 or 1001): true when that ends the turn (at least one
  * update of ours came); what was held has then gone to the sink. */

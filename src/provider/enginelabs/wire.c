@@ -15,6 +15,7 @@ enum {
     MESSAGE_MAX = 4 * 1024 * 1024,
     ANSWER_MAX = 32 * 1024 * 1024, /* what frames may hold of one answer */
     TARGET_MAX = 2048,
+    UNSURE_MS = 1000, /* how long after a replay of the last turn our own shows that it runs */
 };
 
 static const char post_name[] = "POST " API_CHAT_TARGET;
@@ -75,13 +76,22 @@ static void dial(struct provider_call *c)
     buf_wipe(&cookie);
 }
 
+/* Its replay may come late, when our own turn has begun. */
+static void remember_last_turn(struct provider_call *c)
+{
+    if (c->is_known_chat)
+        BUG_ON(frames_read_past(c->frames, (struct str){ c->tip.past, c->tip.past_n }));
+}
+
 void wire_open_socket(struct provider_call *c)
 {
     static const struct frames_sink sink = { on_text, on_reasoning };
 
     call_set_state(c, CALL_SOCKET);
-    if (!c->frames)
+    if (!c->frames) {
         c->frames = frames_new(c->instance->config->content, ANSWER_MAX, &sink, c);
+        remember_last_turn(c);
+    }
     dial(c);
 }
 
@@ -152,14 +162,16 @@ static void fail_refused(struct provider_call *c, const struct websocket_end *en
 
 static void on_refused(struct provider_call *c, const struct websocket_end *end)
 {
-    if (end->status == 404 && !c->is_accepted) {
+    if (end->status == 404 && !c->is_accepted && c->is_known_chat) {
+        call_start_new_chat(c); /* it is gone, and with it what only it knew */
+    } else if (end->status == 404 && !c->is_accepted) {
         c->is_post_first = true;
         wire_send_prompt(c);
     } else if (end->status == 401 && call_renew_token(c)) {
         return;
-    } else if (end->status == 0 && end->certainly_unsent && !c->is_socket_retried &&
-               err_is_retryable(end->err) && end->err != ERR_TIMEOUT) {
-        c->is_socket_retried = true;
+    } else if (end->status == 0 && !c->is_socket_retried && err_is_retryable(end->err) &&
+               end->err != ERR_TIMEOUT) {
+        c->is_socket_retried = true; /* a handshake asks for nothing: it may be sent again */
         dial(c);
     } else {
         fail_refused(c, end);
@@ -265,7 +277,8 @@ static void on_post_refused(struct provider_call *c)
     if (c->phase < PHASE_ANSWERING && !c->post_status.is_challenge) {
         if (c->post_status.status == 401 && call_renew_token(c))
             return;
-        if (c->post_status.status == 404 && c->is_known_chat) {
+        /* Gone, or at work on something else: another chat can answer. */
+        if ((c->post_status.status == 404 || c->post_status.status == 409) && c->is_known_chat) {
             call_start_new_chat(c);
             return;
         }
@@ -329,6 +342,20 @@ static void fail_frames(struct provider_call *c, enum err err)
                   err_text(err));
 }
 
+/* Nothing followed: what looked like a replay is the answer. */
+static void on_unsure(void *arg)
+{
+    struct provider_call *c = arg;
+    enum err err = frames_settle(c->frames);
+
+    if (c->state == CALL_DONE)
+        return;
+    if (err)
+        fail_frames(c, err);
+    else
+        on_ended(c);
+}
+
 static void on_message(void *arg, bool is_text, struct str message)
 {
     struct provider_call *c = arg;
@@ -346,6 +373,10 @@ static void on_message(void *arg, bool is_text, struct str message)
         err = frames_feed(c->frames, message, &end);
     if (!note_progress(c))
         return;
+    if (end == FRAMES_UNSURE)
+        timer_arm(c->instance->env.loop, &c->unsure, UNSURE_MS, on_unsure, c);
+    else if (!frames_is_unsure(c->frames))
+        timer_disarm(&c->unsure);
     if (err)
         fail_frames(c, err);
     else if (end == FRAMES_FINISHED)
@@ -376,13 +407,26 @@ static void on_reasoning(void *arg, struct str text)
     emit(arg, CHAT_REASONING, text);
 }
 
-/* The stream is open no more. Between a refused POST and its second try nothing is lost by that:
- * it is opened again. */
+/* Before the prompt is out, nothing is lost by a stream that ends: it is opened once more. */
+static bool open_again(struct provider_call *c)
+{
+    if (c->has_turn_begun || c->is_socket_retried)
+        return false;
+    c->is_socket_retried = true;
+    if (c->post)
+        http_call_cancel(c->post);
+    c->post = NULL;
+    wire_open_socket(c);
+    return true;
+}
+
+/* The stream is open no more. Between a refused POST and its second try it is opened again by
+ * whoever goes on. */
 static void on_closed(struct provider_call *c, const struct websocket_end *end)
 {
     bool is_proper = !end->err && (end->close_code == 1000 || end->close_code == 1001);
 
-    if (c->state == CALL_TOKEN)
+    if (c->state == CALL_TOKEN || open_again(c))
         return;
     if (is_proper && frames_closed(c->frames)) {
         if (c->state != CALL_DONE)
@@ -414,6 +458,7 @@ static void on_end(void *arg, const struct websocket_end *end)
     c->is_socket_open = false;
     timer_disarm(&c->ping);
     timer_disarm(&c->quiet);
+    timer_disarm(&c->unsure);
     if (was_open)
         on_closed(c, end);
     else
@@ -441,12 +486,23 @@ void wire_close(struct provider_call *c)
 {
     timer_disarm(&c->ping);
     timer_disarm(&c->quiet);
+    timer_disarm(&c->unsure);
     websocket_abort(c->socket, true);
     c->socket = NULL;
     c->is_socket_open = false;
     if (c->post)
         http_call_cancel(c->post);
     c->post = NULL;
+}
+
+void wire_take_back_turn(struct provider_call *c)
+{
+    if (c->is_accepted)
+        return;
+    if (c->frames)
+        frames_turn_refused(c->frames);
+    c->has_turn_begun = false;
+    c->has_ended = false;
 }
 
 void wire_drop_frames(struct provider_call *c)

@@ -175,7 +175,7 @@ static void at_most_64_prefixes_are_asked_for(void)
     struct chat_message messages[N];
     struct chat_request req = { .messages = messages, .n_messages = N };
     struct fingerprint chain[N];
-    struct tip tip = { "a", "c" };
+    struct tip tip = { .account = "a", .chat = "c" };
     struct claimed c = { 0 };
     struct rig r;
 
@@ -224,6 +224,7 @@ static void names_of_any_allowed_length_come_back(void)
     memset(&tip, 'x', sizeof(tip));
     tip.account[TIP_ACCOUNT_MAX - 1] = '\0';
     tip.chat[TIP_CHAT_MAX - 1] = '\0';
+    tip.past_n = sizeof(tip.past);
     chain_of("u:a;a:b", &m, chain);
     tip_set(r.store, r.loop, &chain[1], &tip, TTL_MS, NULL, NULL);
     start(&r, "u:a;a:b;u:c", &c);
@@ -231,15 +232,18 @@ static void names_of_any_allowed_length_come_back(void)
     EXPECT(c.found);
     EXPECT_Z(c.tip.account, tip.account);
     EXPECT_Z(c.tip.chat, tip.chat);
+    EXPECT_INT(c.tip.past_n, sizeof(tip.past));
+    EXPECT(memcmp(c.tip.past, tip.past, sizeof(tip.past)) == 0);
     tear_down(&r);
 }
 
 static void a_value_that_is_no_tip_counts_as_none(void)
 {
+    static const char long_one[5 + TIP_PAST_MAX] = "a\0b";
     static const struct {
         const char *p;
         size_t n;
-    } values[] = { { "", 0 }, { "a", 1 }, { "a\0b", 3 }, { "a\0b\0c", 5 }, { "a\0b\0\0", 5 } };
+    } values[] = { { "", 0 }, { "a", 1 }, { "a\0b", 3 }, { long_one, sizeof(long_one) } };
     struct fingerprint chain[MADE_MESSAGES];
     struct made_chat m;
     struct rig r;

@@ -69,6 +69,7 @@ struct fake {
     bool frames_first;                 /* before the POST is answered */
     int close_code;                    /* after them; 0: stays open, -1: reset */
     bool has_prompt;                   /* taken while no stream was open */
+    unsigned n_close_first;            /* so many streams end right after they opened */
 };
 
 static inline struct fake_line fake_next(struct fake_at *at)
@@ -186,6 +187,11 @@ static inline void fake_open_stream(struct fake *f, struct http_request *r)
     if (websocket_accept(r, 65536, &handler, f, &f->socket))
         return; /* the client has gone already */
     fake_send(f->socket, f->baseline);
+    if (f->n_close_first > 0) {
+        f->n_close_first--;
+        websocket_close(f->socket, 1000, STR(""));
+        return;
+    }
     if (f->has_prompt)
         fake_send_answer(f);
 }
