@@ -22,14 +22,13 @@ struct listener {
     void (*accept)(void *arg, struct conn *c);
     void *arg;
     struct timer pause; /* armed while out of descriptors */
-    bool is_paused;     /* by the owner */
 };
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
 static void settle(struct listener *s)
 {
-    if (s->is_paused || timer_is_armed(&s->pause))
+    if (timer_is_armed(&s->pause))
         BUG_ON(uv_poll_stop(&s->poll) != 0);
     else
         BUG_ON(uv_poll_start(&s->poll, UV_READABLE, on_poll) != 0);
@@ -81,12 +80,6 @@ struct listener *listener_new(struct loop *l, int fd, void (*accept)(void *arg, 
     BUG_ON(uv_poll_init(loop_uv(l), &s->poll, fd) != 0);
     settle(s);
     return s;
-}
-
-void listener_pause(struct listener *s, bool paused)
-{
-    s->is_paused = paused;
-    settle(s);
 }
 
 static void on_closed(uv_handle_t *handle)

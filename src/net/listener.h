@@ -20,8 +20,5 @@ struct listener;
 struct listener *listener_new(struct loop *l, int fd, void (*accept)(void *arg, struct conn *c),
                               void *arg);
 
-/* While paused, connections wait in the kernel's queue (for other workers, or later). */
-void listener_pause(struct listener *s, bool paused);
-
 /* Stops accepting and frees. NULL is fine. */
 void listener_free(struct listener *s);

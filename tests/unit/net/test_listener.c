@@ -184,22 +184,6 @@ static void hall_close(struct hall *h)
     close(h->fd);
 }
 
-static void a_paused_listener_leaves_connections_waiting(void)
-{
-    struct hall h;
-    int client;
-
-    hall_open(&h, loop_new());
-    listener_pause(h.listener, true);
-    client = connect_loopback(h.at.port);
-    run_for(h.door.loop, 30);
-    EXPECT_INT(h.door.n, 0);
-    listener_pause(h.listener, false);
-    RUN_UNTIL(h.door.loop, h.door.n == 1);
-    close(client);
-    hall_close(&h);
-}
-
 static void accepts_many(void)
 {
     struct hall h;
@@ -319,8 +303,6 @@ static const struct test suite[] = {
     { "a unix socket is private, and replaced when stale",
       a_unix_socket_is_private_and_replaced_when_stale },
     { "a file that is no socket is left alone", a_file_that_is_no_socket_is_left_alone },
-    { "a paused listener leaves connections waiting",
-      a_paused_listener_leaves_connections_waiting },
     { "accepts many", accepts_many },
     { "may be freed inside accept", may_be_freed_inside_accept },
     { "two loops share one socket", two_loops_share_one_socket },
