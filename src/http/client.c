@@ -37,11 +37,11 @@ struct http_call {
     struct buf request;      /* its head; kept for another try */
     struct str body;         /* borrowed */
     size_t sent;             /* bytes of both on this connection */
-    struct buf in;           /* an incomplete head; or, in BODY, what came when paused */
+    struct buf in;           /* an incomplete head */
     size_t scanned;          /* of the incomplete head, for the parser */
     struct http_body decoder;
     struct timer timer;
-    struct task task; /* begins; goes on after a pause */
+    struct task task; /* begins */
     struct task retire;
     enum err refused; /* the request cannot be sent at all */
     bool is_kept;     /* the connection was a kept one */
@@ -51,7 +51,6 @@ struct http_call {
     bool send_once;
     bool responded;
     bool can_keep; /* what the response says about the connection */
-    bool is_paused;
 };
 
 static void on_task(void *arg);
@@ -428,19 +427,11 @@ static void take_heads(struct http_call *call, struct str bytes)
 
 /* ---- BODY ---- */
 
-static void hold(struct http_call *call, struct str bytes)
-{
-    conn_read_stop(call->conn);
-    timer_disarm(&call->timer);
-    if (buf_add(&call->in, bytes))
-        fail(call, ERR_NOMEM, "answers, but the memory limit is reached");
-}
-
 static void take_body(struct http_call *call, struct str bytes)
 {
     struct str piece;
 
-    while (call->state == CALL_BODY && !call->decoder.done && !call->is_paused) {
+    while (call->state == CALL_BODY && !call->decoder.done) {
         enum err err = http_body_next(&call->decoder, &bytes, &piece);
         if (err) {
             fail(call, ERR_PROTOCOL, "sent an answer that is no valid HTTP: broken chunks");
@@ -454,39 +445,8 @@ static void take_body(struct http_call *call, struct str bytes)
         return;
     if (call->decoder.done)
         succeed(call, bytes);
-    else if (call->is_paused)
-        hold(call, bytes);
     else
         arm_deadline(call);
-}
-
-void http_call_pause(struct http_call *call)
-{
-    call->is_paused = true;
-    if (call->state != CALL_BODY)
-        return;
-    conn_read_stop(call->conn);
-    timer_disarm(&call->timer);
-}
-
-void http_call_resume(struct http_call *call)
-{
-    if (!call->is_paused)
-        return;
-    call->is_paused = false;
-    if (call->state == CALL_BODY)
-        loop_defer(call->client->loop, &call->task);
-}
-
-static void go_on(struct http_call *call)
-{
-    struct buf held = call->in;
-
-    buf_init(&call->in, held.max);
-    take_body(call, buf_str(&held));
-    buf_deinit(&held);
-    if (call->state == CALL_BODY && !call->is_paused)
-        conn_read_start(call->conn);
 }
 
 /* ---- events ---- */
@@ -495,10 +455,7 @@ static void on_task(void *arg)
 {
     struct http_call *call = arg;
 
-    if (call->state == CALL_CONNECT)
-        begin(call);
-    else if (call->state == CALL_BODY && !call->is_paused)
-        go_on(call);
+    begin(call);
 }
 
 static void on_end(struct http_call *call, enum err err)

@@ -76,9 +76,5 @@ bool http_call_is_unsent(const struct http_call *call);
 /* No callback from now on; the connection is closed unless the response was complete. */
 void http_call_cancel(struct http_call *call);
 
-/* Stops and goes on reading the body (back-pressure); the idle deadline rests meanwhile. */
-void http_call_pause(struct http_call *call);
-void http_call_resume(struct http_call *call);
-
 /* Kept connections now. */
 size_t http_client_idle(const struct http_client *c);

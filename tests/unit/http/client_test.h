@@ -126,15 +126,12 @@ struct told {
     bool responded;
     char detail[512];
     char cancel_at; /* 's'ent, 'h'ead, 'b'ody, 'd'one: cancels itself there */
-    char pause_at;  /* 'h', 'b' */
 };
 
-static inline void maybe_stop(struct told *t, char at)
+static inline void maybe_cancel(struct told *t, char at)
 {
     if (t->cancel_at == at)
         http_call_cancel(t->call);
-    if (t->pause_at == at)
-        http_call_pause(t->call);
 }
 
 static inline void tell_sent(void *arg)
@@ -142,7 +139,7 @@ static inline void tell_sent(void *arg)
     struct told *t = arg;
 
     t->n_sent++;
-    maybe_stop(t, 's');
+    maybe_cancel(t, 's');
 }
 
 static inline void tell_head(void *arg, const struct http_head *head)
@@ -151,7 +148,7 @@ static inline void tell_head(void *arg, const struct http_head *head)
 
     t->n_heads++;
     t->status = head->status;
-    maybe_stop(t, 'h');
+    maybe_cancel(t, 'h');
 }
 
 static inline void tell_body(void *arg, struct str bytes)
@@ -164,7 +161,7 @@ static inline void tell_body(void *arg, struct str bytes)
         t->body[t->n + bytes.n] = '\0';
     }
     t->n += bytes.n;
-    maybe_stop(t, 'b');
+    maybe_cancel(t, 'b');
 }
 
 static inline void tell_done(void *arg, const struct http_outcome *outcome)
@@ -176,7 +173,7 @@ static inline void tell_done(void *arg, const struct http_outcome *outcome)
     t->certainly_unsent = outcome->certainly_unsent;
     t->responded = outcome->responded;
     str_to_z(str_of(outcome->detail), t->detail, sizeof(t->detail));
-    maybe_stop(t, 'd');
+    maybe_cancel(t, 'd');
     t->call = NULL;
 }
 

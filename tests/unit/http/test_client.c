@@ -348,72 +348,6 @@ static void counts_the_body_from_its_last_piece(void)
     end();
 }
 
-/* ---- back-pressure ---- */
-
-static void reads_no_more_while_paused(void)
-{
-    static char piece[65536];
-    size_t written = 0;
-    size_t at_pause;
-
-    begin();
-    start_and_accept(&t, HTTP_GET, STR(""));
-    t.pause_at = 'h';
-    far_write(&f.far, "HTTP/1.1 200 OK\r\nContent-Length: 33554432\r\n\r\nabc");
-    WAIT(f.l, t.n_heads == 1);
-    EXPECT_INT(t.n, 0);
-    t.pause_at = 0;
-    for (int i = 0; i < 1000; i++) {
-        ssize_t n = send(f.far.fd, piece, sizeof(piece), MSG_NOSIGNAL);
-        written += n > 0 ? (size_t)n : 0;
-        run_turn_now(f.l);
-    }
-    EXPECT(written < 33554432);
-    EXPECT_INT(t.n, 0);
-    pass(100000);
-    EXPECT_INT(t.n_done, 0);
-    t.pause_at = 'b';
-    http_call_resume(t.call);
-    WAIT(f.l, t.n > 0);
-    at_pause = t.n;
-    some_turns(f.l);
-    EXPECT_INT(t.n, at_pause);
-    t.pause_at = 0;
-    http_call_resume(t.call);
-    while (written < 33554432 - 3) {
-        size_t left = 33554432 - 3 - written;
-        ssize_t n =
-            send(f.far.fd, piece, left < sizeof(piece) ? left : sizeof(piece), MSG_NOSIGNAL);
-        written += n > 0 ? (size_t)n : 0;
-        run_turn_now(f.l);
-    }
-    WAIT(f.l, t.n_done == 1);
-    EXPECT_INT(t.err, ERR_NONE);
-    EXPECT_INT(t.n, 33554432);
-    end();
-}
-
-static void gives_one_piece_a_resume(void)
-{
-    size_t n = 0;
-
-    begin();
-    start_and_accept(&t, HTTP_GET, STR(""));
-    t.pause_at = 'b';
-    far_write(&f.far, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                      "1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n");
-    while (t.n_done == 0) {
-        some_turns(f.l);
-        EXPECT(t.n <= n + 1);
-        n = t.n;
-        if (t.call)
-            http_call_resume(t.call);
-    }
-    EXPECT_Z(t.body, "abc");
-    EXPECT_INT(http_client_idle(f.c), 1);
-    end();
-}
-
 /* ---- cancellation ---- */
 
 static void is_canceled_before_it_began(void)
@@ -494,19 +428,6 @@ static void is_canceled_while_it_waits(void)
     }
 }
 
-static void is_canceled_while_it_is_paused(void)
-{
-    begin();
-    start_and_accept(&t, HTTP_GET, STR(""));
-    t.pause_at = 'h';
-    far_write(&f.far, OK_HELLO);
-    WAIT(f.l, t.n_heads == 1);
-    http_call_cancel(t.call);
-    some_turns(f.l);
-    EXPECT_INT(t.n_done, 0);
-    end();
-}
-
 static void is_canceled_from_inside_each_callback(void)
 {
     for (const char *at = "shbd"; *at; at++) {
@@ -533,14 +454,11 @@ static void survives_every_failed_allocation(void)
         begin();
         mem_fail_nth(n);
         start(&t, HTTP_POST, STR("x"));
-        t.pause_at = 'h';
         for (int i = 0; i < 1000 && !t.n_done && !far_accept(&f.far); i++)
             run_turn_now(f.l);
         for (const char *p = rows[1].text; *p && f.far.fd >= 0 && !t.n_done; p++) {
             write_all(f.far.fd, p, 1);
             some_turns(f.l);
-            if (t.n_heads && t.call)
-                http_call_resume(t.call);
         }
         mem_fail_nth(0);
         EXPECT_INT(t.n_done, 1);
@@ -566,13 +484,10 @@ static const struct test suite[] = {
     { "takes an answer before the request is sent", takes_an_answer_before_the_request_is_sent },
     { "times out in each phase", times_out_in_each_phase },
     { "counts the body from its last piece", counts_the_body_from_its_last_piece },
-    { "reads no more while paused", reads_no_more_while_paused },
-    { "gives one piece a resume", gives_one_piece_a_resume },
     { "is canceled before it began", is_canceled_before_it_began },
     { "is canceled while it connects", is_canceled_while_it_connects },
     { "is canceled while it sends", is_canceled_while_it_sends },
     { "is canceled while it waits", is_canceled_while_it_waits },
-    { "is canceled while it is paused", is_canceled_while_it_is_paused },
     { "is canceled from inside each callback", is_canceled_from_inside_each_callback },
     { "survives every failed allocation", survives_every_failed_allocation },
 };

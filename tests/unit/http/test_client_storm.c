@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls whose answers come in random pieces and that are paused, resumed and canceled at random.
+ * Calls whose answers come in random pieces and that are canceled at random.
  * An answer that nobody spoiled arrives unchanged, however it was cut.
  */
 #include "client_test.h"
@@ -101,22 +101,15 @@ static void send_some(void)
 
 static void act(void)
 {
-    switch (dice(9)) {
+    switch (dice(6)) {
     case 0:
-        http_call_pause(t.call);
-        break;
-    case 1:
-    case 2:
-        http_call_resume(t.call);
-        break;
-    case 3:
         turn(f.l);
         break;
-    case 4:
+    case 1:
         if (w.conn && w.room == 0)
             wire_give_room(&w, dice(2) ? SIZE_MAX : 10);
         break;
-    case 5:
+    case 2:
         if (dice(200) == 0) {
             http_call_cancel(t.call);
             t.call = NULL;
@@ -137,7 +130,6 @@ static void see_the_end(void)
     if (w.conn && w.room < 10000)
         wire_give_room(&w, SIZE_MAX);
     for (int i = 0; i < 100 && t.call; i++) {
-        http_call_resume(t.call);
         turn(f.l);
         if (t.call)
             send_some();
@@ -156,7 +148,6 @@ static void one_call(void)
     w.room = dice(3) ? SIZE_MAX : dice(100);
     pool_put(pool_get(f.c, &f.url.endpoint), w.conn);
     memset(&t, 0, sizeof(t));
-    t.pause_at = "-hb"[dice(3)];
     p.send_once = true;
     t.call = http_call_start(f.c, &p, &telling, &t);
     run_turn_now(f.l);
