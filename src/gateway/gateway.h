@@ -72,8 +72,8 @@ void gateway_worker_stop(void *arg, struct loop *l);
 
 /* ---- answering ---- */
 
-/* Answers with the failure in the shape of `dialect` (NULL: OpenAI's), with Retry-After and
- * x-should-retry where they apply. */
+/* Answers with the failure in the shape of `dialect` (NULL: OpenAI's), with Retry-After,
+ * WWW-Authenticate and x-should-retry where they apply. */
 void gateway_reply_failure(struct http_request *r, const struct dialect_ops *dialect,
                            const struct failure *failure);
 

@@ -30,7 +30,7 @@ void gateway_reply_written(struct http_request *r, int status, struct json_write
 void gateway_reply_failure(struct http_request *r, const struct dialect_ops *dialect,
                            const struct failure *failure)
 {
-    struct http_header headers[3] = { { STR("content-type"), STR("application/json") } };
+    struct http_header headers[4] = { { STR("content-type"), STR("application/json") } };
     int status = failure_row(failure->kind)->status;
     int64_t retry_ms = failure->retry_after_ms;
     size_t n = 1;
@@ -42,6 +42,9 @@ void gateway_reply_failure(struct http_request *r, const struct dialect_ops *dia
         headers[n++] = (struct http_header){ STR("retry-after"),
                                              arena_printf(&r->arena, "%lld",
                                                           (long long)((retry_ms + 999) / 1000)) };
+    if (status == 401) /* RFC 9110 15.5.2: it must name a way to sign in */
+        headers[n++] = (struct http_header){ STR("www-authenticate"),
+                                             STR("Bearer realm=\"enginelabs-2api\"") };
     if (failure->prompt_accepted)
         headers[n++] = (struct http_header){ STR("x-should-retry"), STR("false") };
     buf_init(&out, ERROR_MAX);

@@ -16,6 +16,7 @@ before(async () => {
 after(finish);
 
 const chatBody = JSON.stringify({ messages: [{ role: 'user', content: '!echo hello there' }] });
+const CHALLENGE = 'Bearer realm="enginelabs-2api"';
 const ask = (bytes, port = gw.port) => askOnce(port, bytes);
 
 describe('keys', () => {
@@ -30,8 +31,11 @@ describe('keys', () => {
 
   test('that are missing are 401, wrong ones 403, always in the same words', async () => {
     const missing = [{}, { Authorization: '' }, { Authorization: 'Basic eDp5' }, { Cookie: KEY }];
-    for (const headers of missing)
-      assertError(await withKey(headers), { status: 401, code: 'missing_api_key' });
+    for (const headers of missing) {
+      const answer = await withKey(headers);
+      assertError(answer, { status: 401, code: 'missing_api_key' });
+      assert.equal(answer.headers['www-authenticate'], CHALLENGE);
+    }
     const wrongKeys = [
       'x',
       KEY.slice(0, -1),

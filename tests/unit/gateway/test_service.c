@@ -182,6 +182,8 @@ static void takes_a_key_in_either_header(void)
             expect_error(401, "missing_api_key");
         else
             expect_error(403, "invalid_api_key");
+        EXPECT_INT(has(str_of(head()), "www-authenticate: Bearer realm=\"enginelabs-2api\"\r\n"),
+                   keys[i].status == 401);
         EXPECT(!has(str_of(body()), "sesame"));
     }
     end();
