@@ -23,9 +23,39 @@ static bool is_direct_loopback(const struct http_request *r)
     return http_request_peer_is_loopback(r);
 }
 
-static bool may_read(const struct gateway *g, const struct http_request *r)
+/* A web page can make the browser of this machine ask, under another name (DNS rebinding) or as
+ * another origin; a key it does not have. */
+static bool is_no_web_page(const struct gateway *g, const struct http_request *r)
 {
-    return is_direct_loopback(r) || secret_eq(&g->settings->api_master_key, request_key(&r->head));
+    struct str origin = http_value(&r->head, "origin");
+
+    if (!g->settings->listen.is_unix && r->head.host.n && !host_is_loopback(r->head.host))
+        return false;
+    return !origin.p || origin_is_loopback(origin);
+}
+
+/* With the right key from everywhere, without one from this machine. Answers the others. */
+static bool may_read(const struct gateway *g, struct http_request *r)
+{
+    const struct secret *master = &g->settings->api_master_key;
+    struct str key = request_key(&r->head);
+
+    if (secret_is_set(master) && secret_eq(master, key))
+        return true;
+    if (secret_is_set(master) && key.n)
+        gateway_reply_error(r, FAILURE_WRONG_KEY,
+                            "The API key is wrong. Use the API_MASTER_KEY of this gateway.");
+    else if (!is_direct_loopback(r))
+        gateway_reply_error(
+            r, FAILURE_MISSING_KEY,
+            "Metrics are open to this machine only; from elsewhere send the API key.");
+    else if (!is_no_web_page(g, r))
+        gateway_reply_error(r, FAILURE_FORBIDDEN,
+                            "Without the API key metrics are open only to the Host localhost or "
+                            "127.0.0.1 and not to web pages of other origins.");
+    else
+        return true;
+    return false;
 }
 
 /* Resident bytes of the process (proc(5), statm); 0 when the kernel does not say. */
@@ -68,12 +98,8 @@ void handle_metrics(struct gateway_worker *w, struct http_request *r)
                                              STR("text/plain; version=0.0.4; charset=utf-8") } };
     struct buf out;
 
-    if (!may_read(w->gateway, r)) {
-        gateway_reply_error(
-            r, FAILURE_MISSING_KEY,
-            "Metrics are open to this machine only; from elsewhere send the API key.");
+    if (!may_read(w->gateway, r))
         return;
-    }
     buf_init(&out, 1 << 20);
     if (metrics_write(&out) || write_process(w, &out))
         gateway_reply_error(r, FAILURE_OVERLOADED,

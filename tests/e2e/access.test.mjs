@@ -174,7 +174,8 @@ describe('pages of other sites', () => {
 });
 
 describe('health, readiness, metrics', () => {
-  const plain = (path, headers = {}) => ask(requestText('GET', path, { Host: 'x', ...headers }));
+  const plain = (path, headers = {}) =>
+    ask(requestText('GET', path, { Host: 'localhost', ...headers }));
 
   test('need no key from this machine', async () => {
     for (const path of ['/healthz', '/readyz', '/metrics', '/'])
@@ -189,10 +190,41 @@ describe('health, readiness, metrics', () => {
     const forwarded = ['X-Forwarded-For', 'Forwarded', 'X-Real-IP', 'Via', 'X-Forwarded-Host'];
     for (const name of forwarded) {
       const headers = { [name]: name === 'Forwarded' ? 'for=203.0.113.9' : '203.0.113.9' };
-      assert.equal((await plain('/metrics', headers)).status, 401, name);
+      const answer = await plain('/metrics', headers);
+      assertError(answer, { status: 401, code: 'missing_api_key' });
+      assert.equal(answer.headers['www-authenticate'], CHALLENGE);
       const withKey = { ...headers, Authorization: `Bearer ${KEY}` };
       assert.equal((await plain('/metrics', withKey)).status, 200, name);
+      const wrong = await plain('/metrics', { ...headers, Authorization: 'Bearer wrong' });
+      assertError(wrong, { status: 403, code: 'invalid_api_key' });
     }
+    assertError(await plain('/metrics', { 'X-Api-Key': 'wrong' }), { status: 403 });
+  });
+
+  test('metrics are not for web pages, whether there is a key or not', async () => {
+    const open = await world({ env: { API_MASTER_KEY: undefined } });
+    const unguarded = { API_MASTER_KEY: undefined, ALLOW_NO_AUTH: 'true' };
+    const worlds = [{ gw }, open, await world({ env: unguarded })];
+    for (const { gw: own } of worlds) {
+      const metrics = (headers) => ask(requestText('GET', '/metrics', headers), own.port);
+      const ours = [
+        { Host: 'localhost' },
+        { Host: `127.0.0.1:${own.port}` },
+        { Host: '[::1]', Origin: `http://localhost:${own.port}` },
+      ];
+      for (const headers of ours)
+        assert.equal((await metrics(headers)).status, 200, JSON.stringify(headers));
+      const strangers = [
+        { Host: 'evil.example' },
+        { Host: `evil.example:${own.port}` },
+        { Host: 'localhost', Origin: 'https://evil.example' },
+        { Host: 'localhost', Origin: 'null' },
+      ];
+      for (const headers of strangers)
+        assertError(await metrics(headers), { status: 403, code: 'forbidden' });
+    }
+    const headers = { Host: 'gateway.example', Authorization: `Bearer ${KEY}` };
+    assert.equal((await ask(requestText('GET', '/metrics', headers))).status, 200);
   });
 
   test('readiness names the part that fails, and is back when it is', async () => {
