@@ -10,9 +10,9 @@
 #include "base/metrics.h"
 
 enum {
-    DRAIN_GRACE_MS = 100, /* a request may be on its way when a server drains */
-    LINGER_MS = 1000,
-    DROPPABLE = 64 << 10,
+    DRAIN_GRACE_MS = 100,   /* a request may be on its way when a server drains */
+    DRAIN_LINGER_MS = 1000, /* without a byte in LINGER, when a server drains */
+    DROPPABLE = 64 << 10,   /* of a body nobody wants, to keep the connection */
 };
 
 #define TO(state) (1U << (state))
@@ -39,6 +39,18 @@ static const struct conn_handler conn_handler = { .on_read = on_read, .on_writab
 
 /* ---- states ---- */
 
+/* Until the next byte, and until all is over. */
+static int64_t linger_ms(const struct http_connection *c)
+{
+    const struct http_server *s = c->server;
+    int64_t silence = s->is_draining ? DRAIN_LINGER_MS : s->limits.linger_timeout_ms;
+    int64_t left = c->since_ms + s->limits.linger_total_ms - loop_now_ms(s->loop);
+
+    if (left < 0)
+        return 0;
+    return silence < left ? silence : left;
+}
+
 static void arm_deadline(struct http_connection *c)
 {
     const struct http_server_limits *limits = &c->server->limits;
@@ -59,7 +71,7 @@ static void arm_deadline(struct http_connection *c)
         ms = limits->write_timeout_ms;
         break;
     case CONNECTION_LINGER:
-        ms = LINGER_MS;
+        ms = linger_ms(c);
         break;
     case CONNECTION_HANDLER: /* reply_push() arms it while bytes wait */
     case CONNECTION_CLOSED:
@@ -75,6 +87,7 @@ void connection_set_state(struct http_connection *c, enum connection_state next)
 {
     BUG_ON(!(moves[c->state] & TO(next)));
     c->state = next;
+    c->since_ms = loop_now_ms(c->server->loop);
     arm_deadline(c);
 }
 
@@ -143,7 +156,7 @@ void connection_close(struct http_connection *c, bool reset)
 
 void connection_drain(struct http_connection *c)
 {
-    if (c->state == CONNECTION_IDLE)
+    if (c->state == CONNECTION_IDLE || c->state == CONNECTION_LINGER)
         arm_deadline(c);
 }
 
@@ -155,7 +168,8 @@ static void on_read(void *arg, enum err err, struct str bytes)
 
     if (!err) {
         metric_add(METRIC_BYTES_IN, (int64_t)bytes.n);
-        if (c->state == CONNECTION_BODY || c->state == CONNECTION_DRAIN)
+        if (c->state == CONNECTION_BODY || c->state == CONNECTION_DRAIN ||
+            c->state == CONNECTION_LINGER)
             arm_deadline(c);
         intake(c, bytes);
         return;
@@ -232,7 +246,11 @@ bool connection_can_drain(const struct http_connection *c)
 
 void connection_linger(struct http_connection *c)
 {
-    c->droppable = DROPPABLE;
+    uint64_t announced = c->body.framing == HTTP_BODY_LENGTH ? c->body.left : 0;
+
+    c->droppable = c->server->limits.linger_bytes;
+    if (announced > c->droppable)
+        c->droppable = announced;
     c->is_waiting = false;
     buf_deinit(&c->in);
     conn_shutdown(c->conn);

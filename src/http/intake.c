@@ -276,10 +276,10 @@ static void drop_body(struct http_connection *c)
     size_t used = had - c->input.n;
 
     c->droppable -= used < c->droppable ? used : c->droppable;
-    if (err || c->droppable == 0)
-        connection_linger(c);
-    else if (c->body.done)
+    if (!err && c->body.done)
         connection_set_state(c, CONNECTION_IDLE);
+    else if (err || c->droppable == 0)
+        connection_linger(c);
 }
 
 static void drop(struct http_connection *c)
@@ -287,7 +287,7 @@ static void drop(struct http_connection *c)
     size_t n = c->input.n;
 
     c->input = STR("");
-    if (n >= c->droppable)
+    if (n > c->droppable)
         connection_close(c, true);
     else
         c->droppable -= n;

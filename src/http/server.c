@@ -22,6 +22,9 @@ void http_server_limits_default(struct http_server_limits *limits)
         .body_timeout_ms = 30000,
         .idle_timeout_ms = 75000,
         .write_timeout_ms = 60000,
+        .linger_timeout_ms = 5000,
+        .linger_total_ms = 30000,
+        .linger_bytes = (size_t)64 << 20,
     };
 }
 

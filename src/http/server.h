@@ -37,8 +37,8 @@ struct http_request {
 };
 
 struct http_service {
-    /* The head is there, the body is not. May answer now (wrong key, path, method): the body is
-     * then read and dropped up to a bound, or the connection closed after the answer. May lower
+    /* The head is there, the body is not. May answer now (wrong key, path, method): a small body
+     * is then read away and the connection kept; else it lingers and is closed. May lower
      * *max_body. Optional. */
     void (*on_head)(void *arg, struct http_request *r, size_t *max_body);
     /* The whole request. Must answer exactly once, now or later. */
@@ -60,6 +60,14 @@ struct http_server_limits {
     int64_t body_timeout_ms;  /* without a byte: 408; default 30,000 */
     int64_t idle_timeout_ms;  /* between requests: closed; default 75,000 */
     int64_t write_timeout_ms; /* without room for a byte while bytes wait: reset; default 60,000 */
+
+    /* After an answer that came before the end of its request what the client still sends is read
+     * and dropped, so that it sees the answer and not a reset (RFC 9112 9.6), until it ends too or:
+     */
+    int64_t linger_timeout_ms; /* no byte came for so long; default 5,000 */
+    int64_t linger_total_ms;   /* or so much time passed; default 30,000 */
+    size_t linger_bytes;       /* or more came than this and than Content-Length announced: reset;
+                                  default 64 MiB */
 };
 void http_server_limits_default(struct http_server_limits *limits);
 

@@ -19,7 +19,7 @@ enum connection_state {
     CONNECTION_HANDLER, /* the service owes the rest of the answer */
     CONNECTION_FLUSH,   /* the answer is complete, some of it waits for room */
     CONNECTION_DRAIN,   /* answered early: the rest of the body is read and dropped */
-    CONNECTION_LINGER,  /* we said our last word; what still comes is dropped for a while */
+    CONNECTION_LINGER,  /* we said our last word; what still comes is dropped, up to bounds */
     CONNECTION_CLOSED   /* retired */
 };
 
@@ -52,7 +52,8 @@ struct http_connection {
     struct outbox out;     /* of the answer */
     size_t chunk_at;       /* with has_chunk: where its size line is in out.buf */
     size_t scanned;        /* of the incomplete head, for the parser */
-    size_t droppable;      /* bytes that DRAIN and LINGER still take */
+    uint64_t droppable;    /* bytes that DRAIN and LINGER still take */
+    int64_t since_ms;      /* when the state began */
     struct http_body body; /* decoder of the request's body */
     enum connection_state state;
     bool is_waiting;  /* `in` holds pipelined bytes */
@@ -105,7 +106,8 @@ bool connection_can_drain(const struct http_connection *c);
 
 void connection_set_reading(struct http_connection *c, bool on);
 
-/* Says our last word, then drops what still comes for a while: an RST would overtake the answer. */
+/* Says our last word (FIN), then drops what still comes until the peer ends too (RFC 9112 9.6): an
+ * RST would overtake the answer. */
 void connection_linger(struct http_connection *c);
 
 /* ---- intake.c ---- */

@@ -204,6 +204,62 @@ describe('too much', () => {
     assert.equal((await own.gw.post({ messages: user('x'.repeat(3000)) })).status, 200);
   });
 
+  /** As a blocking client does it: everything is sent before a byte is read. */
+  async function sendThenRead(port, path, headers, body) {
+    const raw = await RawSocket.open(port);
+    raw.socket.pause();
+    const length = { 'Content-Length': body.length };
+    raw.send(requestText('POST', path, { Host: 'localhost', ...headers, ...length }));
+    await new Promise((resolve, reject) => {
+      raw.socket.write(body, (error) => (error ? reject(error) : resolve()));
+    });
+    raw.socket.resume();
+    const answer = await raw.response();
+    await raw.ended();
+    raw.close();
+    return answer;
+  }
+
+  test('a refusal arrives, however much its request still sends', async () => {
+    const own = await world({ env: { MAX_CONNECTIONS: 4, WORKERS: 1 } });
+    const held = [];
+    for (let i = 0; i < 4; i++) held.push(await RawSocket.open(own.gw.port));
+    const key = { Authorization: `Bearer ${KEY}`, 'Content-Type': 'application/json' };
+    const chat = '/v1/chat/completions';
+    const rows = [
+      [gw.port, chat, {}, [1, 3, 34], 401],
+      [gw.port, chat, { Authorization: 'Bearer wrong' }, [1, 3, 40], 403],
+      [gw.port, '/nowhere', key, [1, 3, 34], 404],
+      [gw.port, chat, key, [33, 70], 413],
+      [own.gw.port, chat, key, [1, 34], 503],
+    ];
+    for (const [port, path, headers, sizes, status] of rows)
+      for (const size of sizes) {
+        const body = Buffer.alloc(size << 20, ' ');
+        const what = `${status} to ${size} MiB`;
+        assert.equal((await sendThenRead(port, path, headers, body)).status, status, what);
+        const fetched = await fetch(`http://127.0.0.1:${port}${path}`, {
+          method: 'POST',
+          headers,
+          body,
+        });
+        assert.equal(fetched.status, status, `${what}, by fetch`);
+        assert.ok((await fetched.json()).error.message);
+      }
+    for (const raw of held) raw.close();
+  });
+
+  test('a refusal ends the connection of who waits with the body, at once', async () => {
+    const raw = await RawSocket.open(gw.port);
+    const headers = { Host: 'localhost', Expect: '100-continue', 'Content-Length': 3 << 20 };
+    raw.send(requestText('POST', '/v1/chat/completions', headers));
+    const answer = await raw.response({ patience: 1000 });
+    assert.equal(answer.status, 401);
+    assert.equal(answer.headers.connection, 'close');
+    await raw.ended(1000);
+    raw.close();
+  });
+
   test('headers without measure are 431', async () => {
     assertError(await gw.get('/v1/models', { 'x-big': 'x'.repeat(150_000) }), { status: 431 });
     const many = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`x-h${i}`, 'v']));

@@ -7,7 +7,7 @@
 
 #include "http_test.h"
 
-enum { MAX_HEAD = 1024, MAX_BODY = 100000, MAX_BUFFERED = 1000 };
+enum { MAX_HEAD = 1024, MAX_BODY = 100000, MAX_BUFFERED = 1000, LINGER_BYTES = 150000 };
 
 /* ---- a service that is told by the path what to do ---- */
 
@@ -145,6 +145,7 @@ static inline struct http_server_limits test_limits(void)
     limits.max_body = MAX_BODY;
     limits.max_connections = 4;
     limits.max_buffered = MAX_BUFFERED;
+    limits.linger_bytes = LINGER_BYTES;
     return limits;
 }
 

@@ -325,7 +325,7 @@ static void refuses_connections_above_the_limit(void)
     EXPECT(has(wire_str(&w[4]), "HTTP/1.1 503 "));
     EXPECT(has(wire_str(&w[5]), "HTTP/1.1 503 "));
     EXPECT(wire_feed_z(&w[4], GET("/")));
-    pass(1000);
+    pass(5000);
     EXPECT(w[4].is_closed && w[5].is_closed && !w[3].is_closed);
     EXPECT(wire_feed_z(&w[0], GET("/")));
     EXPECT(has(wire_str(&w[0]), "HTTP/1.1 200 "));
@@ -349,7 +349,7 @@ static void shares_the_limit_with_other_servers(void)
     EXPECT_INT(w[0].n, 0);
     EXPECT(has(wire_str(&w[1]), "HTTP/1.1 503 "));
     EXPECT_INT(open, 5);
-    pass(1000);
+    pass(5000);
     EXPECT(w[1].is_closed && !w[0].is_closed);
     EXPECT_INT(open, 4);
     end();

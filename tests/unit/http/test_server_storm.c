@@ -130,7 +130,7 @@ static void act(void)
         break;
     case 5:
         if (dice(4) == 0)
-            pass(dice(2) ? 1100 : 31000);
+            pass(dice(2) ? 5100 : 31000);
         break;
     case 6:
     case 7:
