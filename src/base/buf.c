@@ -65,6 +65,13 @@ static enum err make_room(struct buf *b, size_t n)
     return n > b->max - b->n ? ERR_TOO_BIG : grow(b, b->n + n);
 }
 
+size_t buf_growth(const struct buf *b, size_t n)
+{
+    if (n > b->max - b->n || b->n + n <= b->cap)
+        return 0;
+    return next_cap(b, b->n + n) - b->cap;
+}
+
 enum err buf_reserve(struct buf *b, size_t n, char **ret_room)
 {
     enum err err = make_room(b, n);

@@ -47,6 +47,10 @@ MUST_USE enum err buf_vaddf(struct buf *b, const char *format, va_list args) FOR
 MUST_USE enum err buf_reserve(struct buf *b, size_t n, char **ret_room);
 void buf_commit(struct buf *b, size_t n);
 
+/* What the allocation will grow by when `n` bytes are added, for who asks the memory budget first;
+ * 0 when they fit in it, or not below the bound. */
+size_t buf_growth(const struct buf *b, size_t n);
+
 /* Drops `n` bytes from the front and moves the rest down. */
 void buf_consume(struct buf *b, size_t n);
 

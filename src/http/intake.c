@@ -21,7 +21,7 @@ static void free_request(void *arg)
     struct server_request *q = arg;
 
     arena_deinit(&q->r.arena);
-    buf_deinit(&q->chunked);
+    buf_deinit(&q->body);
     mem_free(q);
 }
 
@@ -30,7 +30,7 @@ static struct server_request *new_request(struct http_connection *c)
     struct server_request *q = mem_new(struct server_request);
 
     arena_init(&q->r.arena);
-    buf_init(&q->chunked, c->server->limits.max_body);
+    buf_init(&q->body, 0);
     task_init(&q->retire, free_request, q);
     q->max_body = c->server->limits.max_body;
     q->r.connection = c;
@@ -124,8 +124,7 @@ static void dispatch(struct http_connection *c)
 {
     struct server_request *q = c->request;
 
-    if (c->body.framing == HTTP_BODY_CHUNKED)
-        q->r.body = buf_str(&q->chunked);
+    q->r.body = buf_str(&q->body);
     connection_set_state(c, CONNECTION_HANDLER);
     c->server->service->on_request(c->server->arg, &q->r);
 }
@@ -138,14 +137,14 @@ static void send_continue(struct http_connection *c)
         connection_close(c, true);
 }
 
-/* The service wants the body: makes room for it, or says why not. */
+/* The service wants the body: waits for it, or says why not. What was announced costs nothing until
+ * it comes; whoever only announces must not keep others out. */
 static void expect_body(struct http_connection *c)
 {
     struct server_request *q = c->request;
     const struct http_head *h = &q->r.head;
     uint64_t length = h->framing == HTTP_BODY_LENGTH ? h->content_length : 0;
 
-    q->chunked.max = q->max_body;
     if (h->framing == HTTP_BODY_NONE || (h->framing == HTTP_BODY_LENGTH && length == 0)) {
         dispatch(c);
         return;
@@ -154,9 +153,8 @@ static void expect_body(struct http_connection *c)
         reply_refuse(c, 413, "the body of the request is larger than the limit");
         return;
     }
-    if (mem_budget_has((size_t)length) && length > 0)
-        q->room = arena_try(&q->r.arena, (size_t)length);
-    if (h->framing == HTTP_BODY_LENGTH ? !q->room : !mem_budget_has(LOOP_READ_SIZE)) {
+    q->body.max = h->framing == HTTP_BODY_LENGTH ? (size_t)length : q->max_body;
+    if (!mem_budget_has(q->body.max < LOOP_READ_SIZE ? q->body.max : LOOP_READ_SIZE)) {
         reply_refuse(c, 503, "the memory limit is reached; try again later");
         return;
     }
@@ -244,11 +242,11 @@ static void take_head(struct http_connection *c)
 
 static enum err keep_body(struct server_request *q, struct str piece)
 {
-    if (!q->room)
-        return buf_add(&q->chunked, piece);
-    memcpy(q->room + q->r.body.n, piece.p, piece.n);
-    q->r.body = (struct str){ q->room, q->r.body.n + piece.n };
-    return ERR_NONE;
+    size_t growth = buf_growth(&q->body, piece.n);
+
+    if (growth > 0 && !mem_budget_has(growth))
+        return ERR_NOMEM;
+    return buf_add(&q->body, piece);
 }
 
 static void take_body(struct http_connection *c)

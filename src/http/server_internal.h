@@ -29,8 +29,7 @@ enum { SERVER_OUT_MAX = 64 << 20 };
 /* A request with what the service need not see. */
 struct server_request {
     struct http_request r;
-    struct buf chunked; /* body that came in chunks; its bound is max_body */
-    char *room;         /* in the arena: Content-Length bytes for the body */
+    struct buf body; /* grows as it comes, up to Content-Length or max_body */
     size_t max_body;
     struct task retire;
     bool is_begun;    /* the head of the answer was made */

@@ -304,6 +304,24 @@ describe('too much', () => {
     await until(async () => (await own.gw.post({ messages: user('x') })).status === 200, 'again');
   });
 
+  test('who only announces large bodies uses up no memory', async () => {
+    const own = await world({ env: { MEMORY_LIMIT: '40MiB', WORKERS: 1 } });
+    const headers = { Host: 'localhost', Authorization: `Bearer ${KEY}` };
+    const length = { 'Content-Length': 32 << 20 };
+    const held = [];
+    for (let i = 0; i < 20; i++) {
+      const raw = await RawSocket.open(own.gw.port);
+      held.push(raw.send(requestText('POST', '/v1/chat/completions', { ...headers, ...length })));
+    }
+    const requests = async () => (await own.gw.metrics()).http_server_requests_total;
+    await until(async () => (await requests()) >= 20, 'all are in');
+    assert.equal((await own.gw.post({ messages: user('x') })).status, 200);
+    for (const raw of held) {
+      assert.equal(raw.received.length, 0);
+      raw.close();
+    }
+  });
+
   test('all accounts busy beyond QUEUE_TIMEOUT is 429 queue_timeout', async () => {
     const own = await world({ env: { ENGINELABS_MAX_PARALLEL: 1, QUEUE_TIMEOUT: 0.3 } });
     const first = await own.gw.stream({ messages: user('!frames 40 every 100') });

@@ -148,6 +148,23 @@ static void a_failed_growth_changes_nothing(void)
     buf_deinit(&b);
 }
 
+static void tells_what_it_will_grow_by(void)
+{
+    static const size_t steps[] = { 1, 100, 27, 1, 500, 300, 70, 1, SIZE_MAX };
+    static char text[1000];
+    struct buf b;
+
+    buf_init(&b, 1000);
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        size_t cap = b.cap;
+        size_t growth = buf_growth(&b, steps[i]);
+        bool fits = buf_add(&b, (struct str){ text, steps[i] }) == ERR_NONE;
+        EXPECT_INT(fits, i < 8);
+        EXPECT_INT(b.cap - cap, growth);
+    }
+    buf_deinit(&b);
+}
+
 static void counts_against_the_memory_budget(void)
 {
     size_t before = mem_budget_used();
@@ -173,6 +190,7 @@ static const struct test suite[] = {
     { "is filled through a reservation", is_filled_through_a_reservation },
     { "drops bytes from the front", drops_bytes_from_the_front },
     { "a failed growth changes nothing", a_failed_growth_changes_nothing },
+    { "tells what it will grow by", tells_what_it_will_grow_by },
     { "counts against the memory budget", counts_against_the_memory_budget },
 };
 

@@ -313,6 +313,52 @@ static void refuses_new_work_without_memory(void)
     end();
 }
 
+static void takes_memory_for_a_body_only_as_it_comes(void)
+{
+    static char body[MAX_BODY / 4];
+    size_t before;
+
+    begin_connected();
+    EXPECT(wire_feed_z(&f.w, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"));
+    before = mem_budget_used();
+    EXPECT(before < 10000);
+    for (size_t i = 1; i <= 4; i++) {
+        EXPECT(wire_feed(&f.w, (struct str){ body, sizeof(body) }));
+        EXPECT(mem_budget_used() - before >= i * sizeof(body));
+        EXPECT(mem_budget_used() - before <= 2 * i * sizeof(body));
+    }
+    EXPECT_INT(mem_budget_used() - before, MAX_BODY);
+    EXPECT_INT(f.held->body.n, MAX_BODY);
+    reply_text(f.held, 200, "");
+    end();
+}
+
+static void refuses_a_body_that_memory_runs_out_for(void)
+{
+    static const char *const lines[] = { "Content-Length: 100000\r\n\r\n",
+                                         "Transfer-Encoding: chunked\r\n\r\n186a0\r\n" };
+    static char body[MAX_BODY / 4];
+
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        begin_connected();
+        mem_budget_set(MAX_BODY * 3 / 4);
+        EXPECT(wire_feed_z(&f.w, "POST / HTTP/1.1\r\nHost: x\r\n"));
+        EXPECT(wire_feed_z(&f.w, lines[i]));
+        EXPECT(wire_feed(&f.w, (struct str){ body, sizeof(body) }));
+        EXPECT(wire_feed(&f.w, (struct str){ body, sizeof(body) }));
+        EXPECT_INT(f.w.n, 0);
+        EXPECT(wire_feed(&f.w, (struct str){ body, sizeof(body) }));
+        expect_status(503);
+        EXPECT(has(wire_str(&f.w), "retry-after: 1\r\n"));
+        turn(f.l);
+        EXPECT_INT(mem_budget_used(), 0);
+        EXPECT(wire_feed(&f.w, (struct str){ body, sizeof(body) }));
+        EXPECT(!f.w.is_closed);
+        mem_budget_set(SIZE_MAX);
+        end();
+    }
+}
+
 static void refuses_connections_above_the_limit(void)
 {
     struct wire w[6];
@@ -389,6 +435,8 @@ static const struct test suite[] = {
     { "refuses what is malformed or too large", refuses_what_is_malformed_or_too_large },
     { "takes the largest head and body", takes_the_largest_head_and_body },
     { "refuses new work without memory", refuses_new_work_without_memory },
+    { "takes memory for a body only as it comes", takes_memory_for_a_body_only_as_it_comes },
+    { "refuses a body that memory runs out for", refuses_a_body_that_memory_runs_out_for },
     { "refuses connections above the limit", refuses_connections_above_the_limit },
     { "shares the limit with other servers", shares_the_limit_with_other_servers },
     { "resets a flood of connections", resets_a_flood_of_connections },
