@@ -39,16 +39,31 @@ static const struct conn_handler conn_handler = { .on_read = on_read, .on_writab
 
 /* ---- states ---- */
 
-/* Until the next byte, and until all is over. */
+/* The time for the next byte, within the time that the whole state may take. */
+static int64_t within(const struct http_connection *c, int64_t silence_ms, int64_t total_ms)
+{
+    int64_t left = c->since_ms + total_ms - loop_now_ms(c->server->loop);
+
+    if (left < 0)
+        return 0;
+    return silence_ms < left ? silence_ms : left;
+}
+
+/* A byte now and then must not hold a connection for ever. */
+static int64_t body_ms(const struct http_connection *c)
+{
+    const struct http_server_limits *limits = &c->server->limits;
+    int64_t earned = (int64_t)(c->came * 1000 / limits->body_min_rate);
+
+    return within(c, limits->body_timeout_ms, limits->body_timeout_ms + earned);
+}
+
 static int64_t linger_ms(const struct http_connection *c)
 {
     const struct http_server *s = c->server;
     int64_t silence = s->is_draining ? DRAIN_LINGER_MS : s->limits.linger_timeout_ms;
-    int64_t left = c->since_ms + s->limits.linger_total_ms - loop_now_ms(s->loop);
 
-    if (left < 0)
-        return 0;
-    return silence < left ? silence : left;
+    return within(c, silence, s->limits.linger_total_ms);
 }
 
 static void arm_deadline(struct http_connection *c)
@@ -65,7 +80,7 @@ static void arm_deadline(struct http_connection *c)
         break;
     case CONNECTION_BODY:
     case CONNECTION_DRAIN:
-        ms = limits->body_timeout_ms;
+        ms = body_ms(c);
         break;
     case CONNECTION_FLUSH:
         ms = limits->write_timeout_ms;
@@ -88,6 +103,7 @@ void connection_set_state(struct http_connection *c, enum connection_state next)
     BUG_ON(!(moves[c->state] & TO(next)));
     c->state = next;
     c->since_ms = loop_now_ms(c->server->loop);
+    c->came = c->input.n;
     arm_deadline(c);
 }
 
@@ -168,6 +184,7 @@ static void on_read(void *arg, enum err err, struct str bytes)
 
     if (!err) {
         metric_add(METRIC_BYTES_IN, (int64_t)bytes.n);
+        c->came += bytes.n;
         if (c->state == CONNECTION_BODY || c->state == CONNECTION_DRAIN ||
             c->state == CONNECTION_LINGER)
             arm_deadline(c);

@@ -20,6 +20,7 @@ void http_server_limits_default(struct http_server_limits *limits)
         .max_buffered = (size_t)64 << 10,
         .head_timeout_ms = 30000,
         .body_timeout_ms = 30000,
+        .body_min_rate = 1024,
         .idle_timeout_ms = 75000,
         .write_timeout_ms = 60000,
         .linger_timeout_ms = 5000,

@@ -57,7 +57,10 @@ struct http_server_limits {
                                  this server counts alone */
     size_t max_buffered;      /* unsent bytes after which a stream counts as full; default 64 KiB */
     int64_t head_timeout_ms;  /* from its first byte to its end: 408; default 30,000 */
-    int64_t body_timeout_ms;  /* without a byte: 408; default 30,000 */
+    int64_t body_timeout_ms;  /* without a byte, or in total beyond what its rate allows: 408;
+                                 default 30,000 */
+    size_t body_min_rate;     /* a second more than body_timeout_ms in total for so many bytes that
+                                 came; at least 1, default 1,024 */
     int64_t idle_timeout_ms;  /* between requests: closed; default 75,000 */
     int64_t write_timeout_ms; /* without room for a byte while bytes wait: reset; default 60,000 */
 

@@ -53,6 +53,7 @@ struct http_connection {
     size_t scanned;        /* of the incomplete head, for the parser */
     uint64_t droppable;    /* bytes that DRAIN and LINGER still take */
     int64_t since_ms;      /* when the state began */
+    uint64_t came;         /* bytes since then, what waited included */
     struct http_body body; /* decoder of the request's body */
     enum connection_state state;
     bool is_waiting;  /* `in` holds pipelined bytes */

@@ -5,14 +5,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { assertBrokenOff, assertError } from './lib/errors.mjs';
-import { CANARY, KEY, finish, until, world } from './lib/harness.mjs';
+import { CANARY, KEY, finish, onEnd, until, world } from './lib/harness.mjs';
 import { RawSocket, requestText } from './lib/raw.mjs';
 
 let sim, gw, slow;
 
 const user = (content) => [{ role: 'user', content }];
 
-/** Two requests that stop in the middle; their 408 comes long after. */
+/** Two requests that stop in the middle, and one that trickles; their 408 comes long after. */
 async function beginSlowly() {
   const head = await RawSocket.open(gw.port);
   head.send('POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Ty');
@@ -24,7 +24,11 @@ async function beginSlowly() {
     'Content-Length': 100,
   };
   body.send(requestText('POST', '/v1/chat/completions', headers, '{"messages":'));
-  return { head, body };
+  const trickle = await RawSocket.open(gw.port);
+  trickle.send(requestText('POST', '/v1/chat/completions', headers));
+  const drip = setInterval(() => trickle.send(' '), 5000);
+  onEnd(() => clearInterval(drip));
+  return { head, body, trickle };
 }
 
 before(async () => {
@@ -360,7 +364,7 @@ describe('time', () => {
   });
 
   test('a request that comes too slowly is 408', async () => {
-    for (const raw of [slow.head, slow.body]) {
+    for (const raw of [slow.head, slow.body, slow.trickle]) {
       const answer = await raw.response({ patience: 90_000 });
       assertError(answer, { status: 408 });
       await raw.ended();

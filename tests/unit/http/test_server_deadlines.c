@@ -42,16 +42,51 @@ static void counts_the_head_from_its_first_byte(void)
 
 static void counts_the_body_from_its_last_byte(void)
 {
+    static const char piece[30000];
+    struct str rest = { piece, MAX_BODY - 3 * sizeof(piece) };
+
     begin_connected();
-    EXPECT(wire_feed_z(&f.w, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"));
+    EXPECT(wire_feed_z(&f.w, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"));
     for (int i = 0; i < 3; i++) {
+        EXPECT(wire_feed(&f.w, (struct str){ piece, sizeof(piece) }));
         pass(29000);
-        EXPECT(wire_feed_z(&f.w, "a"));
     }
-    pass(29000);
-    EXPECT(wire_feed_z(&f.w, "a"));
-    expect_answer(HTTP_POST, 200, "POST / aaaa");
+    EXPECT(wire_feed(&f.w, rest));
+    EXPECT_INT(f.held->body.n, MAX_BODY);
+    reply_text(f.held, 200, "");
     end();
+}
+
+/* 30 s, and one more for each 1,024 bytes that came. */
+static void times_out_a_body_that_trickles(void)
+{
+    static const struct {
+        const char *in;
+        int status;
+        const char *piece; /* sent each 20 s */
+        int64_t total_ms;  /* until it is over */
+    } rows[] = {
+        { "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n", 408, "x", 30002 },
+        { "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", 408, "1\r\nx\r\n",
+          30011 },
+        { "POST /deny HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n", 401, "x", 30002 },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        begin_connected();
+        EXPECT(wire_feed_z(&f.w, rows[i].in));
+        EXPECT(wire_feed_z(&f.w, rows[i].piece));
+        pass(20000);
+        EXPECT(wire_feed_z(&f.w, rows[i].piece));
+        EXPECT_INT(f.w.n > 0, rows[i].status == 401);
+        pass(rows[i].total_ms - 20000 - 2);
+        EXPECT_INT(f.w.n > 0, rows[i].status == 401);
+        EXPECT(!f.w.is_closed);
+        pass(2);
+        EXPECT_INT(f.w.is_closed, rows[i].status == 401);
+        expect_status(rows[i].status);
+        end();
+    }
 }
 
 static void closes_idle_connections(void)
@@ -297,6 +332,7 @@ static const struct test suite[] = {
     { "times out a slow head and a slow body", times_out_a_slow_head_and_a_slow_body },
     { "counts the head from its first byte", counts_the_head_from_its_first_byte },
     { "counts the body from its last byte", counts_the_body_from_its_last_byte },
+    { "times out a body that trickles", times_out_a_body_that_trickles },
     { "closes idle connections", closes_idle_connections },
     { "waits for a handler without end", waits_for_a_handler_without_end },
     { "resets who does not read", resets_who_does_not_read },
