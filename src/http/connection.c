@@ -250,7 +250,7 @@ static void on_turn(void *arg)
     c->is_waiting = false;
     intake(c, buf_str(&waiting));
     buf_deinit(&waiting);
-    if (c->state != CONNECTION_CLOSED && c->in.n < c->server->limits.max_head)
+    if (c->state != CONNECTION_CLOSED && c->in.n <= c->server->limits.max_head)
         connection_set_reading(c, true);
 }
 

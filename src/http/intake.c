@@ -69,7 +69,11 @@ void intake_end_request(struct http_connection *c)
         loop_retire(c->server->loop, &q->retire);
 }
 
-/* Pipelined bytes. Reading stops at one head's worth. */
+/* Pipelined bytes, up to about one head's worth. Beyond it reading stops while an answer is being
+ * sent: that has a deadline. While one is being made, reading must go on, or nobody would notice
+ * that the client left: its FIN stands behind what it sent. No client has to send so much there:
+ * RFC 9112 9.3.2 asks it to send nothing behind a request like POST before that is answered, and
+ * to be ready for a connection that closes. */
 static void take_waiting(struct http_connection *c)
 {
     if (buf_add(&c->in, c->input)) {
@@ -78,8 +82,14 @@ static void take_waiting(struct http_connection *c)
     }
     c->input = STR("");
     c->is_waiting = true;
-    if (c->in.n >= c->server->limits.max_head)
+    if (c->in.n <= c->server->limits.max_head)
+        return;
+    if (c->state == CONNECTION_HANDLER && c->body.done) {
+        metric_add(METRIC_REJECTED, 1);
+        connection_close(c, true);
+    } else {
         connection_set_reading(c, false);
+    }
 }
 
 /* The slices of a head that was parsed at `from`, moved to its copy at `to`. */

@@ -30,9 +30,10 @@ struct http_request {
 
     /* Set by the service for a streamed answer; NULL when it does not care. */
     void (*on_drain)(void *arg); /* after http_reply_is_full(): there is room again */
-    void (*on_gone)(void *arg);  /* the client left, the server shuts hard or answers itself (408,
-                                    413 after on_head); at most once, never after the end, never
-                                    inside a function below */
+    void (*on_gone)(void *arg);  /* the client left or sent more than max_head behind its request,
+                                    the server shuts hard or answers itself (408, 413 after
+                                    on_head); at most once, never after the end, never inside a
+                                    function below */
     void *arg;
 };
 

@@ -119,6 +119,28 @@ describe('a client that leaves in the middle of an answer', () => {
     });
 });
 
+test('a client that sends without end behind its request does not keep the upstream', async () => {
+  const { sim, gw } = await world();
+  const body = JSON.stringify({ messages: user('!frames 1000 every 20') });
+  const headers = {
+    Host: 'localhost',
+    Authorization: `Bearer ${KEY}`,
+    'Content-Type': 'application/json',
+    'Content-Length': body.length,
+  };
+  const raw = await RawSocket.open(gw.port);
+  raw.send(requestText('POST', '/v1/chat/completions', headers, body));
+  await sim.waitFor('post');
+  raw.send('x'.repeat(60_000)); // one head's worth may wait
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.equal((await gw.metrics()).exchanges, 1);
+  raw.send('x'.repeat(4 << 20));
+  raw.close();
+  await until(async () => (await sim.log('ws_close')).length === 1, 'it is closed', 3000);
+  await assertGone(gw);
+  await sim.reset();
+});
+
 describe('a client that leaves while the gateway waits for', () => {
   const rows = [
     ['who it is', { where: 'client', kind: 'hang' }, 'client'],

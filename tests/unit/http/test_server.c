@@ -197,18 +197,46 @@ static void lets_pipelined_requests_wait(void)
     }
 }
 
-static void stops_reading_behind_a_running_request(void)
+/* Reading could only stop, and then nobody would see the client leave. */
+static void resets_who_sends_too_much_behind_a_running_request(void)
+{
+    static const char *const requests[] = {
+        GET("/hold"),
+        GET("/stream"),
+        "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi",
+    };
+    char more[MAX_HEAD / 2];
+
+    memset(more, 'x', sizeof(more));
+    for (size_t i = 0; i < COUNT_OF(requests); i++) {
+        begin_connected();
+        EXPECT(wire_feed_z(&f.w, requests[i]));
+        turn(f.l);
+        EXPECT(wire_feed(&f.w, (struct str){ more, sizeof(more) }));
+        EXPECT(wire_feed(&f.w, (struct str){ more, sizeof(more) }));
+        turn(f.l);
+        EXPECT(!f.w.is_closed);
+        EXPECT(wire_feed_z(&f.w, "x"));
+        EXPECT(f.w.is_reset);
+        EXPECT_INT(f.n_gone, 1);
+        end();
+    }
+}
+
+static void stops_reading_behind_an_answer_that_waits_for_room(void)
 {
     char more[600];
 
     memset(more, 'x', sizeof(more));
     begin_connected();
-    EXPECT(wire_feed_z(&f.w, GET("/hold")));
+    f.w.room = 0;
+    EXPECT(wire_feed_z(&f.w, GET("/")));
     EXPECT(wire_feed(&f.w, (struct str){ more, sizeof(more) }));
     EXPECT(wire_feed(&f.w, (struct str){ more, sizeof(more) }));
     EXPECT(!wire_feed(&f.w, (struct str){ more, sizeof(more) }));
-    reply_text(f.held, 200, "");
+    wire_give_room(&f.w, SIZE_MAX);
     turn(f.l);
+    EXPECT(has(wire_str(&f.w), "HTTP/1.1 200 "));
     EXPECT(has(wire_str(&f.w), "HTTP/1.1 414 "));
     EXPECT(wire_feed(&f.w, (struct str){ more, sizeof(more) }));
     end();
@@ -220,12 +248,13 @@ static void reads_on_when_what_waited_was_served(void)
 
     begin_connected();
     buf_init(&in, MAX_HEAD * 4);
-    while (in.n < MAX_HEAD)
+    while (in.n <= MAX_HEAD)
         EXPECT(buf_add(&in, STR(GET("/n"))) == ERR_NONE);
-    EXPECT(wire_feed_z(&f.w, GET("/hold")));
+    f.w.room = 0;
+    EXPECT(wire_feed_z(&f.w, GET("/")));
     EXPECT(wire_feed(&f.w, buf_str(&in)));
     EXPECT(!wire_feed_z(&f.w, GET("/")));
-    reply_text(f.held, 200, "");
+    wire_give_room(&f.w, SIZE_MAX);
     turn(f.l);
     EXPECT(f.n_requests > 20);
     wire_clear(&f.w);
@@ -430,7 +459,10 @@ static const struct test suite[] = {
     { "sends no body where none belongs", sends_no_body_where_none_belongs },
     { "answers pipelined requests in order", answers_pipelined_requests_in_order },
     { "lets pipelined requests wait", lets_pipelined_requests_wait },
-    { "stops reading behind a running request", stops_reading_behind_a_running_request },
+    { "resets who sends too much behind a running request",
+      resets_who_sends_too_much_behind_a_running_request },
+    { "stops reading behind an answer that waits for room",
+      stops_reading_behind_an_answer_that_waits_for_room },
     { "reads on when what waited was served", reads_on_when_what_waited_was_served },
     { "refuses what is malformed or too large", refuses_what_is_malformed_or_too_large },
     { "takes the largest head and body", takes_the_largest_head_and_body },
