@@ -3,13 +3,17 @@
  * One worker: opens its share of the gateway, and closes it again in the order
  * in which the parts stand on each other.
  *
- *     stop: listener closed -> server drains -> (SHUTDOWN_TIMEOUT: what is left gets an error)
- *           -> provider detached -> client, connector freed -> loop stops
+ *     stop: listener closed -> server drains -> (SHUTDOWN_TIMEOUT: what is left gets an error
+ *           and LAST_WORDS_MS to leave, then a reset) -> provider detached
+ *           -> client, connector freed -> loop stops
  */
 #include "base/metrics.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
 #include "gateway/service.h"
+
+/* For answers that are complete to leave, after SHUTDOWN_TIMEOUT. */
+enum { LAST_WORDS_MS = 5000 };
 
 static void on_accept(void *arg, struct conn *c)
 {
@@ -75,13 +79,15 @@ static void on_served(void *arg)
     w->gateway->provider->detach(w->provider, on_detached, w);
 }
 
-/* The time for answers to finish is over: they end with an error that says so. */
+/* The time for answers to finish is over: they end with an error that says so. Those that are
+ * complete get a little more to reach their clients. */
 static void on_drain_limit(void *arg)
 {
     struct gateway_worker *w = arg;
 
     exchange_end_all(w);
-    timer_arm(w->loop, &w->drain_limit, 1000, on_served, w);
+    http_server_refuse_rest(w->server);
+    timer_arm(w->loop, &w->drain_limit, LAST_WORDS_MS, on_served, w);
 }
 
 void gateway_worker_stop(void *arg, struct loop *l)

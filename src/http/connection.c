@@ -176,6 +176,12 @@ void connection_drain(struct http_connection *c)
         arm_deadline(c);
 }
 
+void connection_refuse_rest(struct http_connection *c)
+{
+    if (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY)
+        reply_refuse(c, 503, "the server is shutting down; try again in a moment");
+}
+
 /* ---- events ---- */
 
 static void on_read(void *arg, enum err err, struct str bytes)

@@ -96,6 +96,16 @@ void http_server_drain(struct http_server *s, void (*drained)(void *arg), void *
         loop_defer(s->loop, &s->drained_task);
 }
 
+/* By turns, since refusing may take a connection off the list, or the server away. */
+void http_server_refuse_rest(struct http_server *s)
+{
+    for (size_t n = s->n_connections; n > 0 && !list_is_empty(&s->connections); n--) {
+        struct list *node = list_take_head(&s->connections);
+        list_add_tail(&s->connections, node);
+        connection_refuse_rest(CONTAINER_OF(node, struct http_connection, node));
+    }
+}
+
 void http_server_free(struct http_server *s)
 {
     if (!s)

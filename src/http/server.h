@@ -86,6 +86,9 @@ void http_server_accept(struct http_server *s, struct conn *c);
  * `drained(arg)` once none is left. */
 void http_server_drain(struct http_server *s, void (*drained)(void *arg), void *arg);
 
+/* Ends what a drain still waits for: requests that are not whole yet are answered 503. */
+void http_server_refuse_rest(struct http_server *s);
+
 /* Resets what is open (on_gone is called) and frees. NULL is fine. */
 void http_server_free(struct http_server *s);
 

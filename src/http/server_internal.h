@@ -92,6 +92,9 @@ void connection_close(struct http_connection *c, bool reset);
 /* Closes the connection soon if it is idle; lets it end after the answer otherwise. */
 void connection_drain(struct http_connection *c);
 
+/* Answers a request that is still coming 503 and closes. */
+void connection_refuse_rest(struct http_connection *c);
+
 /* The one writer of c->state; arms the deadline of the state. */
 void connection_set_state(struct http_connection *c, enum connection_state next);
 

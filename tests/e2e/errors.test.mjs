@@ -401,6 +401,25 @@ describe('shutting down', () => {
     assert.deepEqual(await own.gw.program.end(), { code: 0, signal: null });
   });
 
+  test('a request that is half sent when SHUTDOWN_TIMEOUT ends is 503', async () => {
+    const own = await world({ env: { SHUTDOWN_TIMEOUT: 0.3 } });
+    const headers = { Host: 'localhost', Authorization: `Bearer ${KEY}`, 'Content-Length': 100 };
+    const text = requestText('POST', '/v1/chat/completions', headers, '{"messages":');
+    const halves = [];
+    for (const part of [text.slice(0, 40), text])
+      halves.push((await RawSocket.open(own.gw.port)).send(part));
+    await until(async () => (await own.gw.metrics()).http_server_requests_total >= 2, 'it came');
+    own.gw.program.signal('SIGTERM');
+    for (const raw of halves) {
+      const answer = await raw.response();
+      assertError(answer, { status: 503, code: 'overloaded' });
+      assert.equal(answer.headers.connection, 'close');
+      await raw.ended();
+      raw.close();
+    }
+    assert.deepEqual(await own.gw.program.end(), { code: 0, signal: null });
+  });
+
   test('what does not end within SHUTDOWN_TIMEOUT is cut, visibly', async () => {
     const own = await world({ env: { SHUTDOWN_TIMEOUT: 0.3 } });
     const stream = await own.gw.stream({ messages: user('!frames 1000 every 100') });

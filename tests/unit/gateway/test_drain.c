@@ -156,7 +156,51 @@ static void ends_what_is_not_done_in_time(void)
     expect_stopped();
 }
 
-/* Who does not read even that is cut off a second later. */
+/* A client that is slow to read gets a whole answer that was made in time. */
+static void lets_a_complete_answer_leave(void)
+{
+    begin_worker((const char *const[]){ "SHUTDOWN_TIMEOUT=3", NULL });
+    ask(STREAM);
+    f.w.room = 0;
+    text("x");
+    stop();
+    finish(CHAT_FINISH_STOP);
+    settled();
+    pass(3000);
+    pass(4800);
+    EXPECT(!f.w.is_closed);
+    wire_give_room(&f.w, SIZE_MAX);
+    expect_whole(ROLE SAID("x") CLOSED("stop") DONE);
+    pass(100);
+    EXPECT(f.w.is_closed && !f.w.is_reset);
+    expect_books(1, 0, 0);
+    expect_stopped();
+}
+
+static void refuses_what_is_half_sent(void)
+{
+    static const char *const halves[] = {
+        "POST /v1/chat/comp",
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+        "Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(halves); i++) {
+        begin_worker((const char *const[]){ "SHUTDOWN_TIMEOUT=3", NULL });
+        EXPECT(wire_feed_z(&f.w, halves[i]));
+        stop();
+        pass(2999);
+        EXPECT_INT(f.w.n, 0);
+        pass(1);
+        EXPECT(has(wire_str(&f.w), "connection: close\r\n"));
+        expect_refusal(503, "overloaded");
+        EXPECT(wire_end(&f.w, ERR_CLOSED));
+        EXPECT(f.w.is_closed && !f.w.is_reset);
+        expect_stopped();
+    }
+}
+
+/* Who does not read even that is cut off some seconds later. */
 static void cuts_off_a_client_that_does_not_read(void)
 {
     begin_worker((const char *const[]){ "SHUTDOWN_TIMEOUT=3", NULL });
@@ -165,7 +209,7 @@ static void cuts_off_a_client_that_does_not_read(void)
     text("x");
     stop();
     pass(3000);
-    pass(999);
+    pass(4999);
     EXPECT(!f.w.is_closed);
     pass(1);
     EXPECT(f.w.is_reset);
@@ -214,6 +258,8 @@ static const struct test suite[] = {
     { "closes idle clients after a moment", closes_idle_clients_after_a_moment },
     { "finishes what runs and then stops", finishes_what_runs_and_then_stops },
     { "ends what is not done in time", ends_what_is_not_done_in_time },
+    { "lets a complete answer leave", lets_a_complete_answer_leave },
+    { "refuses what is half sent", refuses_what_is_half_sent },
     { "cuts off a client that does not read", cuts_off_a_client_that_does_not_read },
     { "refuses new work while it drains", refuses_new_work_while_it_drains },
     { "still says how it is while it drains", still_says_how_it_is_while_it_drains },

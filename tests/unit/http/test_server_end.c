@@ -98,11 +98,13 @@ static void free_server(void *arg)
 
 static void may_be_freed_from_inside_a_callback(void)
 {
-    for (int by_deadline = 0; by_deadline < 2; by_deadline++) {
+    for (int how = 0; how < 3; how++) {
         begin_connected();
         EXPECT(wire_feed_z(&f.w, "POST /watched HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"));
         f.held->on_gone = free_server;
-        if (by_deadline)
+        if (how == 2)
+            http_server_refuse_rest(f.s);
+        else if (how == 1)
             pass(30000);
         else
             EXPECT(wire_end(&f.w, ERR_CLOSED));
@@ -165,6 +167,40 @@ static void drains(void)
     end();
     wire_free(&busy);
     wire_free(&late);
+}
+
+static void refuses_the_rest_of_a_drain(void)
+{
+    static const char *const halves[] = {
+        "GET / HT",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe",
+        "POST /watched HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe",
+        GET("/hold"),
+    };
+    struct wire w[COUNT_OF(halves)];
+
+    begin();
+    for (size_t i = 0; i < COUNT_OF(halves); i++) {
+        open_wire(&w[i]);
+        EXPECT(wire_feed_z(&w[i], halves[i]));
+    }
+    w[1].broken = ERR_RESET;
+    http_server_drain(f.s, on_drained, NULL);
+    http_server_refuse_rest(f.s);
+    EXPECT_INT(f.n_gone, 1);
+    EXPECT(w[1].is_reset);
+    for (size_t i = 0; i < COUNT_OF(halves); i += 2) {
+        EXPECT_INT(has(wire_str(&w[i]), "HTTP/1.1 503 "), i < 3);
+        EXPECT(!w[i].is_closed);
+    }
+    EXPECT_INT(w[3].n, 0);
+    pass(999);
+    EXPECT(!w[0].is_closed && !w[2].is_closed);
+    pass(1); /* a server that drains lingers no longer */
+    EXPECT(w[0].is_closed && !w[0].is_reset && w[2].is_closed && !w[3].is_closed);
+    end();
+    for (size_t i = 0; i < COUNT_OF(halves); i++)
+        wire_free(&w[i]);
 }
 
 static void drains_at_once_without_connections(void)
@@ -324,6 +360,7 @@ static const struct test suite[] = {
     { "may be freed from inside a callback", may_be_freed_from_inside_a_callback },
     { "sees a socket close within a turn", sees_a_socket_close_within_a_turn },
     { "drains", drains },
+    { "refuses the rest of a drain", refuses_the_rest_of_a_drain },
     { "drains at once without connections", drains_at_once_without_connections },
     { "closes kept streams after a drain began", closes_kept_streams_after_a_drain_began },
     { "hands the connection over", hands_the_connection_over },

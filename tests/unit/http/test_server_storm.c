@@ -156,6 +156,10 @@ static void one_connection(void)
         http_server_drain(f.s, on_drained, NULL);
         for (unsigned n = dice(30); n > 0 && f.w.conn; n--)
             act();
+        if (dice(2))
+            http_server_refuse_rest(f.s);
+        for (unsigned n = dice(10); n > 0 && f.w.conn; n--)
+            act();
     }
     end();
 }
