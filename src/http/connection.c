@@ -199,6 +199,7 @@ static void on_read(void *arg, enum err err, struct str bytes)
     }
     if (err == ERR_CLOSED && c->state == CONNECTION_FLUSH) {
         c->is_closing = true; /* the answer is whole: whoever closed its half may still read it */
+        c->has_ended = true;
         return;
     }
     connection_close(c, err != ERR_CLOSED);
@@ -292,7 +293,8 @@ void connection_answered(struct http_connection *c)
         return;
     if (has_body && !connection_can_drain(c))
         c->must_linger = true;
-    if (c->must_linger || (c->is_closing && (has_body || c->is_waiting || c->input.n > 0))) {
+    if (!c->has_ended &&
+        (c->must_linger || (c->is_closing && (has_body || c->is_waiting || c->input.n > 0)))) {
         connection_linger(c);
         return;
     }

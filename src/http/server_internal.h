@@ -61,6 +61,7 @@ struct http_connection {
     bool is_reading;  /* conn_read_start() */
     bool is_full;     /* more than max_buffered waited, on_drain is owed */
     bool is_closing;  /* close after the answer */
+    bool has_ended;   /* the peer sends no more */
     bool must_linger; /* the peer may still be sending: no RST may overtake the answer */
     bool is_broken;   /* memory for the answer ran out: closed at the end of the turn */
     bool has_chunk;   /* the last bytes of out.buf are a chunk that is not sealed yet */

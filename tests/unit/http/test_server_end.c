@@ -58,15 +58,25 @@ static void closes_when_the_last_write_failed(void)
 
 static void finishes_an_answer_for_a_client_that_closed_its_half(void)
 {
-    begin_connected();
-    f.w.room = 20;
-    EXPECT(wire_feed_z(&f.w, GET("/a")));
-    EXPECT(wire_end(&f.w, ERR_CLOSED));
-    EXPECT(!f.w.is_closed);
-    wire_give_room(&f.w, SIZE_MAX);
-    EXPECT(f.w.is_closed && !f.w.is_reset);
-    expect_status(200);
-    end();
+    static const struct {
+        const char *in;
+        int status;
+    } rows[] = {
+        { GET("/a"), 200 },
+        { "POST /deny HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\nabc", 401 },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        begin_connected();
+        f.w.room = 20;
+        EXPECT(wire_feed_z(&f.w, rows[i].in));
+        EXPECT(wire_end(&f.w, ERR_CLOSED));
+        EXPECT(!f.w.is_closed);
+        wire_give_room(&f.w, SIZE_MAX);
+        EXPECT(f.w.is_closed && !f.w.is_reset);
+        expect_status(rows[i].status);
+        end();
+    }
 }
 
 static void tells_when_the_server_answers_itself(void)
