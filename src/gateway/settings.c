@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The table of settings, and how a value finds its way from a source into the
- * struct. To add a setting: a field in settings.h, a row here, a section in
- * docs/configuration.md (a test compares the two).
- */
-#include "gateway/settings.h"
-
+/* How a value finds its way from a source into the struct, and what must hold of several. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,80 +7,8 @@
 
 #include "base/mem.h"
 #include "gateway/dotenv.h"
-#include "gateway/setting_value.h"
+#include "gateway/settings_internal.h"
 #include "net/worker.h"
-
-enum setting_type {
-    SETTING_TEXT,
-    SETTING_SECRET,
-    SETTING_SECONDS,
-    SETTING_SIZE,
-    SETTING_COUNT,
-    SETTING_BOOL,
-    SETTING_LIST,
-    SETTING_CHOICE,
-    SETTING_URL,
-    SETTING_LISTEN,
-    SETTING_PROXY,
-};
-
-struct setting {
-    const char *name;
-    enum setting_type type;
-    size_t offset;
-    const char *fallback; /* NULL: unset */
-    const char *choices;  /* of SETTING_CHOICE */
-};
-
-#define FIELD(member) offsetof(struct settings, member)
-
-static const struct setting table[] = {
-    { "API_MASTER_KEY", SETTING_SECRET, FIELD(api_master_key), NULL, NULL },
-    { "ALLOW_NO_AUTH", SETTING_BOOL, FIELD(allow_no_auth), "false", NULL },
-    { "LISTEN", SETTING_LISTEN, FIELD(listen), "127.0.0.1:8089", NULL },
-    { "WORKERS", SETTING_COUNT, FIELD(workers), "0", NULL },
-    { "STORE_URL", SETTING_CHOICE, FIELD(store_url), "memory:", "memory:" },
-    { "CORS_ORIGINS", SETTING_LIST, FIELD(cors_origins), "", NULL },
-    { "DEFAULT_MODEL", SETTING_TEXT, FIELD(default_model), "ClaudeSonnet4_5", NULL },
-    { "KNOWN_MODELS", SETTING_LIST, FIELD(known_models), "ClaudeSonnet4_5,GPT5", NULL },
-    { "CLERK_COOKIE", SETTING_SECRET, FIELD(clerk_cookie), NULL, NULL },
-    { "CLERK_SESSION_ID", SETTING_TEXT, FIELD(clerk_session_id), NULL, NULL },
-    { "CLERK_ORGANIZATION_ID", SETTING_TEXT, FIELD(clerk_organization_id), NULL, NULL },
-    { "ENGINELABS_API_URL", SETTING_URL, FIELD(enginelabs_api_url), "https://api.enginelabs.ai",
-      NULL },
-    { "CLERK_URL", SETTING_URL, FIELD(clerk_url), "https://clerk.cto.new", NULL },
-    { "ENGINELABS_ORIGIN", SETTING_TEXT, FIELD(enginelabs_origin), "https://cto.new", NULL },
-    { "ENGINELABS_PROTOCOL", SETTING_CHOICE, FIELD(enginelabs_protocol), "classic", "classic" },
-    { "ENGINELABS_CONTENT", SETTING_CHOICE, FIELD(enginelabs_content), "auto",
-      "auto|delta|snapshot" },
-    { "ENGINELABS_MAX_PROMPT_CHARS", SETTING_COUNT, FIELD(enginelabs_max_prompt_chars), "20000",
-      NULL },
-    { "ENGINELABS_MAX_PROMPT_BYTES", SETTING_SIZE, FIELD(enginelabs_max_prompt_bytes), "32000",
-      NULL },
-    { "ENGINELABS_OVERFLOW", SETTING_CHOICE, FIELD(enginelabs_overflow), "error", "error|trim" },
-    { "ENGINELABS_MAX_PARALLEL", SETTING_COUNT, FIELD(enginelabs_max_parallel), "2", NULL },
-    { "API_REQUEST_TIMEOUT", SETTING_SECONDS, FIELD(request_timeout_ms), "300", NULL },
-    { "UPSTREAM_CONNECT_TIMEOUT", SETTING_SECONDS, FIELD(connect_timeout_ms), "10", NULL },
-    { "UPSTREAM_ACCEPT_TIMEOUT", SETTING_SECONDS, FIELD(accept_timeout_ms), "30", NULL },
-    { "UPSTREAM_FIRST_TOKEN_TIMEOUT", SETTING_SECONDS, FIELD(first_token_timeout_ms), "120", NULL },
-    { "UPSTREAM_IDLE_TIMEOUT", SETTING_SECONDS, FIELD(idle_timeout_ms), "120", NULL },
-    { "STREAM_COMMIT_AFTER", SETTING_SECONDS, FIELD(commit_after_ms), "5", NULL },
-    { "STREAM_KEEPALIVE", SETTING_SECONDS, FIELD(keepalive_ms), "15", NULL },
-    { "QUEUE_TIMEOUT", SETTING_SECONDS, FIELD(queue_timeout_ms), "30", NULL },
-    { "CONVERSATION_TTL", SETTING_SECONDS, FIELD(conversation_ttl_ms), "2592000", NULL },
-    { "SHUTDOWN_TIMEOUT", SETTING_SECONDS, FIELD(shutdown_timeout_ms), "30", NULL },
-    { "UPSTREAM_CA_FILE", SETTING_TEXT, FIELD(ca_file), NULL, NULL },
-    { "HTTPS_PROXY", SETTING_PROXY, FIELD(proxies.https), NULL, NULL },
-    { "HTTP_PROXY", SETTING_PROXY, FIELD(proxies.http), NULL, NULL },
-    { "ALL_PROXY", SETTING_PROXY, FIELD(all_proxy), NULL, NULL },
-    { "NO_PROXY", SETTING_TEXT, FIELD(proxies.no_proxy), NULL, NULL },
-    { "MAX_BODY_BYTES", SETTING_SIZE, FIELD(max_body_bytes), "32MiB", NULL },
-    { "MAX_CONNECTIONS", SETTING_COUNT, FIELD(max_connections), "10000", NULL },
-    { "MEMORY_LIMIT", SETTING_SIZE, FIELD(memory_limit), "1GiB", NULL },
-    { "NGINX_PORT", SETTING_COUNT, FIELD(nginx_port), "8089", NULL },
-    { "LOG_LEVEL", SETTING_CHOICE, FIELD(log_level), "info", "debug|info|warn|error|off" },
-    { "LOG_FORMAT", SETTING_CHOICE, FIELD(log_format), "auto", "auto|text|json" },
-};
 
 /* ---- where a value comes from ---- */
 
@@ -246,107 +168,9 @@ static bool find_secret_file(struct loader *l, const char *name, bool has_value,
     return ret->value.n > 0;
 }
 
-/* ---- typed values ---- */
-
-static const char *expected(enum setting_type type)
-{
-    switch (type) {
-    case SETTING_SECONDS:
-        return "expected seconds, such as 5 or 0.5";
-    case SETTING_SIZE:
-        return "expected a size in bytes, or with KiB, MiB or GiB, such as 32MiB";
-    case SETTING_COUNT:
-        return "expected a whole number";
-    case SETTING_BOOL:
-        return "expected true or false";
-    case SETTING_LIST:
-        return "expected a list: at most 1000 items between commas, or in a JSON array of strings, "
-               "without control characters";
-    case SETTING_LISTEN:
-        return "expected HOST:PORT, [IPV6]:PORT or unix:PATH";
-    case SETTING_PROXY:
-        return "expected http://HOST:PORT or socks5h://HOST:PORT, with USER:PASSWORD@ if needed";
-    case SETTING_TEXT:
-    case SETTING_SECRET:
-        return "control characters are not allowed";
-    case SETTING_CHOICE:
-    case SETTING_URL:
-        break;
-    }
-    return "malformed";
-}
-
-static enum err set_text(struct str value, struct arena *a, const char **field)
-{
-    for (size_t i = 0; i < value.n; i++)
-        if ((unsigned char)value.p[i] < 0x20 || value.p[i] == 0x7f)
-            return ERR_BAD_INPUT;
-    *field = arena_dup(a, value).p;
-    return ERR_NONE;
-}
-
-static enum err set_secret(struct str value, struct secret *field)
-{
-    for (size_t i = 0; i < value.n; i++)
-        if ((unsigned char)value.p[i] < 0x20 || value.p[i] == 0x7f)
-            return ERR_BAD_INPUT;
-    secret_set(field, value);
-    return ERR_NONE;
-}
-
-static enum err set_count(struct str value, size_t *field)
-{
-    uint64_t n;
-    enum err err = str_to_u64(value, 1000000000, &n);
-
-    if (!err)
-        *field = (size_t)n;
-    return err;
-}
-
-/* `what` gets the reason where a type knows one of its own. */
-static enum err set_value(const struct setting *row, struct settings *s, struct str value,
-                          char what[256])
-{
-    void *field = (char *)s + row->offset;
-
-    switch (row->type) {
-    case SETTING_TEXT:
-        return set_text(value, &s->arena, field);
-    case SETTING_SECRET:
-        return set_secret(value, field);
-    case SETTING_SECONDS:
-        return setting_seconds(value, field);
-    case SETTING_SIZE:
-        return setting_size(value, field);
-    case SETTING_COUNT:
-        return set_count(value, field);
-    case SETTING_BOOL:
-        return setting_bool(value, field);
-    case SETTING_LIST:
-        return setting_list(value, &s->arena, field);
-    case SETTING_CHOICE:
-        snprintf(what, 256, "expected one of %s", row->choices);
-        return setting_choice(value, row->choices, &s->arena, field);
-    case SETTING_URL:
-        return url_parse(value, field, what);
-    case SETTING_LISTEN:
-        return endpoint_parse(value, field);
-    case SETTING_PROXY:
-        return proxy_parse(value, field);
-    }
-    return ERR_BAD_INPUT;
-}
-
-/* Proxies may hold a password, so their value is not shown either. */
-static bool may_show(enum setting_type type)
-{
-    return type != SETTING_SECRET && type != SETTING_PROXY;
-}
-
 static void load_row(struct loader *l, const struct setting *row)
 {
-    char what[256] = "";
+    char what[256];
     struct found found = { .where = "default" };
     bool has = find_value(l, row->name, &found);
     enum err err;
@@ -360,15 +184,15 @@ static void load_row(struct loader *l, const struct setting *row)
         found.value = str_of(row->fallback);
     if (!found.value.n && row->type != SETTING_LIST)
         return; /* blank counts as unset */
-    err = set_value(row, l->out, found.value, what);
+    err = setting_set(row, l->out, found.value, what);
     if (!err)
         return;
-    if (may_show(row->type))
+    if (setting_may_show(row->type))
         problem(l, "%s: %s is \"%.*s%s\": %s", found.where, row->name,
                 STR_ARGS(str_sub(found.value, 0, SHOWN_MAX)),
-                found.value.n > SHOWN_MAX ? "..." : "", what[0] ? what : expected(row->type));
+                found.value.n > SHOWN_MAX ? "..." : "", what);
     else
-        problem(l, "%s: %s: %s", found.where, row->name, expected(row->type));
+        problem(l, "%s: %s: %s", found.where, row->name, what);
 }
 
 /* ---- what concerns several settings, or the range of one ---- */
@@ -444,8 +268,8 @@ enum err settings_load(const struct settings_source *source, struct settings *re
     memset(ret, 0, sizeof(*ret));
     arena_init(&ret->arena);
     load_env_file(&l);
-    for (size_t i = 0; i < COUNT_OF(table); i++)
-        load_row(&l, &table[i]);
+    for (const struct setting *row = settings_table; row->name; row++)
+        load_row(&l, row);
     if (!l.failed)
         check_all(&l);
     if (!l.failed)
@@ -502,13 +326,4 @@ enum log_format settings_log_format(const struct settings *s, int fd)
     if (strcmp(s->log_format, "auto") == 0)
         return isatty(fd) ? LOG_TEXT : LOG_JSON;
     return strcmp(s->log_format, "text") == 0 ? LOG_TEXT : LOG_JSON;
-}
-
-bool settings_row_at(size_t i, struct settings_row *ret)
-{
-    if (i >= COUNT_OF(table))
-        return false;
-    *ret = (struct settings_row){ table[i].name, table[i].fallback ? table[i].fallback : "",
-                                  table[i].type == SETTING_SECRET };
-    return true;
 }

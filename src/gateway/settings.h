@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The settings of the process: one table (settings.c) of names, types and defaults; values from the
- * command line, the environment, .env and the defaults, in this order. All problems are found in
- * one go. docs/configuration.md is the reference.
+ * The settings of the process: one table (settings_table.c) of names, types and defaults; values
+ * from the command line, the environment, .env and the defaults, in this order. All problems are
+ * found in one go. docs/configuration.md is the reference.
  */
 #pragma once
 

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of settings, and values of each type from text. To add a setting: a
+ * field in settings.h, a row here, a section in docs/configuration.md (a test
+ * compares the two).
+ */
+#include <stdio.h>
+
+#include "gateway/setting_value.h"
+#include "gateway/settings_internal.h"
+
+#define FIELD(member) offsetof(struct settings, member)
+
+const struct setting settings_table[] = {
+    { "API_MASTER_KEY", SETTING_SECRET, FIELD(api_master_key), NULL, NULL },
+    { "ALLOW_NO_AUTH", SETTING_BOOL, FIELD(allow_no_auth), "false", NULL },
+    { "LISTEN", SETTING_LISTEN, FIELD(listen), "127.0.0.1:8089", NULL },
+    { "WORKERS", SETTING_COUNT, FIELD(workers), "0", NULL },
+    { "STORE_URL", SETTING_CHOICE, FIELD(store_url), "memory:", "memory:" },
+    { "CORS_ORIGINS", SETTING_LIST, FIELD(cors_origins), "", NULL },
+    { "DEFAULT_MODEL", SETTING_TEXT, FIELD(default_model), "ClaudeSonnet4_5", NULL },
+    { "KNOWN_MODELS", SETTING_LIST, FIELD(known_models), "ClaudeSonnet4_5,GPT5", NULL },
+    { "CLERK_COOKIE", SETTING_SECRET, FIELD(clerk_cookie), NULL, NULL },
+    { "CLERK_SESSION_ID", SETTING_TEXT, FIELD(clerk_session_id), NULL, NULL },
+    { "CLERK_ORGANIZATION_ID", SETTING_TEXT, FIELD(clerk_organization_id), NULL, NULL },
+    { "ENGINELABS_API_URL", SETTING_URL, FIELD(enginelabs_api_url), "https://api.enginelabs.ai",
+      NULL },
+    { "CLERK_URL", SETTING_URL, FIELD(clerk_url), "https://clerk.cto.new", NULL },
+    { "ENGINELABS_ORIGIN", SETTING_TEXT, FIELD(enginelabs_origin), "https://cto.new", NULL },
+    { "ENGINELABS_PROTOCOL", SETTING_CHOICE, FIELD(enginelabs_protocol), "classic", "classic" },
+    { "ENGINELABS_CONTENT", SETTING_CHOICE, FIELD(enginelabs_content), "auto",
+      "auto|delta|snapshot" },
+    { "ENGINELABS_MAX_PROMPT_CHARS", SETTING_COUNT, FIELD(enginelabs_max_prompt_chars), "20000",
+      NULL },
+    { "ENGINELABS_MAX_PROMPT_BYTES", SETTING_SIZE, FIELD(enginelabs_max_prompt_bytes), "32000",
+      NULL },
+    { "ENGINELABS_OVERFLOW", SETTING_CHOICE, FIELD(enginelabs_overflow), "error", "error|trim" },
+    { "ENGINELABS_MAX_PARALLEL", SETTING_COUNT, FIELD(enginelabs_max_parallel), "2", NULL },
+    { "API_REQUEST_TIMEOUT", SETTING_SECONDS, FIELD(request_timeout_ms), "300", NULL },
+    { "UPSTREAM_CONNECT_TIMEOUT", SETTING_SECONDS, FIELD(connect_timeout_ms), "10", NULL },
+    { "UPSTREAM_ACCEPT_TIMEOUT", SETTING_SECONDS, FIELD(accept_timeout_ms), "30", NULL },
+    { "UPSTREAM_FIRST_TOKEN_TIMEOUT", SETTING_SECONDS, FIELD(first_token_timeout_ms), "120", NULL },
+    { "UPSTREAM_IDLE_TIMEOUT", SETTING_SECONDS, FIELD(idle_timeout_ms), "120", NULL },
+    { "STREAM_COMMIT_AFTER", SETTING_SECONDS, FIELD(commit_after_ms), "5", NULL },
+    { "STREAM_KEEPALIVE", SETTING_SECONDS, FIELD(keepalive_ms), "15", NULL },
+    { "QUEUE_TIMEOUT", SETTING_SECONDS, FIELD(queue_timeout_ms), "30", NULL },
+    { "CONVERSATION_TTL", SETTING_SECONDS, FIELD(conversation_ttl_ms), "2592000", NULL },
+    { "SHUTDOWN_TIMEOUT", SETTING_SECONDS, FIELD(shutdown_timeout_ms), "30", NULL },
+    { "UPSTREAM_CA_FILE", SETTING_TEXT, FIELD(ca_file), NULL, NULL },
+    { "HTTPS_PROXY", SETTING_PROXY, FIELD(proxies.https), NULL, NULL },
+    { "HTTP_PROXY", SETTING_PROXY, FIELD(proxies.http), NULL, NULL },
+    { "ALL_PROXY", SETTING_PROXY, FIELD(all_proxy), NULL, NULL },
+    { "NO_PROXY", SETTING_TEXT, FIELD(proxies.no_proxy), NULL, NULL },
+    { "MAX_BODY_BYTES", SETTING_SIZE, FIELD(max_body_bytes), "32MiB", NULL },
+    { "MAX_CONNECTIONS", SETTING_COUNT, FIELD(max_connections), "10000", NULL },
+    { "MEMORY_LIMIT", SETTING_SIZE, FIELD(memory_limit), "1GiB", NULL },
+    { "NGINX_PORT", SETTING_COUNT, FIELD(nginx_port), "8089", NULL },
+    { "LOG_LEVEL", SETTING_CHOICE, FIELD(log_level), "info", "debug|info|warn|error|off" },
+    { "LOG_FORMAT", SETTING_CHOICE, FIELD(log_format), "auto", "auto|text|json" },
+    { NULL, SETTING_TEXT, 0, NULL, NULL },
+};
+
+static const char *expected(enum setting_type type)
+{
+    switch (type) {
+    case SETTING_SECONDS:
+        return "expected seconds, such as 5 or 0.5";
+    case SETTING_SIZE:
+        return "expected a size in bytes, or with KiB, MiB or GiB, such as 32MiB";
+    case SETTING_COUNT:
+        return "expected a whole number";
+    case SETTING_BOOL:
+        return "expected true or false";
+    case SETTING_LIST:
+        return "expected a list: at most 1000 items between commas, or in a JSON array of strings, "
+               "without control characters";
+    case SETTING_LISTEN:
+        return "expected HOST:PORT, [IPV6]:PORT or unix:PATH";
+    case SETTING_PROXY:
+        return "expected http://HOST:PORT or socks5h://HOST:PORT, with USER:PASSWORD@ if needed";
+    case SETTING_TEXT:
+    case SETTING_SECRET:
+        return "control characters are not allowed";
+    case SETTING_CHOICE:
+    case SETTING_URL:
+        break;
+    }
+    return "malformed";
+}
+
+static enum err set_text(struct str value, struct arena *a, const char **field)
+{
+    for (size_t i = 0; i < value.n; i++)
+        if ((unsigned char)value.p[i] < 0x20 || value.p[i] == 0x7f)
+            return ERR_BAD_INPUT;
+    *field = arena_dup(a, value).p;
+    return ERR_NONE;
+}
+
+static enum err set_secret(struct str value, struct secret *field)
+{
+    for (size_t i = 0; i < value.n; i++)
+        if ((unsigned char)value.p[i] < 0x20 || value.p[i] == 0x7f)
+            return ERR_BAD_INPUT;
+    secret_set(field, value);
+    return ERR_NONE;
+}
+
+static enum err set_count(struct str value, size_t *field)
+{
+    uint64_t n;
+    enum err err = str_to_u64(value, 1000000000, &n);
+
+    if (!err)
+        *field = (size_t)n;
+    return err;
+}
+
+static enum err set_value(const struct setting *row, struct settings *s, struct str value,
+                          char what[256])
+{
+    void *field = (char *)s + row->offset;
+
+    switch (row->type) {
+    case SETTING_TEXT:
+        return set_text(value, &s->arena, field);
+    case SETTING_SECRET:
+        return set_secret(value, field);
+    case SETTING_SECONDS:
+        return setting_seconds(value, field);
+    case SETTING_SIZE:
+        return setting_size(value, field);
+    case SETTING_COUNT:
+        return set_count(value, field);
+    case SETTING_BOOL:
+        return setting_bool(value, field);
+    case SETTING_LIST:
+        return setting_list(value, &s->arena, field);
+    case SETTING_CHOICE:
+        snprintf(what, 256, "expected one of %s", row->choices);
+        return setting_choice(value, row->choices, &s->arena, field);
+    case SETTING_URL:
+        return url_parse(value, field, what);
+    case SETTING_LISTEN:
+        return endpoint_parse(value, field);
+    case SETTING_PROXY:
+        return proxy_parse(value, field);
+    }
+    return ERR_BAD_INPUT;
+}
+
+enum err setting_set(const struct setting *row, struct settings *s, struct str value,
+                     char what[256])
+{
+    what[0] = '\0';
+    enum err err = set_value(row, s, value, what);
+    if (err && !what[0])
+        snprintf(what, 256, "%s", expected(row->type));
+    return err;
+}
+
+/* Proxies may hold a password, so their value is not shown either. */
+bool setting_may_show(enum setting_type type)
+{
+    return type != SETTING_SECRET && type != SETTING_PROXY;
+}
+
+bool settings_row_at(size_t i, struct settings_row *ret)
+{
+    if (i >= COUNT_OF(settings_table) - 1)
+        return false;
+    *ret = (struct settings_row){ settings_table[i].name,
+                                  settings_table[i].fallback ? settings_table[i].fallback : "",
+                                  settings_table[i].type == SETTING_SECRET };
+    return true;
+}
