@@ -165,6 +165,9 @@ static bool find_secret_file(struct loader *l, const char *name, bool has_value,
     }
     ret->value = str_trim(ret->value);
     snprintf(ret->where, sizeof(ret->where), "%.250s", z);
+    if (!ret->value.n)
+        problem(l, "%s: %s: %s is empty; write the secret into it, or do not name it", path.where,
+                file_name, z);
     return ret->value.n > 0;
 }
 
@@ -180,6 +183,8 @@ static void load_row(struct loader *l, const struct setting *row)
     if (!has && !row->fallback)
         return;
     found.value = str_trim(found.value);
+    if (has && !found.value.n && row->type == SETTING_SECRET)
+        problem(l, "%s: %s is blank; give it a value, or remove it", found.where, row->name);
     if (!found.value.n && row->fallback)
         found.value = str_of(row->fallback);
     if (!found.value.n && row->type != SETTING_LIST)

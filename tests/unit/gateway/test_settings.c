@@ -128,7 +128,7 @@ static void cuts_a_long_value_not_what_is_expected(void)
 
 static void a_blank_value_counts_as_unset(void)
 {
-    char a[] = "API_MASTER_KEY= ", b[] = "DEFAULT_MODEL= \t",
+    char a[] = "API_MASTER_KEY=", b[] = "DEFAULT_MODEL= \t",
          c[] = "KNOWN_MODELS= ", d[] = "WORKERS= 2 ";
     char *environment[] = { a, b, c, d, NULL };
     struct settings s;
@@ -161,6 +161,31 @@ static void reads_secrets_from_files_and_never_shows_them(void)
     EXPECT(strstr(problems_text, "API_MASTER_KEY"));
     EXPECT(strstr(problems_text, "HTTPS_PROXY"));
     EXPECT(!strstr(problems_text, "hush"));
+}
+
+/* Whoever names one wants it: the gateway must not start open to everybody instead. */
+static void refuses_a_named_secret_that_is_empty(void)
+{
+    static const char *const texts[] = { "", " \r\n" };
+    char file[64], blank[] = "API_MASTER_KEY=  \t";
+    char *file_environment[] = { file, NULL }, *blank_environment[] = { blank, NULL };
+    char path[32], want[128];
+    struct settings s;
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        write_file(path, texts[i]);
+        snprintf(file, sizeof(file), "API_MASTER_KEY_FILE=%s", path);
+        snprintf(want, sizeof(want), "environment: API_MASTER_KEY_FILE: %s is empty", path);
+        EXPECT_INT(load(NULL, file_environment, NULL, &s), ERR_BAD_INPUT);
+        EXPECT(strstr(problems_text, want));
+        unlink(path);
+    }
+    EXPECT_INT(load(NULL, blank_environment, NULL, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems_text, "environment: API_MASTER_KEY is blank"));
+    write_file(path, "CLERK_COOKIE=' '\n");
+    EXPECT_INT(load(NULL, NULL, path, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems_text, "line 1: CLERK_COOKIE is blank"));
+    unlink(path);
 }
 
 static void refuses_a_secret_given_twice(void)
@@ -260,6 +285,7 @@ static const struct test suite[] = {
     { "a blank value counts as unset", a_blank_value_counts_as_unset },
     { "reads secrets from files and never shows them",
       reads_secrets_from_files_and_never_shows_them },
+    { "refuses a named secret that is empty", refuses_a_named_secret_that_is_empty },
     { "refuses a secret given twice", refuses_a_secret_given_twice },
     { "takes proxies in either case, and ALL_PROXY for the rest",
       takes_proxies_in_either_case_and_all_proxy_for_the_rest },
