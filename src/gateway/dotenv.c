@@ -8,7 +8,7 @@ struct reader {
     struct str left; /* text not yet read */
     unsigned line;   /* of its first byte */
     struct arena *arena;
-    const char *what; /* first complaint */
+    const char *what; /* the last complaint */
 };
 
 static bool is_name_char(char c, bool first)
@@ -49,32 +49,43 @@ static char unescape(char c)
     }
 }
 
+/* Offset of the closing quote, or SIZE_MAX. */
+static size_t find_close(struct str s, char quote)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == quote)
+            return i;
+        if (s.p[i] == '\\' && quote == '"')
+            i++;
+    }
+    return SIZE_MAX;
+}
+
 /* After the opening quote; consumes the closing one. */
 static bool take_quoted(struct reader *r, char quote, struct str *ret)
 {
-    char *out = arena_try(r->arena, r->left.n + 1);
+    size_t close = find_close(r->left, quote);
+    char *out;
     size_t n = 0;
 
-    if (!out)
+    if (close == SIZE_MAX) {
+        r->what = "a quoted value is not closed";
         return false;
-    for (size_t i = 0; i < r->left.n; i++) {
+    }
+    out = arena_alloc(r->arena, close + 1);
+    for (size_t i = 0; i < close; i++) {
         char c = r->left.p[i];
 
-        if (c == quote) {
-            r->left = str_from(r->left, i + 1);
-            *ret = (struct str){ out, n };
-            return true;
-        }
-        if (c == '\n')
-            r->line++;
-        if (c == '\\' && quote == '"' && i + 1 < r->left.n) {
+        r->line += c == '\n';
+        if (c == '\\' && quote == '"') {
             c = unescape(r->left.p[++i]);
             r->line += c == '\n' && r->left.p[i] == '\n';
         }
         out[n++] = c;
     }
-    r->what = "a quoted value is not closed";
-    return false;
+    *ret = (struct str){ out, n };
+    r->left = str_from(r->left, close + 1);
+    return true;
 }
 
 /* Up to the end of the line or a comment behind white space. */
@@ -91,13 +102,15 @@ static struct str take_plain(struct reader *r)
 }
 
 /* What follows a value: nothing but blanks and a comment. */
-static bool end_line(struct reader *r)
+static bool end_line(struct reader *r, unsigned first_line)
 {
     struct str rest;
     struct str line = str_trim(str_cut(r->left, '\n', &rest));
 
     if (line.n && line.p[0] != '#') {
-        r->what = "there is more behind the closing quote";
+        r->what = r->line == first_line ? "there is more behind the closing quote"
+                                        : "a quoted value ends on a later line with more behind "
+                                          "it; is a quote missing?";
         return false;
     }
     r->left = rest;
@@ -128,7 +141,7 @@ static bool take_entry(struct reader *r, struct dotenv_entry *ret)
     } else {
         ret->value = take_plain(r);
     }
-    return end_line(r);
+    return end_line(r, ret->line);
 }
 
 /* An empty line or a comment. */
@@ -144,6 +157,16 @@ static bool skip_line(struct reader *r)
     return true;
 }
 
+/* What an open quote swallowed may hold settings of its own, so the next line is the next. */
+static void take_problem(struct reader *r, struct str at, const struct dotenv_entry *entry,
+                         struct dotenv *env)
+{
+    env->problems[env->n_problems++] = (struct dotenv_problem){ entry->line, entry->name, r->what };
+    r->left = at;
+    r->line = entry->line + 1;
+    str_cut(at, '\n', &r->left);
+}
+
 enum err dotenv_parse(struct str text, struct arena *a, struct dotenv *ret)
 {
     struct reader r = { .left = text, .line = 1, .arena = a };
@@ -151,24 +174,28 @@ enum err dotenv_parse(struct str text, struct arena *a, struct dotenv *ret)
 
     if (str_starts(text, STR("\xef\xbb\xbf")))
         r.left = str_from(text, 3);
-    while (r.left.n) {
+    while (r.left.n && env.n_problems < DOTENV_PROBLEMS_MAX) {
+        struct dotenv_entry entry = { .line = r.line };
+        struct str at = r.left;
+
         if (skip_line(&r))
             continue;
         skip_blanks(&r.left);
-        if (env.n == ENTRIES_MAX) {
-            ret->bad_line = r.line;
-            ret->bad_what = "more than 1000 settings";
-            return ERR_TOO_BIG;
-        }
-        if (!take_entry(&r, &env.entries[env.n])) {
-            ret->bad_line = r.line;
-            ret->bad_what = r.what ? r.what : "out of memory";
-            return ERR_BAD_INPUT;
-        }
-        env.n++;
+        if (env.n == ENTRIES_MAX)
+            break;
+        if (take_entry(&r, &entry))
+            env.entries[env.n++] = entry;
+        else
+            take_problem(&r, at, &entry, &env);
     }
+    if (env.n_problems == DOTENV_PROBLEMS_MAX)
+        env.problems[DOTENV_PROBLEMS_MAX - 1].what = "malformed, as 19 lines before; the rest is "
+                                                     "not looked at";
+    else if (r.left.n)
+        env.problems[env.n_problems++] =
+            (struct dotenv_problem){ r.line, { NULL, 0 }, "more than 1000 settings" };
     *ret = env;
-    return ERR_NONE;
+    return env.n_problems ? ERR_BAD_INPUT : ERR_NONE;
 }
 
 const struct dotenv_entry *dotenv_find(const struct dotenv *env, struct str name)

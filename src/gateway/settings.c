@@ -140,7 +140,9 @@ static void load_env_file(struct loader *l)
         return;
     }
     if (dotenv_parse(text, &l->out->arena, &l->env_file))
-        problem(l, "%s line %u: %s", path, l->env_file.bad_line, l->env_file.bad_what);
+        for (size_t i = 0; i < l->env_file.n_problems; i++)
+            problem(l, "%s line %u: %s", path, l->env_file.problems[i].line,
+                    l->env_file.problems[i].what);
 }
 
 /* NAME_FILE=path for secrets; both at once is a mistake. */
