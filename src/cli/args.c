@@ -136,25 +136,19 @@ int args_parse(int argc, char **argv, struct cli_args *ret)
     return EXIT_DONE;
 }
 
-enum err cli_load_settings(const struct cli_args *args, const char *const *more,
-                           struct settings *ret)
+enum err cli_load_settings(const struct cli_args *args, enum settings_use use, struct settings *ret)
 {
-    const char *overrides[OVERRIDES_MAX + 2] = { NULL };
     char listen[HOST_MAX + 32];
+    const char *overrides[] = { args->listen ? listen : NULL, NULL };
+    const struct settings_source source = { use, overrides, environ, args->env_file,
+                                            args->env_file_given };
     struct buf problems;
-    size_t n = 0;
     enum err err;
 
-    for (; more && more[n] && n < OVERRIDES_MAX; n++)
-        overrides[n] = more[n];
-    if (args->listen) {
+    if (args->listen)
         snprintf(listen, sizeof(listen), "LISTEN=%s", args->listen);
-        overrides[n] = listen;
-    }
     buf_init(&problems, 1 << 20);
-    err = settings_load(
-        &(struct settings_source){ overrides, environ, args->env_file, args->env_file_given }, ret,
-        &problems);
+    err = settings_load(&source, ret, &problems);
     if (err)
         fprintf(stderr, "enginelabs-2api: the settings have problems:\n%.*s",
                 STR_ARGS(buf_str(&problems)));

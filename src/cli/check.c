@@ -33,34 +33,10 @@ static void on_report_done(void *arg, const struct provider_report *report)
     provider_enginelabs.detach(c->provider, on_detached, c);
 }
 
-static struct tls_trust *open_trust(const struct settings *s, bool *ret_failed)
-{
-    struct tls_trust *trust = NULL;
-    char what[256];
-
-    *ret_failed = false;
-    if (!s->enginelabs_api_url.endpoint.tls && !s->clerk_url.endpoint.tls)
-        return NULL;
-    if (tls_trust_new(s->ca_file, &trust, what)) {
-        fprintf(stderr, "enginelabs-2api: %s\n", what);
-        *ret_failed = true;
-    }
-    return trust;
-}
-
-/* The certificates are a setting too. */
-static int check_trust(const struct settings *s)
-{
-    bool failed;
-
-    tls_trust_free(open_trust(s, &failed));
-    return failed ? EXIT_USAGE : EXIT_DONE;
-}
-
-static bool check_upstream(const struct settings *s, struct tls_trust *trust)
+static bool check_upstream(const struct settings *s)
 {
     struct check c = { .loop = loop_new() };
-    struct connector *connector = connector_new(c.loop, trust, &s->proxies);
+    struct connector *connector = connector_new(c.loop, s->trust, &s->proxies);
     struct http_client_limits limits;
     struct enginelabs_config config;
     struct store *store = store_memory_new(16);
@@ -90,11 +66,8 @@ static bool check_upstream(const struct settings *s, struct tls_trust *trust)
 
 static int check_online(const struct settings *s)
 {
-    bool failed;
-    struct tls_trust *trust = open_trust(s, &failed);
-    bool usable = !failed && check_upstream(s, trust);
+    bool usable = check_upstream(s);
 
-    tls_trust_free(trust);
     printf("%s\n", usable ? "The account can be used." : "The account cannot be used.");
     return usable ? EXIT_DONE : EXIT_FAILED;
 }
@@ -102,23 +75,15 @@ static int check_online(const struct settings *s)
 static int run(const struct cli_args *args)
 {
     struct settings s;
-    struct buf problems;
     char at[HOST_MAX + 9];
-    int code = EXIT_USAGE;
+    int code;
 
-    if (cli_load_settings(args, NULL, &s))
+    if (cli_load_settings(args, SETTINGS_SERVE, &s))
         return EXIT_USAGE;
-    buf_init(&problems, 1 << 16);
-    if (settings_check_serve(&s, false, &problems)) {
-        fprintf(stderr, "enginelabs-2api: the settings have problems:\n%.*s",
-                STR_ARGS(buf_str(&problems)));
-    } else {
-        printf("settings are valid: listening on %s, default model %s\n",
-               endpoint_text(&s.listen, at), s.default_model);
-        fflush(stdout);
-        code = args->offline ? check_trust(&s) : check_online(&s);
-    }
-    buf_deinit(&problems);
+    printf("settings are valid: listening on %s, default model %s\n", endpoint_text(&s.listen, at),
+           s.default_model);
+    fflush(stdout);
+    code = args->offline ? EXIT_DONE : check_online(&s);
     settings_deinit(&s);
     return code;
 }

@@ -10,8 +10,6 @@
 /* Exit codes of every command. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-enum { OVERRIDES_MAX = 16 };
-
 /* What stood on the command line. */
 struct cli_args {
     const char *command;  /* "serve" when none was named */
@@ -40,9 +38,8 @@ const struct command *command_find(const char *name);
  */
 int args_parse(int argc, char **argv, struct cli_args *ret);
 
-/* Loads the settings as the command line says, with `more` ("NAME=VALUE", NULL-ended, or NULL) on
- * top; on failure the problems are on standard error. */
-MUST_USE enum err cli_load_settings(const struct cli_args *args, const char *const *more,
+/* Loads the settings as the command line says; on failure the problems are on standard error. */
+MUST_USE enum err cli_load_settings(const struct cli_args *args, enum settings_use use,
                                     struct settings *ret);
 
 /* The upstream's configuration as the settings have it; borrows from `s`, which outlives it. */

@@ -43,27 +43,31 @@ struct server {
 };
 
 /* The simulator's address and cookie stand in for what an account would need. */
-static enum err load_demo(struct server *s, const struct cli_args *args)
+static enum err start_demo(struct server *s)
 {
-    char url[64], api[96], clerk[96], cookie[SIMULATOR_COOKIE_MAX + 32];
-    const char *more[] = { api, clerk, cookie, "ENGINELABS_MAX_PARALLEL=0", NULL };
+    struct settings *to = &s->settings;
+    char url[64], what[256];
     struct buf value;
     enum err err;
 
     if (endpoint_parse(STR("127.0.0.1:0"), &s->demo_at))
         return ERR_BAD_INPUT;
-    signals_block(); /* for the thread that starts here */
     s->demo = demo_start(&s->demo_at, STR(""));
     if (!s->demo)
         return ERR_IO;
-    buf_init(&value, SIMULATOR_COOKIE_MAX);
-    err = simulator_cookie(1, 0, &value);
     snprintf(url, sizeof(url), "http://127.0.0.1:%u", s->demo_at.port);
-    snprintf(api, sizeof(api), "ENGINELABS_API_URL=%s", url);
-    snprintf(clerk, sizeof(clerk), "CLERK_URL=%s", url);
-    snprintf(cookie, sizeof(cookie), "CLERK_COOKIE=%.*s", STR_ARGS(buf_str(&value)));
+    url_deinit(&to->enginelabs_api_url);
+    url_deinit(&to->clerk_url);
+    err = url_parse(str_of(url), &to->enginelabs_api_url, what);
+    if (!err)
+        err = url_parse(str_of(url), &to->clerk_url, what);
+    buf_init(&value, SIMULATOR_COOKIE_MAX);
+    if (!err)
+        err = simulator_cookie(1, 0, &value);
+    secret_set(&to->clerk_cookie, buf_str(&value));
+    to->enginelabs_max_parallel = 0;
     buf_deinit(&value);
-    return err ? err : cli_load_settings(args, more, &s->settings);
+    return err;
 }
 
 /* As many descriptors as the system allows, and as many connections as that is good for. */
@@ -97,11 +101,7 @@ static enum err open_shared(struct server *s)
         fprintf(stderr, "enginelabs-2api: cannot listen: %s\n", what);
         return ERR_IO;
     }
-    if ((s->settings.enginelabs_api_url.endpoint.tls || s->settings.clerk_url.endpoint.tls) &&
-        tls_trust_new(s->settings.ca_file, &g->trust, what)) {
-        fprintf(stderr, "enginelabs-2api: %s\n", what);
-        return ERR_IO;
-    }
+    g->trust = s->settings.trust;
     g->settings = &s->settings;
     g->version = VERSION;
     g->demo = s->demo != NULL;
@@ -157,7 +157,6 @@ static void close_all(struct server *s)
 
     enginelabs_free(g->upstream);
     store_close(g->store);
-    tls_trust_free(g->trust);
     if (g->listen_fd >= 0 && !atomic_load(&g->draining))
         stop_listening(s);
     if (g->listen_fd >= 0)
@@ -189,7 +188,7 @@ static void say_ready(const struct server *s)
             : "");
 }
 
-static int serve(struct server *s)
+static int serve(struct server *s, bool demo)
 {
     int code = EXIT_FAILED;
 
@@ -199,7 +198,7 @@ static int serve(struct server *s)
               STDERR_FILENO);
     mem_budget_set(s->settings.memory_limit);
     fit_connections(&s->settings);
-    if (open_shared(s) == ERR_NONE) {
+    if ((!demo || start_demo(s) == ERR_NONE) && open_shared(s) == ERR_NONE) {
         start_workers(s);
         say_ready(s);
         int number = signals_wait();
@@ -218,23 +217,11 @@ static int serve(struct server *s)
 static int run(const struct cli_args *args)
 {
     struct server *s = mem_new(struct server);
-    struct buf problems;
     int code = EXIT_USAGE;
 
     s->gateway.listen_fd = -1;
-    buf_init(&problems, 1 << 16);
-    if ((args->demo ? load_demo(s, args) : cli_load_settings(args, NULL, &s->settings)) ==
-        ERR_NONE) {
-        if (settings_check_serve(&s->settings, args->demo, &problems) == ERR_NONE) {
-            code = serve(s);
-        } else {
-            fprintf(stderr, "enginelabs-2api: cannot serve:\n%.*s", STR_ARGS(buf_str(&problems)));
-            close_all(s);
-        }
-    } else {
-        demo_free(s->demo);
-    }
-    buf_deinit(&problems);
+    if (!cli_load_settings(args, args->demo ? SETTINGS_DEMO : SETTINGS_SERVE, &s->settings))
+        code = serve(s, args->demo);
     mem_free(s);
     return code;
 }

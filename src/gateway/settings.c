@@ -19,7 +19,9 @@ struct loader {
     struct dotenv env_file;
     struct settings *out;
     struct buf *problems;
-    bool failed;
+    size_t n_problems;
+    bool has_no_file;       /* .env should be there and cannot be read */
+    bool bad[SETTINGS_MAX]; /* by row: it was set, but not well */
 };
 
 struct found {
@@ -33,7 +35,7 @@ static void problem(struct loader *l, const char *format, ...)
     char line[1024];
     va_list args;
 
-    l->failed = true;
+    l->n_problems++;
     va_start(args, format);
     vsnprintf(line, sizeof(line), format, args);
     va_end(args);
@@ -137,6 +139,7 @@ static void load_env_file(struct loader *l)
         return;
     if (failed) {
         problem(l, "%s: cannot be read: %s", path, strerror(failed));
+        l->has_no_file = true;
         return;
     }
     if (dotenv_parse(text, &l->out->arena, &l->env_file))
@@ -173,33 +176,51 @@ static bool find_secret_file(struct loader *l, const char *name, bool has_value,
     return ret->value.n > 0;
 }
 
-static void load_row(struct loader *l, const struct setting *row)
+/* Into its field, or a problem. */
+static void take_value(struct loader *l, const struct setting *row, const struct found *found)
 {
     char what[256];
+
+    if (!setting_set(row, l->out, found->value, what))
+        return;
+    if (setting_may_show(row->type))
+        problem(l, "%s: %s is \"%.*s%s\": %s", found->where, row->name,
+                STR_ARGS(str_sub(found->value, 0, SHOWN_MAX)),
+                found->value.n > SHOWN_MAX ? "..." : "", what);
+    else
+        problem(l, "%s: %s: %s", found->where, row->name, what);
+}
+
+static bool is_malformed_in_file(const struct loader *l, const char *name)
+{
+    for (size_t i = 0; i < l->env_file.n_problems; i++)
+        if (str_eq(l->env_file.problems[i].name, str_of(name)))
+            return true;
+    return false;
+}
+
+static void load_row(struct loader *l, const struct setting *row)
+{
+    size_t before = l->n_problems;
     struct found found = { .where = "default" };
     bool has = find_value(l, row->name, &found);
-    enum err err;
+    char what[256];
 
     if (row->type == SETTING_SECRET)
         has |= find_secret_file(l, row->name, has, &found);
-    if (!has && !row->fallback)
-        return;
     found.value = str_trim(found.value);
     if (has && !found.value.n && row->type == SETTING_SECRET)
         problem(l, "%s: %s is blank; give it a value, or remove it", found.where, row->name);
     if (!found.value.n && row->fallback)
         found.value = str_of(row->fallback);
-    if (!found.value.n && row->type != SETTING_LIST)
-        return; /* blank counts as unset */
-    err = setting_set(row, l->out, found.value, what);
-    if (!err)
+    /* Blank counts as unset. */
+    if (found.value.n || (row->fallback && row->type == SETTING_LIST))
+        take_value(l, row, &found);
+    if (l->n_problems == before && (has || !is_malformed_in_file(l, row->name)))
         return;
-    if (setting_may_show(row->type))
-        problem(l, "%s: %s is \"%.*s%s\": %s", found.where, row->name,
-                STR_ARGS(str_sub(found.value, 0, SHOWN_MAX)),
-                found.value.n > SHOWN_MAX ? "..." : "", what);
-    else
-        problem(l, "%s: %s: %s", found.where, row->name, what);
+    /* What is looked at next finds something that it can look at. */
+    l->bad[row - settings_table] = true;
+    BUG_ON(row->fallback && setting_set(row, l->out, str_of(row->fallback), what));
 }
 
 /* ---- what concerns several settings, or the range of one ---- */
@@ -228,43 +249,57 @@ static void use_all_proxy(struct proxy *p, const struct proxy *all)
     secret_set(&p->password, secret_reveal(&all->password));
 }
 
-/* 0 is no way to lift these: every request would fail. */
-static void check_above_0(struct loader *l)
+static void complete(struct settings *s)
 {
-    const struct settings *s = l->out;
-    const struct {
-        const char *name;
-        bool good;
-    } rows[] = {
-        { "MAX_CONNECTIONS", s->max_connections > 0 },
-        { "MAX_BODY_BYTES", s->max_body_bytes > 0 },
-        { "MEMORY_LIMIT", s->memory_limit > 0 },
-        { "API_REQUEST_TIMEOUT", s->request_timeout_ms > 0 },
-        { "UPSTREAM_CONNECT_TIMEOUT", s->connect_timeout_ms > 0 },
-        { "UPSTREAM_ACCEPT_TIMEOUT", s->accept_timeout_ms > 0 },
-        { "UPSTREAM_FIRST_TOKEN_TIMEOUT", s->first_token_timeout_ms > 0 },
-        { "UPSTREAM_IDLE_TIMEOUT", s->idle_timeout_ms > 0 },
-    };
-
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
-        if (!rows[i].good)
-            problem(l, "%s is 0: every request would fail; set more than 0", rows[i].name);
-}
-
-static void check_all(struct loader *l)
-{
-    struct settings *s = l->out;
-
     if (s->workers == 0)
         s->workers = worker_default_count();
-    if (s->workers > 64)
-        problem(l, "WORKERS is %zu: at most 64", s->workers);
-    if (s->nginx_port == 0 || s->nginx_port > 65535)
-        problem(l, "NGINX_PORT is %zu: expected a port, 1 to 65535", s->nginx_port);
-    check_above_0(l);
     add_default_model(s);
     use_all_proxy(&s->proxies.https, &s->all_proxy);
     use_all_proxy(&s->proxies.http, &s->all_proxy);
+}
+
+/* ---- what serving needs ---- */
+
+/* Not set, and not only set wrongly, which was said already. */
+static bool is_missing(const struct loader *l, const struct secret *secret, const char *name)
+{
+    for (const struct setting *row = settings_table; row->name; row++)
+        if (strcmp(row->name, name) == 0 && l->bad[row - settings_table])
+            return false;
+    return !secret_is_set(secret) && !l->has_no_file;
+}
+
+static void check_key(struct loader *l)
+{
+    const struct settings *s = l->out;
+    char text[HOST_MAX + 9];
+
+    if (s->allow_no_auth || endpoint_is_loopback(&s->listen) ||
+        !is_missing(l, &s->api_master_key, "API_MASTER_KEY"))
+        return;
+    problem(l,
+            "LISTEN is %s, which other machines can reach, and API_MASTER_KEY is not set: set a "
+            "key, listen on 127.0.0.1, or set ALLOW_NO_AUTH=true if everybody may use your account",
+            endpoint_text(&s->listen, text));
+}
+
+static void check_cookie(struct loader *l)
+{
+    if (is_missing(l, &l->out->clerk_cookie, "CLERK_COOKIE"))
+        problem(l,
+                "CLERK_COOKIE is not set: copy it from your browser (README, \"Getting the "
+                "cookie\"), or try the gateway without an account: enginelabs-2api serve --demo");
+}
+
+static void open_trust(struct loader *l)
+{
+    struct settings *s = l->out;
+    char what[256];
+
+    if (!s->ca_file && !s->enginelabs_api_url.endpoint.tls && !s->clerk_url.endpoint.tls)
+        return;
+    if (tls_trust_new(s->ca_file, &s->trust, what))
+        problem(l, "%s%s", s->ca_file ? "UPSTREAM_CA_FILE: " : "", what);
 }
 
 enum err settings_load(const struct settings_source *source, struct settings *ret,
@@ -277,9 +312,14 @@ enum err settings_load(const struct settings_source *source, struct settings *re
     load_env_file(&l);
     for (const struct setting *row = settings_table; row->name; row++)
         load_row(&l, row);
-    if (!l.failed)
-        check_all(&l);
-    if (!l.failed)
+    complete(ret);
+    if (source->use != SETTINGS_ALL)
+        check_key(&l);
+    if (source->use == SETTINGS_SERVE) {
+        check_cookie(&l);
+        open_trust(&l);
+    }
+    if (!l.n_problems)
         return ERR_NONE;
     settings_deinit(ret);
     return ERR_BAD_INPUT;
@@ -294,26 +334,8 @@ void settings_deinit(struct settings *s)
     proxy_deinit(&s->proxies.https);
     proxy_deinit(&s->proxies.http);
     proxy_deinit(&s->all_proxy);
+    tls_trust_free(s->trust);
     arena_deinit(&s->arena);
-}
-
-enum err settings_check_serve(const struct settings *s, bool demo, struct buf *problems)
-{
-    struct loader l = { .problems = problems };
-    char text[HOST_MAX + 9];
-
-    if (!secret_is_set(&s->api_master_key) && !s->allow_no_auth &&
-        !endpoint_is_loopback(&s->listen))
-        problem(
-            &l,
-            "LISTEN is %s, which other machines can reach, and API_MASTER_KEY is not set: set a "
-            "key, listen on 127.0.0.1, or set ALLOW_NO_AUTH=true if everybody may use your account",
-            endpoint_text(&s->listen, text));
-    if (!demo && !secret_is_set(&s->clerk_cookie))
-        problem(&l,
-                "CLERK_COOKIE is not set: copy it from your browser (README, \"Getting the "
-                "cookie\"), or try the gateway without an account: enginelabs-2api serve --demo");
-    return l.failed ? ERR_BAD_INPUT : ERR_NONE;
 }
 
 enum log_level settings_log_level(const struct settings *s)

@@ -48,7 +48,8 @@ struct settings {
     int64_t conversation_ttl_ms;
     int64_t shutdown_timeout_ms;
 
-    const char *ca_file; /* NULL: the system's */
+    const char *ca_file;     /* NULL: the system's */
+    struct tls_trust *trust; /* for SETTINGS_SERVE with an upstream that needs TLS, else NULL */
     struct proxy_rules proxies;
     struct proxy all_proxy; /* stands in for the two above where they are not set */
 
@@ -61,8 +62,16 @@ struct settings {
     const char *log_format; /* "text", "json", or "auto" */
 };
 
+/* What they are loaded for, and so what must be there. */
+enum settings_use {
+    SETTINGS_ALL,   /* every value is read, none is needed */
+    SETTINGS_SERVE, /* a key beyond loopback, a cookie, certificates for TLS */
+    SETTINGS_DEMO,  /* a key beyond loopback */
+};
+
 /* Where values come from, besides the defaults. */
 struct settings_source {
+    enum settings_use use;
     const char *const *overrides; /* "NAME=VALUE" of the command line, NULL-ended; may be NULL */
     char *const *environment;     /* environ; may be NULL */
     const char *env_file;         /* path; NULL: none. A file that is not there is no error unless
@@ -70,15 +79,12 @@ struct settings_source {
     bool env_file_required;
 };
 
-/* Fills `ret`. On ERR_BAD_INPUT `problems` has one line for each thing that is wrong: where it was
- * set, its name, what is wrong and what is allowed, never a secret's value; `ret` is released. */
+/* Fills `ret`. On ERR_BAD_INPUT `problems` has one line for each thing that is wrong, whatever kind
+ * it is of: where it was set, its name, what is wrong and what is allowed, never a secret's value;
+ * `ret` is released. */
 MUST_USE enum err settings_load(const struct settings_source *source, struct settings *ret,
                                 struct buf *problems);
 void settings_deinit(struct settings *s);
-
-/* The same checks that concern only `serve`: a key is needed beyond loopback, a cookie unless
- * `demo`. */
-MUST_USE enum err settings_check_serve(const struct settings *s, bool demo, struct buf *problems);
 
 enum log_level settings_log_level(const struct settings *s);
 enum log_format settings_log_format(const struct settings *s, int fd);

@@ -26,10 +26,13 @@ struct setting {
     const char *choices;  /* of SETTING_CHOICE */
 };
 
+enum { SETTINGS_MAX = 64 };
+
 /* The table, ended by a row without a name. */
 extern const struct setting settings_table[];
 
-/* Parses `value`, which is trimmed, into the row's field of `s`. On error `what` has the reason,
+/* Parses `value`, which is trimmed, into the row's field of `s`; what is out of range is an error
+ * although the field has it then. On error `what` has the reason,
  * for people, never with the value in it. */
 MUST_USE enum err setting_set(const struct setting *row, struct settings *s, struct str value,
                               char what[256]);

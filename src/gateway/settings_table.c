@@ -60,6 +60,8 @@ const struct setting settings_table[] = {
     { NULL, SETTING_TEXT, 0, NULL, NULL },
 };
 
+_Static_assert(COUNT_OF(settings_table) <= SETTINGS_MAX, "the loader has no room for all rows");
+
 static const char *expected(enum setting_type type)
 {
     switch (type) {
@@ -149,6 +151,46 @@ static enum err set_value(const struct setting *row, struct settings *s, struct 
     return ERR_BAD_INPUT;
 }
 
+/* What lies outside parses well, but nothing would work with it. */
+static const struct {
+    const char *name;
+    uint64_t min, max; /* seconds in ms */
+    const char *what;
+} ranges[] = {
+    { "WORKERS", 0, 64, "expected at most 64" },
+    { "NGINX_PORT", 1, 65535, "expected a port, 1 to 65535" },
+#define ABOVE_0(name)                                                    \
+    {                                                                    \
+        name, 1, UINT64_MAX, "every request would fail; set more than 0" \
+    }
+    ABOVE_0("MAX_CONNECTIONS"),
+    ABOVE_0("MAX_BODY_BYTES"),
+    ABOVE_0("MEMORY_LIMIT"),
+    ABOVE_0("API_REQUEST_TIMEOUT"),
+    ABOVE_0("UPSTREAM_CONNECT_TIMEOUT"),
+    ABOVE_0("UPSTREAM_ACCEPT_TIMEOUT"),
+    ABOVE_0("UPSTREAM_FIRST_TOKEN_TIMEOUT"),
+    ABOVE_0("UPSTREAM_IDLE_TIMEOUT"),
+#undef ABOVE_0
+};
+
+static enum err check_range(const struct setting *row, const struct settings *s, char what[256])
+{
+    const void *field = (const char *)s + row->offset;
+
+    for (size_t i = 0; i < COUNT_OF(ranges); i++) {
+        if (strcmp(ranges[i].name, row->name) != 0)
+            continue;
+        uint64_t value = row->type == SETTING_SECONDS ? (uint64_t) * (const int64_t *)field
+                                                      : (uint64_t) * (const size_t *)field;
+        if (value >= ranges[i].min && value <= ranges[i].max)
+            return ERR_NONE;
+        snprintf(what, 256, "%s", ranges[i].what);
+        return ERR_BAD_INPUT;
+    }
+    return ERR_NONE;
+}
+
 enum err setting_set(const struct setting *row, struct settings *s, struct str value,
                      char what[256])
 {
@@ -156,7 +198,7 @@ enum err setting_set(const struct setting *row, struct settings *s, struct str v
     enum err err = set_value(row, s, value, what);
     if (err && !what[0])
         snprintf(what, 256, "%s", expected(row->type));
-    return err;
+    return err ? err : check_range(row, s, what);
 }
 
 /* Proxies may hold a password, so their value is not shown either. */

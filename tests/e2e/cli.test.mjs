@@ -111,6 +111,31 @@ describe('settings', () => {
     }
   });
 
+  test('of every stage are told at once, before anything is opened', async () => {
+    const cwd = dirWith('just words\nWORKERS=100\nalso words\n');
+    const env = {
+      ...sim.env(),
+      CLERK_COOKIE: undefined,
+      LISTEN: `0.0.0.0:${gw.port}`, // in use: exit code 1 if it came to that
+      QUEUE_TIMEOUT: 'soon',
+      UPSTREAM_CA_FILE: '/nonexistent/ca.pem',
+    };
+    for (const words of [['check', '--offline'], ['check'], ['serve']]) {
+      const { code, stdout, stderr } = await run(words, { env, cwd });
+      assert.deepEqual([code, stdout], [2, ''], words.join(' '));
+      for (const what of [
+        /\.env line 1: expected NAME=VALUE/,
+        /\.env line 2: WORKERS/,
+        /\.env line 3: expected NAME=VALUE/,
+        /environment: QUEUE_TIMEOUT/,
+        /API_MASTER_KEY is not set/,
+        /CLERK_COOKIE is not set/,
+        /UPSTREAM_CA_FILE.*ca\.pem/,
+      ])
+        assert.match(stderr, what, words.join(' '));
+    }
+  });
+
   test('come from .env in all its forms', async () => {
     const forms = [
       'DEFAULT_MODEL=GPT5\n',

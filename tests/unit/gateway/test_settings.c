@@ -10,17 +10,23 @@
 static char problems_text[1 << 16];
 
 /* Loads from the given sources; the problems are in problems_text. */
-static enum err load(const char *const *overrides, char **environment, const char *env_file,
-                     struct settings *ret)
+static enum err load_for(enum settings_use use, const char *const *overrides, char **environment,
+                         const char *env_file, struct settings *ret)
 {
     struct buf problems;
-    struct settings_source source = { overrides, environment, env_file, false };
+    struct settings_source source = { use, overrides, environment, env_file, false };
 
     buf_init(&problems, 1 << 20);
     enum err err = settings_load(&source, ret, &problems);
     str_to_z(buf_str(&problems), problems_text, sizeof(problems_text));
     buf_deinit(&problems);
     return err;
+}
+
+static enum err load(const char *const *overrides, char **environment, const char *env_file,
+                     struct settings *ret)
+{
+    return load_for(SETTINGS_ALL, overrides, environment, env_file, ret);
 }
 
 static void write_file(char path[32], const char *text)
@@ -89,6 +95,63 @@ static void tells_all_problems_at_once(void)
     unlink(path);
 }
 
+static size_t count_lines(const char *text)
+{
+    size_t n = 0;
+
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
+}
+
+/* Malformed lines and values, ranges, what serving needs, files: one run tells them all. */
+static void tells_problems_of_every_stage_at_once(void)
+{
+    static const char *const wants[] = {
+        " line 1: expected NAME=VALUE\n",
+        " line 3: a quoted value is not closed\n",
+        " line 4: QUEUE_TIMEOUT is \"soon\"",
+        "environment: WORKERS is \"x\"",
+        "environment: NGINX_PORT is \"0\": expected a port",
+        "LISTEN is 0.0.0.0:1, which other machines can reach, and API_MASTER_KEY is not set",
+        "CLERK_COOKIE is not set",
+        "UPSTREAM_CA_FILE: cannot read the certificates in /nonexistent/ca",
+    };
+    char a[] = "WORKERS=x", b[] = "LISTEN=0.0.0.0:1", c[] = "NGINX_PORT=0",
+         d[] = "UPSTREAM_CA_FILE=/nonexistent/ca";
+    char *environment[] = { a, b, c, d, NULL };
+    char path[32];
+    struct settings s;
+
+    write_file(path, "words\nMAX_CONNECTIONS=5\nDEFAULT_MODEL=\"x\nQUEUE_TIMEOUT=soon\n");
+    EXPECT_INT(load_for(SETTINGS_SERVE, NULL, environment, path, &s), ERR_BAD_INPUT);
+    for (size_t i = 0; i < COUNT_OF(wants); i++)
+        if (!strstr(problems_text, wants[i]))
+            fail_msg("not told: %s\n%s", wants[i], problems_text);
+    EXPECT_INT(count_lines(problems_text), COUNT_OF(wants));
+    unlink(path);
+}
+
+/* What is wrong with a secret is said once, and not also that it is not there. */
+static void does_not_miss_what_is_set_wrongly(void)
+{
+    char a[] = "CLERK_COOKIE_FILE=/nonexistent/cookie", b[] = "LISTEN=0.0.0.0:1",
+         c[] = "API_MASTER_KEY= ";
+    char *environment[] = { a, b, c, NULL }, *open_quote[] = { b, NULL };
+    char path[32];
+    struct settings s;
+
+    EXPECT_INT(load_for(SETTINGS_SERVE, NULL, environment, NULL, &s), ERR_BAD_INPUT);
+    EXPECT_INT(count_lines(problems_text), 2);
+    EXPECT(!strstr(problems_text, "not set"));
+    write_file(path, "API_MASTER_KEY='k'\nCLERK_COOKIE='open\n");
+    EXPECT_INT(load_for(SETTINGS_SERVE, NULL, open_quote, path, &s), ERR_BAD_INPUT);
+    EXPECT_INT(count_lines(problems_text), 1);
+    unlink(path);
+    EXPECT_INT(load_for(SETTINGS_SERVE, NULL, open_quote, "/tmp", &s), ERR_BAD_INPUT);
+    EXPECT_INT(count_lines(problems_text), 1);
+}
+
 static void refuses_0_where_every_request_would_fail(void)
 {
     static const char *const names[] = {
@@ -108,7 +171,7 @@ static void refuses_0_where_every_request_would_fail(void)
         struct settings s;
 
         snprintf(set, sizeof(set), "%s=0", names[i]);
-        snprintf(want, sizeof(want), "%s is 0: ", names[i]);
+        snprintf(want, sizeof(want), "environment: %s is \"0\": ", names[i]);
         EXPECT_INT(load(NULL, environment, NULL, &s), ERR_BAD_INPUT);
         EXPECT(strstr(problems_text, want));
     }
@@ -249,15 +312,13 @@ static void needs_a_key_beyond_loopback(void)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         const char *const overrides[] = { rows[i].listen, rows[i].more, NULL };
         struct settings s;
-        struct buf problems;
 
-        buf_init(&problems, 1 << 16);
-        EXPECT_INT(load(overrides, NULL, NULL, &s), ERR_NONE);
-        EXPECT((settings_check_serve(&s, true, &problems) == ERR_NONE) == rows[i].good);
-        EXPECT(settings_check_serve(&s, false, &problems) == ERR_BAD_INPUT); /* no cookie */
-        EXPECT(str_find(buf_str(&problems), STR("CLERK_COOKIE is not set")) != SIZE_MAX);
-        buf_deinit(&problems);
-        settings_deinit(&s);
+        EXPECT((load_for(SETTINGS_DEMO, overrides, NULL, NULL, &s) == ERR_NONE) == rows[i].good);
+        if (rows[i].good)
+            settings_deinit(&s);
+        EXPECT_INT(load_for(SETTINGS_SERVE, overrides, NULL, NULL, &s), ERR_BAD_INPUT);
+        EXPECT(strstr(problems_text, "CLERK_COOKIE is not set"));
+        EXPECT(!strstr(problems_text, "API_MASTER_KEY is not set") == rows[i].good);
     }
 }
 
@@ -265,7 +326,7 @@ static void reports_an_env_file_it_cannot_use(void)
 {
     struct settings s;
     struct buf problems;
-    const struct settings_source missing = { NULL, NULL, "/nonexistent/.env", true };
+    const struct settings_source missing = { SETTINGS_ALL, NULL, NULL, "/nonexistent/.env", true };
 
     EXPECT_INT(load(NULL, NULL, "/nonexistent/.env", &s), ERR_NONE);
     settings_deinit(&s);
@@ -280,6 +341,8 @@ static const struct test suite[] = {
     { "command line wins over environment over file",
       command_line_wins_over_environment_over_file },
     { "tells all problems at once", tells_all_problems_at_once },
+    { "tells problems of every stage at once", tells_problems_of_every_stage_at_once },
+    { "does not miss what is set wrongly", does_not_miss_what_is_set_wrongly },
     { "refuses 0 where every request would fail", refuses_0_where_every_request_would_fail },
     { "cuts a long value, not what is expected", cuts_a_long_value_not_what_is_expected },
     { "a blank value counts as unset", a_blank_value_counts_as_unset },
