@@ -11,7 +11,7 @@ struct demo {
     struct simulator *simulator;
     struct endpoint *at; /* borrowed during demo_start() */
     struct str scenario;
-    bool failed;
+    enum err err;
     char what[SIMULATOR_WHAT_MAX];
 };
 
@@ -20,8 +20,10 @@ static void start(void *arg, struct loop *l)
     struct demo *d = arg;
     const struct simulator_params params = { .seed = 1, .scenario = d->scenario };
 
-    d->failed = simulator_new(l, &params, &d->simulator, d->what) ||
-                simulator_listen(d->simulator, d->at, d->what);
+    if (simulator_new(l, &params, &d->simulator, d->what))
+        d->err = ERR_BAD_INPUT;
+    else if (simulator_listen(d->simulator, d->at, d->what))
+        d->err = ERR_IO;
 }
 
 static void stop(void *arg, struct loop *l)
@@ -32,18 +34,22 @@ static void stop(void *arg, struct loop *l)
     loop_stop(l);
 }
 
-struct demo *demo_start(struct endpoint *at, struct str scenario)
+enum err demo_start(struct endpoint *at, struct str scenario, struct demo **ret)
 {
     struct demo *d = mem_new(struct demo);
+    enum err err;
 
     d->at = at;
     d->scenario = scenario;
     d->worker = worker_new(&(struct worker_params){ "simulator", start, stop, d });
-    if (!d->failed)
-        return d;
+    err = d->err;
+    if (!err) {
+        *ret = d;
+        return ERR_NONE;
+    }
     fprintf(stderr, "enginelabs-2api: the simulator cannot start: %s\n", d->what);
     demo_free(d);
-    return NULL;
+    return err;
 }
 
 void demo_free(struct demo *d)

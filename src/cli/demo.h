@@ -7,9 +7,9 @@
 
 struct demo;
 
-/* Starts a simulator that listens on `at` (port 0: any). On failure says why on standard error and
- * returns NULL. */
-struct demo *demo_start(struct endpoint *at, struct str scenario);
+/* Starts a simulator that listens on `at` (port 0: any). On failure says why on standard error:
+ * ERR_BAD_INPUT for a scenario that is none, else ERR_IO. */
+MUST_USE enum err demo_start(struct endpoint *at, struct str scenario, struct demo **ret);
 
 /* Stops and frees. NULL is fine. */
 void demo_free(struct demo *d);

@@ -52,9 +52,9 @@ static enum err start_demo(struct server *s)
 
     if (endpoint_parse(STR("127.0.0.1:0"), &s->demo_at))
         return ERR_BAD_INPUT;
-    s->demo = demo_start(&s->demo_at, STR(""));
-    if (!s->demo)
-        return ERR_IO;
+    err = demo_start(&s->demo_at, STR(""), &s->demo);
+    if (err)
+        return err;
     snprintf(url, sizeof(url), "http://127.0.0.1:%u", s->demo_at.port);
     url_deinit(&to->enginelabs_api_url);
     url_deinit(&to->clerk_url);

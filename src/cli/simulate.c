@@ -34,11 +34,12 @@ static int serve_until_signal(struct endpoint *at, struct str scenario)
     char text[HOST_MAX + 9];
     struct buf cookie;
     struct demo *d;
+    enum err err;
 
     signals_block();
-    d = demo_start(at, scenario);
-    if (!d)
-        return EXIT_FAILED;
+    err = demo_start(at, scenario, &d);
+    if (err)
+        return err == ERR_BAD_INPUT ? EXIT_USAGE : EXIT_FAILED;
     buf_init(&cookie, SIMULATOR_COOKIE_MAX);
     if (simulator_cookie(1, 0, &cookie) == ERR_NONE)
         printf("simulator listening on http://%s\nCLERK_COOKIE=%.*s\n", endpoint_text(at, text),

@@ -363,7 +363,7 @@ describe('simulate', () => {
       const cwd = dirWith(text, 'wrong.json');
       const words = ['simulate', '--listen', '127.0.0.1:0', '--scenario', 'wrong.json'];
       const { code, stderr } = await run(words, { cwd });
-      assert.ok(code === 1 || code === 2, `${code}`);
+      assert.equal(code, 2, text);
       assert.ok(stderr.length > 20, stderr);
     }
     const gone = await run(['simulate', '--listen', '127.0.0.1:0', '--scenario', 'gone.json']);
@@ -372,6 +372,8 @@ describe('simulate', () => {
     const folder = await run(['simulate', '--listen', '127.0.0.1:0', '--scenario', '.']);
     assert.equal(folder.code, 2);
     assert.match(folder.stderr, /directory/);
+    const taken = await run(['simulate', '--listen', `127.0.0.1:${gw.port}`]);
+    assert.equal(taken.code, 1, 'a port in use');
   });
 });
 
