@@ -36,13 +36,8 @@ build: $(BUILD)/.packages ## the release binary, build/enginelabs-2api
 	@cmp -s $(BUILD)/release/enginelabs-2api $(BUILD)/enginelabs-2api || \
 		install -m 755 $(BUILD)/release/enginelabs-2api $(BUILD)/enginelabs-2api
 
-run: build ## build and start; without a cookie in .env on the built-in simulator
-	@if [ -n "$$CLERK_COOKIE$$CLERK_COOKIE_FILE" ] || \
-		grep -qsE '^(export )?CLERK_COOKIE(_FILE)?=.' .env; then \
-		exec $(BUILD)/enginelabs-2api serve; \
-	else \
-		exec $(BUILD)/enginelabs-2api serve --demo; \
-	fi
+run: build ## build and start; without a cookie on the built-in simulator
+	@exec $(BUILD)/enginelabs-2api serve --demo=auto
 
 test: build $(BUILD)/.packages-test $(BUILD)/.npm ## every test: unit and end to end
 	@scripts/run-tests dev

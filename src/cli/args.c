@@ -11,11 +11,12 @@ static const struct flag {
     const char *alias;
     char letter; /* as in struct command's options; '\0': every command takes it */
     bool has_value;
+    const char *choice; /* the one value that may stand behind '=' of one that needs none */
 } flags[] = {
-    { "--demo", NULL, 'd', false },   { "--offline", NULL, 'o', false },
-    { "--listen", "-l", 'l', true },  { "--scenario", NULL, 's', true },
-    { "--model", "-m", 'm', true },   { "--env-file", NULL, '\0', true },
-    { "--config", NULL, '\0', true }, { "--help", "-h", '\0', false },
+    { "--demo", NULL, 'd', false, "auto" }, { "--offline", NULL, 'o', false, NULL },
+    { "--listen", "-l", 'l', true, NULL },  { "--scenario", NULL, 's', true, NULL },
+    { "--model", "-m", 'm', true, NULL },   { "--env-file", NULL, '\0', true, NULL },
+    { "--config", NULL, '\0', true, NULL }, { "--help", "-h", '\0', false, NULL },
 };
 
 static const struct flag *find_flag(const char *word, const char **ret_value)
@@ -41,7 +42,7 @@ static void set_flag(struct cli_args *args, const struct flag *flag, const char 
 {
     switch (flag->letter) {
     case 'd':
-        args->demo = true;
+        args->demo = value ? DEMO_AUTO : DEMO_ON;
         break;
     case 'o':
         args->offline = true;
@@ -72,8 +73,10 @@ static int take_flag(struct cli_args *args, const struct command *command, char 
         return usage_error("unknown option", word);
     if (flag->letter && !strchr(command->options, flag->letter))
         return usage_error("this command does not take this option", word);
-    if (!flag->has_value && value)
-        return usage_error("this option takes no value", word);
+    if (!flag->has_value && value && (!flag->choice || strcmp(value, flag->choice) != 0))
+        return usage_error(flag->choice ? "the only value of this option is auto"
+                                        : "this option takes no value",
+                           word);
     if (flag->has_value && !value)
         value = argv[++*i];
     if (flag->has_value && !value)

@@ -209,7 +209,7 @@ static int run(const struct cli_args *args)
     struct chat c = { .model = args->model };
     bool good = true;
 
-    if (cli_load_settings(args, SETTINGS_ALL, &s))
+    if (cli_load_settings(args, SETTINGS_CLIENT, &s))
         return EXIT_USAGE;
     buf_init(&c.history, TEXT_MAX);
     buf_init(&c.answer, TEXT_MAX);

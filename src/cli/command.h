@@ -10,12 +10,14 @@
 /* Exit codes of every command. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+enum cli_demo { DEMO_OFF, DEMO_ON, DEMO_AUTO };
+
 /* What stood on the command line. */
 struct cli_args {
     const char *command;  /* "serve" when none was named */
     const char *env_file; /* --env-file, or ".env" */
     bool env_file_given;
-    bool demo;            /* --demo */
+    enum cli_demo demo;   /* --demo, --demo=auto */
     bool offline;         /* --offline */
     const char *listen;   /* --listen; NULL if not given */
     const char *scenario; /* --scenario */

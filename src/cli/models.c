@@ -44,7 +44,7 @@ static int run(const struct cli_args *args)
     struct settings s;
     int code = EXIT_FAILED;
 
-    if (cli_load_settings(args, SETTINGS_ALL, &s))
+    if (cli_load_settings(args, SETTINGS_CLIENT, &s))
         return EXIT_USAGE;
     c = local_client_new(&s);
     local_client_call(c, HTTP_GET, "/v1/models", STR(""), NULL, NULL, &response);

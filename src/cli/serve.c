@@ -188,7 +188,7 @@ static void say_ready(const struct server *s)
             : "");
 }
 
-static int serve(struct server *s, bool demo)
+static int serve(struct server *s)
 {
     int code = EXIT_FAILED;
 
@@ -198,7 +198,7 @@ static int serve(struct server *s, bool demo)
               STDERR_FILENO);
     mem_budget_set(s->settings.memory_limit);
     fit_connections(&s->settings);
-    if ((!demo || start_demo(s) == ERR_NONE) && open_shared(s) == ERR_NONE) {
+    if ((!s->settings.is_demo || start_demo(s) == ERR_NONE) && open_shared(s) == ERR_NONE) {
         start_workers(s);
         say_ready(s);
         int number = signals_wait();
@@ -216,12 +216,15 @@ static int serve(struct server *s, bool demo)
 
 static int run(const struct cli_args *args)
 {
+    static const enum settings_use uses[] = {
+        [DEMO_OFF] = SETTINGS_SERVE, [DEMO_ON] = SETTINGS_DEMO, [DEMO_AUTO] = SETTINGS_SERVE_OR_DEMO
+    };
     struct server *s = mem_new(struct server);
     int code = EXIT_USAGE;
 
     s->gateway.listen_fd = -1;
-    if (!cli_load_settings(args, args->demo ? SETTINGS_DEMO : SETTINGS_SERVE, &s->settings))
-        code = serve(s, args->demo);
+    if (!cli_load_settings(args, uses[args->demo], &s->settings))
+        code = serve(s);
     mem_free(s);
     return code;
 }
@@ -230,13 +233,16 @@ const struct command command_serve = {
     .name = "serve",
     .options = "dl",
     .summary = "Run the gateway (the default)",
-    .help = "Usage: enginelabs-2api serve [--demo] [--listen HOST:PORT] [--env-file FILE]\n\n"
-            "  --demo              answer from the built-in simulator; no account is needed\n"
-            "  --listen HOST:PORT  where clients connect (default 127.0.0.1:8089); unix:PATH too\n"
-            "  --env-file FILE     settings to read instead of .env\n\n"
-            "SIGTERM lets running answers finish, then ends; a second one ends at once.\n\n"
-            "Examples:\n"
-            "  enginelabs-2api serve --demo\n"
-            "  API_MASTER_KEY=my-key enginelabs-2api serve --listen 0.0.0.0:8089\n",
+    .help =
+        "Usage: enginelabs-2api serve [--demo[=auto]] [--listen HOST:PORT] [--env-file FILE]\n\n"
+        "  --demo              answer from the built-in simulator; no account is needed, and\n"
+        "                      settings of the account, its hosts and proxies are ignored\n"
+        "  --demo=auto         the same unless CLERK_COOKIE or CLERK_COOKIE_FILE is set\n"
+        "  --listen HOST:PORT  where clients connect (default 127.0.0.1:8089); unix:PATH too\n"
+        "  --env-file FILE     settings to read instead of .env\n\n"
+        "SIGTERM lets running answers finish, then ends; a second one ends at once.\n\n"
+        "Examples:\n"
+        "  enginelabs-2api serve --demo\n"
+        "  API_MASTER_KEY=my-key enginelabs-2api serve --listen 0.0.0.0:8089\n",
     .run = run,
 };

@@ -16,6 +16,7 @@ enum { PROBLEM_MAX = 1 << 20, FILE_MAX = 1 << 20, SHOWN_MAX = 200 };
 
 struct loader {
     const struct settings_source *source;
+    enum settings_use use; /* never SETTINGS_SERVE_OR_DEMO */
     struct dotenv env_file;
     struct settings *out;
     struct buf *problems;
@@ -203,10 +204,11 @@ static void load_row(struct loader *l, const struct setting *row)
 {
     size_t before = l->n_problems;
     struct found found = { .where = "default" };
-    bool has = find_value(l, row->name, &found);
+    bool skip = (l->use == SETTINGS_CLIENT || l->use == SETTINGS_DEMO) && setting_is_upstream(row);
+    bool has = !skip && find_value(l, row->name, &found);
     char what[256];
 
-    if (row->type == SETTING_SECRET)
+    if (row->type == SETTING_SECRET && !skip)
         has |= find_secret_file(l, row->name, has, &found);
     found.value = str_trim(found.value);
     if (has && !found.value.n && row->type == SETTING_SECRET)
@@ -216,7 +218,7 @@ static void load_row(struct loader *l, const struct setting *row)
     /* Blank counts as unset. */
     if (found.value.n || (row->fallback && row->type == SETTING_LIST))
         take_value(l, row, &found);
-    if (l->n_problems == before && (has || !is_malformed_in_file(l, row->name)))
+    if (l->n_problems == before && (has || skip || !is_malformed_in_file(l, row->name)))
         return;
     /* What is looked at next finds something that it can look at. */
     l->bad[row - settings_table] = true;
@@ -302,6 +304,20 @@ static void open_trust(struct loader *l)
         problem(l, "%s%s", s->ca_file ? "UPSTREAM_CA_FILE: " : "", what);
 }
 
+/* A cookie that is named decides, even if it is none that can be used: then its problem is told. */
+static void decide_use(struct loader *l)
+{
+    struct found found;
+    bool has =
+        find_value(l, "CLERK_COOKIE", &found) || find_value(l, "CLERK_COOKIE_FILE", &found) ||
+        is_malformed_in_file(l, "CLERK_COOKIE") || is_malformed_in_file(l, "CLERK_COOKIE_FILE");
+
+    l->use = l->source->use;
+    if (l->use == SETTINGS_SERVE_OR_DEMO)
+        l->use = has ? SETTINGS_SERVE : SETTINGS_DEMO;
+    l->out->is_demo = l->use == SETTINGS_DEMO;
+}
+
 enum err settings_load(const struct settings_source *source, struct settings *ret,
                        struct buf *problems)
 {
@@ -310,12 +326,13 @@ enum err settings_load(const struct settings_source *source, struct settings *re
     memset(ret, 0, sizeof(*ret));
     arena_init(&ret->arena);
     load_env_file(&l);
+    decide_use(&l);
     for (const struct setting *row = settings_table; row->name; row++)
         load_row(&l, row);
     complete(ret);
-    if (source->use != SETTINGS_ALL)
+    if (l.use == SETTINGS_SERVE || l.use == SETTINGS_DEMO)
         check_key(&l);
-    if (source->use == SETTINGS_SERVE) {
+    if (l.use == SETTINGS_SERVE) {
         check_cookie(&l);
         open_trust(&l);
     }

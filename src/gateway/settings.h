@@ -13,6 +13,7 @@
 
 struct settings {
     struct arena arena; /* owns the texts */
+    bool is_demo;       /* loaded for SETTINGS_DEMO, in the end */
 
     struct secret api_master_key;
     bool allow_no_auth;
@@ -64,9 +65,12 @@ struct settings {
 
 /* What they are loaded for, and so what must be there. */
 enum settings_use {
-    SETTINGS_ALL,   /* every value is read, none is needed */
-    SETTINGS_SERVE, /* a key beyond loopback, a cookie, certificates for TLS */
-    SETTINGS_DEMO,  /* a key beyond loopback */
+    SETTINGS_ALL,           /* every value is read, none is needed */
+    SETTINGS_CLIENT,        /* the account and the way to it are left at their defaults, unread */
+    SETTINGS_SERVE,         /* a key beyond loopback, a cookie, certificates for TLS */
+    SETTINGS_DEMO,          /* a key beyond loopback; else as SETTINGS_CLIENT */
+    SETTINGS_SERVE_OR_DEMO, /* SETTINGS_SERVE where a cookie or its file is named, else
+                               SETTINGS_DEMO */
 };
 
 /* Where values come from, besides the defaults. */

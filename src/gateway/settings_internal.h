@@ -37,5 +37,8 @@ extern const struct setting settings_table[];
 MUST_USE enum err setting_set(const struct setting *row, struct settings *s, struct str value,
                               char what[256]);
 
+/* Whether it concerns the account and the way to it: of no use to the demo and to clients. */
+bool setting_is_upstream(const struct setting *row);
+
 /* Whether a message may show the value. */
 bool setting_may_show(enum setting_type type);

@@ -201,6 +201,31 @@ enum err setting_set(const struct setting *row, struct settings *s, struct str v
     return err ? err : check_range(row, s, what);
 }
 
+bool setting_is_upstream(const struct setting *row)
+{
+    static const char *const names[] = {
+        "CLERK_COOKIE",
+        "CLERK_SESSION_ID",
+        "CLERK_ORGANIZATION_ID",
+        "ENGINELABS_API_URL",
+        "CLERK_URL",
+        "ENGINELABS_ORIGIN",
+        "ENGINELABS_CONTENT",
+        "ENGINELABS_PROTOCOL",
+        "ENGINELABS_MAX_PARALLEL",
+        "UPSTREAM_CA_FILE",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (strcmp(row->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
 /* Proxies may hold a password, so their value is not shown either. */
 bool setting_may_show(enum setting_type type)
 {

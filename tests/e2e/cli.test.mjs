@@ -393,6 +393,45 @@ describe('serve', () => {
     }
   });
 
+  test('--demo ignores what the real account needs, and so does chat', async () => {
+    const cwd = dirWith(`CLERK_COOKIE_FILE=/nonexistent\nCLERK_SESSION_ID=sess_other\n`);
+    const env = {
+      CLERK_ORGANIZATION_ID: 'org_other',
+      ENGINELABS_ORIGIN: 'https://other.example',
+      ENGINELABS_API_URL: 'http://127.0.0.1:9',
+      HTTP_PROXY: 'http://127.0.0.1:9',
+      NO_PROXY: '.corp.example',
+      UPSTREAM_CA_FILE: '/nonexistent',
+    };
+    const own = new Program(BINARY, ['serve', '--demo', '--listen', '127.0.0.1:0'], { env, cwd });
+    const line = /curl -N http:\/\/(\S+?)\/v1/;
+    const [, at] = await until(() => line.exec(own.stderr), 'the curl line');
+    const chat = await run(['chat', '--listen', at, '!echo from the demo'], { env, cwd });
+    assert.deepEqual([chat.code, chat.stdout], [0, 'from the demo\n'], chat.stderr);
+    own.signal('SIGTERM');
+    assert.equal((await own.end()).code, 0);
+  });
+
+  test('--demo=auto is the demo without a cookie, and says so', async () => {
+    const rows = [
+      ['CLERK_COOKIE=""\n', 'demo'],
+      [` CLERK_COOKIE = ${sim.cookie}\n`, 'cto.new'],
+    ];
+    for (const [text, mode] of rows) {
+      const settings = { LISTEN: '127.0.0.1:0', LOG_FORMAT: 'json' };
+      const env = { ...sim.env(), ...settings, CLERK_COOKIE: undefined };
+      const own = new Program(BINARY, ['serve', '--demo=auto'], { env, cwd: dirWith(text) });
+      await until(() => own.stderr.includes(`"mode":"${mode}"`), mode);
+      if (mode === 'demo') await until(() => own.stderr.includes('\n  curl -N http://'), 'curl');
+      own.signal('SIGTERM');
+      assert.equal((await own.end()).code, 0);
+      assert.equal(own.stderr.includes('Demo mode'), mode === 'demo');
+    }
+    const wrong = await run(['serve', '--demo=yes']);
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /--demo=yes.*auto/);
+  });
+
   test('is the default command', async () => {
     const env = { ...good(), LISTEN: '127.0.0.1:0', LOG_FORMAT: 'json' };
     const program = new Program(BINARY, [], { env, name: 'default' });

@@ -292,6 +292,71 @@ static void adds_the_default_model_to_the_known_ones(void)
     settings_deinit(&s);
 }
 
+/* Nothing of the real account may break the demo, or lead its traffic elsewhere. */
+static void the_demo_and_clients_ignore_the_account(void)
+{
+    static const enum settings_use uses[] = { SETTINGS_CLIENT, SETTINGS_DEMO,
+                                              SETTINGS_SERVE_OR_DEMO };
+    char a[] = "CLERK_SESSION_ID=sess_x", b[] = "ENGINELABS_API_URL=ftp://x",
+         c[] = "HTTP_PROXY=http://127.0.0.1:9", d[] = "NO_PROXY=.corp.example",
+         e[] = "UPSTREAM_CA_FILE=/nonexistent", f[] = "ENGINELABS_ORIGIN=https://other",
+         g[] = "CLERK_COOKIE_FILE=/nonexistent", h[] = "ENGINELABS_MAX_PROMPT_CHARS=7";
+    char *environment[] = { a, b, c, d, e, f, h, g, NULL };
+    char path[32];
+    struct settings s;
+
+    write_file(path, "CLERK_ORGANIZATION_ID=org_x\nALL_PROXY='open\n");
+    for (size_t i = 0; i < COUNT_OF(uses); i++) {
+        bool is_auto = uses[i] == SETTINGS_SERVE_OR_DEMO;
+
+        environment[7] = is_auto ? NULL : g;
+        EXPECT_INT(load_for(uses[i], NULL, environment, NULL, &s), ERR_NONE);
+        EXPECT(s.is_demo == (uses[i] != SETTINGS_CLIENT));
+        EXPECT(!s.clerk_session_id && !s.clerk_organization_id && !s.ca_file && !s.trust);
+        EXPECT(s.proxies.http.type == PROXY_NONE && !s.proxies.no_proxy);
+        EXPECT_Z(s.enginelabs_origin, "https://cto.new");
+        EXPECT_INT(s.enginelabs_max_prompt_chars, 7);
+        settings_deinit(&s);
+        /* The rest is looked at, and so is the form of .env. */
+        EXPECT_INT(load_for(uses[i], NULL, environment, path, &s), ERR_BAD_INPUT);
+        EXPECT_INT(count_lines(problems_text), 1);
+    }
+    unlink(path);
+}
+
+static void a_cookie_decides_between_serving_and_the_demo(void)
+{
+    static const struct {
+        const char *text;
+        bool good, is_demo;
+    } rows[] = {
+        { "", true, true },
+        { "CLERK_COOKIE=\"\"\n", true, true },
+        { "# CLERK_COOKIE=x\n", true, true },
+        { " CLERK_COOKIE = x\n", true, false },
+        { "export CLERK_COOKIE=x\n", true, false },
+        { "CLERK_COOKIE_FILE=/nonexistent\n", false, false },
+        { "CLERK_COOKIE=' '\n", false, false },
+        { "CLERK_COOKIE='x\n", false, false },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *const overrides[] = { "ENGINELABS_API_URL=http://127.0.0.1:1",
+                                          "CLERK_URL=http://127.0.0.1:1", NULL };
+        char path[32];
+        struct settings s;
+
+        write_file(path, rows[i].text);
+        enum err err = load_for(SETTINGS_SERVE_OR_DEMO, overrides, NULL, path, &s);
+        EXPECT((err == ERR_NONE) == rows[i].good);
+        if (!err) {
+            EXPECT(s.is_demo == rows[i].is_demo);
+            settings_deinit(&s);
+        }
+        unlink(path);
+    }
+}
+
 static void needs_a_key_beyond_loopback(void)
 {
     static const struct {
@@ -353,6 +418,9 @@ static const struct test suite[] = {
     { "takes proxies in either case, and ALL_PROXY for the rest",
       takes_proxies_in_either_case_and_all_proxy_for_the_rest },
     { "adds the default model to the known ones", adds_the_default_model_to_the_known_ones },
+    { "the demo and clients ignore the account", the_demo_and_clients_ignore_the_account },
+    { "a cookie decides between serving and the demo",
+      a_cookie_decides_between_serving_and_the_demo },
     { "needs a key beyond loopback", needs_a_key_beyond_loopback },
     { "reports an env file it cannot use", reports_an_env_file_it_cannot_use },
 };
