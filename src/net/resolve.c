@@ -28,7 +28,7 @@ struct resolve {
     enum resolve_state state; /* under lock */
     bool is_canceled;         /* under lock */
     int status;               /* getaddrinfo's */
-    int error;                /* errno for EAI_SYSTEM */
+    int error;                /* errno of a failure, 0 if it set none */
     struct address list[RESOLVE_MAX];
     size_t n;
 };
@@ -37,9 +37,17 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list queue = { &queue, &queue }; /* under lock */
 static unsigned n_threads;                     /* under lock */
 
+/* A look-up needs a socket or a file; without one it says all kinds of things. */
+static enum err err_of(const struct resolve *r)
+{
+    if (r->n > 0)
+        return ERR_NONE;
+    return r->status && err_of_errno(r->error) == ERR_NO_FDS ? ERR_NO_FDS : ERR_DNS;
+}
+
 static const char *failure_text(const struct resolve *r)
 {
-    if (r->status == EAI_SYSTEM)
+    if (r->status == EAI_SYSTEM || err_of(r) == ERR_NO_FDS)
         return strerror(r->error);
     return r->status ? gai_strerror(r->status) : "it has no address";
 }
@@ -50,7 +58,7 @@ static void deliver(struct mail *m)
     struct resolve *r = CONTAINER_OF(m, struct resolve, mail);
 
     if (!r->is_canceled)
-        r->done(r->arg, r->n > 0 ? ERR_NONE : ERR_DNS, failure_text(r), r->list, r->n);
+        r->done(r->arg, err_of(r), failure_text(r), r->list, r->n);
     mem_free(r);
 }
 
@@ -71,6 +79,7 @@ static void look_up(struct resolve *r)
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
     struct addrinfo *found = NULL;
 
+    errno = 0;
     r->status = getaddrinfo(r->host, NULL, &hints, &found);
     r->error = errno;
     if (r->status != 0)

@@ -12,7 +12,7 @@ enum { RESOLVE_MAX = 16 };
 
 struct resolve;
 
-/* At least one address, or ERR_DNS and why, for people. All live during the call. */
+/* At least one address, or ERR_DNS or ERR_NO_FDS and why, for people. All live during the call. */
 typedef void on_resolved(void *arg, enum err err, const char *why, const struct address *list,
                          size_t n);
 

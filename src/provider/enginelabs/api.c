@@ -175,6 +175,8 @@ static enum failure_kind kind_of_err(enum err err)
         return FAILURE_UPSTREAM_TIMEOUT;
     if (err == ERR_PROTOCOL || err == ERR_BAD_INPUT || err == ERR_TOO_BIG)
         return FAILURE_PROTOCOL;
+    if (err == ERR_NO_FDS)
+        return FAILURE_OVERLOADED;
     return FAILURE_UNAVAILABLE;
 }
 
@@ -182,6 +184,14 @@ void api_transport_failure(struct failure *ret, struct arena *a,
                            const struct enginelabs_config *config, enum api_peer peer,
                            const char *what, enum err err, const char *detail)
 {
+    if (err == ERR_NO_FDS) {
+        failure_set(ret, a, kind_of_err(err),
+                    "The gateway has no file descriptor left to connect to %s of upstream \"%s\" "
+                    "for %s: %s. Raise the limit (ulimit -n), or lower MAX_CONNECTIONS.",
+                    peer_name(peer), config->name, what,
+                    detail && detail[0] ? detail : err_text(err));
+        return;
+    }
     failure_set(ret, a, kind_of_err(err),
                 "%s of upstream \"%s\" did not answer %s: %s. Check the network and %s%s.",
                 peer_name(peer), config->name, what, detail && detail[0] ? detail : err_text(err),

@@ -78,9 +78,9 @@ int getaddrinfo(const char *restrict name, const char *restrict service,
     (void)hints;
     if (strcmp(name, "slow.test") == 0)
         gate_pass();
-    if (strcmp(name, "broken.test") == 0) {
+    if (strcmp(name, "broken.test") == 0 || strcmp(name, "busy.test") == 0) {
         errno = EMFILE;
-        return EAI_SYSTEM;
+        return name[1] == 'r' ? EAI_SYSTEM : EAI_AGAIN;
     }
     if (strcmp(name, "empty.test") == 0)
         *ret = answer_new(AF_UNIX, NULL);

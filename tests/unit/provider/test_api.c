@@ -163,7 +163,7 @@ static void a_request_without_answer_has_its_kind(void)
         { ERR_TOO_BIG, FAILURE_PROTOCOL },         { ERR_REFUSED, FAILURE_UNAVAILABLE },
         { ERR_RESET, FAILURE_UNAVAILABLE },        { ERR_CLOSED, FAILURE_UNAVAILABLE },
         { ERR_DNS, FAILURE_UNAVAILABLE },          { ERR_TLS, FAILURE_UNAVAILABLE },
-        { ERR_CERT, FAILURE_UNAVAILABLE },         { ERR_NO_FDS, FAILURE_UNAVAILABLE },
+        { ERR_CERT, FAILURE_UNAVAILABLE },         { ERR_NO_FDS, FAILURE_OVERLOADED },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -174,6 +174,9 @@ static void a_request_without_answer_has_its_kind(void)
         api_transport_failure(&f, &a, &config, API_PEER_API, "POST /x", rows[i].err, "it broke");
         EXPECT_INT(f.kind, rows[i].want);
         EXPECT(str_find(f.message, STR("it broke")) != SIZE_MAX);
+        EXPECT((str_find(f.message, STR("ulimit -n")) != SIZE_MAX) == (rows[i].err == ERR_NO_FDS));
+        EXPECT((str_find(f.message, STR("the network")) == SIZE_MAX) ==
+               (rows[i].err == ERR_NO_FDS));
         arena_deinit(&a);
     }
 }
