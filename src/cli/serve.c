@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/demo.h"
+#include "cli/descriptors.h"
 #include "gateway/gateway.h"
 #include "ops/ops.h"
 #include "ops/signals.h"
@@ -29,7 +30,7 @@ static const struct gateway_path paths[] = {
     { NULL, HTTP_GET, 0, NULL },
 };
 
-enum { SPARE_DESCRIPTORS = 400, TIPS_MAX = 200000 };
+enum { TIPS_MAX = 200000 };
 
 /* What serve holds, in the order in which it is opened. */
 struct server {
@@ -81,9 +82,7 @@ static void fit_connections(struct settings *s)
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY)
         return;
-    /* A client's connection and one upstream for each. */
-    fit = limit.rlim_cur > 2 * SPARE_DESCRIPTORS ? (limit.rlim_cur - SPARE_DESCRIPTORS) / 2
-                                                 : limit.rlim_cur / 4;
+    fit = descriptors_for_clients(limit.rlim_cur, s->workers, s->is_demo);
     if (s->max_connections <= fit)
         return;
     log_info("MAX_CONNECTIONS is lowered to what the descriptor limit allows",
