@@ -2,9 +2,11 @@
 /* Values of settings, from text. */
 #include "gateway/setting_value.h"
 
+#include "base/buf.h"
+#include "base/encoding.h"
 #include "json/reader.h"
 
-enum { LIST_MAX = 1000 };
+enum { LIST_MAX = 1000, SHOWN_MAX = 200 };
 
 static const uint64_t SECONDS_MAX = 10ULL * 366 * 24 * 3600;
 
@@ -140,4 +142,68 @@ enum err setting_choice(struct str text, const char *choices, struct arena *a, c
         }
     }
     return ERR_BAD_INPUT;
+}
+
+static bool is_scheme_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
+           c == '-' || c == '.';
+}
+
+/* A password may hold any byte, so all up to the last '@' is taken for one. */
+static struct str hide_user(struct str value, struct arena *a)
+{
+    size_t at = value.n;
+    size_t scheme = 0;
+
+    while (at > 0 && value.p[at - 1] != '@')
+        at--;
+    if (at == 0)
+        return value;
+    while (is_scheme_char(value.p[scheme]))
+        scheme++;
+    if (!str_starts(str_from(value, scheme), STR("://")))
+        scheme = SIZE_MAX;
+    return arena_printf(a, "%.*s***%.*s", scheme == SIZE_MAX ? 0 : (int)(scheme + 3), value.p,
+                        STR_ARGS(str_from(value, at - 1)));
+}
+
+/* Bytes of the character that may be shown as it is, or 0. */
+static size_t printable(struct str s)
+{
+    size_t n = utf8_sequence(s);
+    unsigned char c = (unsigned char)s.p[0];
+    bool is_control =
+        n == 1 ? c < 0x20 || c == 0x7f : n == 2 && c == 0xc2 && (unsigned char)s.p[1] < 0xa0;
+
+    return is_control ? 0 : n;
+}
+
+const char *setting_show(struct str value, struct arena *a)
+{
+    static const char hex[] = "0123456789abcdef";
+    struct str left = hide_user(value, a);
+    size_t taken = 0;
+    size_t n = 0;
+    char *out = arena_alloc(a, 4 * SHOWN_MAX + 4);
+
+    while (left.n > taken) {
+        struct str rest = str_from(left, taken);
+        unsigned char c = (unsigned char)rest.p[0];
+        size_t whole = printable(rest);
+
+        if (taken + (whole ? whole : 1) > SHOWN_MAX) {
+            memcpy(out + n, "...", 3);
+            break;
+        }
+        if (whole) {
+            memcpy(out + n, rest.p, whole);
+            n += whole;
+        } else {
+            memcpy(out + n, (char[]){ '\\', 'x', hex[c >> 4], hex[c & 15] }, 4);
+            n += 4;
+        }
+        taken += whole ? whole : 1;
+    }
+    return out;
 }

@@ -20,3 +20,8 @@ MUST_USE enum err setting_list(struct str text, struct arena *a, const char *con
  * `a`. */
 MUST_USE enum err setting_choice(struct str text, const char *choices, struct arena *a,
                                  const char **ret);
+
+/* How a message shows a value: user information of a URL, of any kind and even of a malformed one,
+ * as ***; control characters and what is no UTF-8 as \xNN; cut behind 200 bytes. A C string in `a`.
+ */
+const char *setting_show(struct str value, struct arena *a);

@@ -7,12 +7,13 @@
 
 #include "base/mem.h"
 #include "gateway/dotenv.h"
+#include "gateway/setting_value.h"
 #include "gateway/settings_internal.h"
 #include "net/worker.h"
 
 /* ---- where a value comes from ---- */
 
-enum { PROBLEM_MAX = 1 << 20, FILE_MAX = 1 << 20, SHOWN_MAX = 200 };
+enum { PROBLEM_MAX = 1 << 20, FILE_MAX = 1 << 20 };
 
 struct loader {
     const struct settings_source *source;
@@ -185,9 +186,8 @@ static void take_value(struct loader *l, const struct setting *row, const struct
     if (!setting_set(row, l->out, found->value, what))
         return;
     if (setting_may_show(row->type))
-        problem(l, "%s: %s is \"%.*s%s\": %s", found->where, row->name,
-                STR_ARGS(str_sub(found->value, 0, SHOWN_MAX)),
-                found->value.n > SHOWN_MAX ? "..." : "", what);
+        problem(l, "%s: %s is \"%s\": %s", found->where, row->name,
+                setting_show(found->value, &l->out->arena), what);
     else
         problem(l, "%s: %s: %s", found->where, row->name, what);
 }

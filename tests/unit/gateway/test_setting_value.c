@@ -152,6 +152,42 @@ static void reads_choices(void)
     arena_deinit(&a);
 }
 
+static void shows_no_password_and_nothing_that_a_terminal_obeys(void)
+{
+    static const struct {
+        const char *value;
+        const char *want;
+    } rows[] = {
+        { "", "" },
+        { "plain \xe4\xbd\xa0", "plain \xe4\xbd\xa0" },
+        { "redis://user:hush@h:1/0", "redis://***@h:1/0" },
+        { "https://hush@host/", "https://***@host/" },
+        { "https://u:hu/s?h#@h", "https://***@h" },
+        { "https://u:hu@sh@h", "https://***@h" },
+        { "https://u:hush@a,https://v:hush@b", "https://***@b" },
+        { "u:hush@host:1", "***@host:1" },
+        { "https:/u:hush@host", "***@host" },
+        { "u:hush://x@host", "***@host" },
+        { "a\x1b[31m\n\x7f", "a\\x1b[31m\\x0a\\x7f" },
+        { "\xc2\x9b\xff\xe4\xbd", "\\xc2\\x9b\\xff\\xe4\\xbd" },
+    };
+    char text[300];
+    struct arena a;
+
+    arena_init(&a);
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        EXPECT_Z(setting_show(str_of(rows[i].value), &a), rows[i].want);
+    EXPECT_Z(setting_show(STR("a\0b"), &a), "a\\x00b");
+    /* Cut where a character ends. */
+    memset(text, 'x', sizeof(text));
+    memcpy(text + 199, "\xc3\xa4", 2);
+    EXPECT_INT(strlen(setting_show((struct str){ text, sizeof(text) }, &a)), 199 + 3);
+    EXPECT_INT(strlen(setting_show((struct str){ text, 199 }, &a)), 199);
+    memset(text, 1, sizeof(text));
+    EXPECT_INT(strlen(setting_show((struct str){ text, sizeof(text) }, &a)), 4 * 200 + 3);
+    arena_deinit(&a);
+}
+
 static const struct test suite[] = {
     { "reads seconds", reads_seconds },
     { "reads sizes", reads_sizes },
@@ -159,6 +195,8 @@ static const struct test suite[] = {
     { "reads lists", reads_lists },
     { "refuses a list that is too long", refuses_a_list_that_is_too_long },
     { "reads choices", reads_choices },
+    { "shows no password and nothing that a terminal obeys",
+      shows_no_password_and_nothing_that_a_terminal_obeys },
 };
 
 TEST_MAIN(suite)

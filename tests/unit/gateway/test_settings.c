@@ -207,8 +207,11 @@ static void a_blank_value_counts_as_unset(void)
 static void reads_secrets_from_files_and_never_shows_them(void)
 {
     char path[32], file[64], bad[] = "API_MASTER_KEY=hush\x01hush",
-                             proxy[] = "HTTPS_PROXY=ftp://u:hush@x";
-    char *good_environment[] = { file, NULL }, *bad_environment[] = { bad, proxy, NULL };
+                             proxy[] = "HTTPS_PROXY=ftp://u:hush@x",
+                             store[] = "STORE_URL=redis://user:hush@h:1/0",
+                             api[] = "ENGINELABS_API_URL=https://user:hush@host/";
+    char *good_environment[] = { file, NULL };
+    char *bad_environment[] = { bad, proxy, store, api, NULL };
     struct settings s;
 
     write_file(path, "sk-from-file\n");
@@ -223,6 +226,8 @@ static void reads_secrets_from_files_and_never_shows_them(void)
     EXPECT_INT(load(NULL, bad_environment, NULL, &s), ERR_BAD_INPUT);
     EXPECT(strstr(problems_text, "API_MASTER_KEY"));
     EXPECT(strstr(problems_text, "HTTPS_PROXY"));
+    EXPECT(strstr(problems_text, "STORE_URL is \"redis://***@h:1/0\": expected one of memory:"));
+    EXPECT(strstr(problems_text, "ENGINELABS_API_URL is \"https://***@host/\": a user name"));
     EXPECT(!strstr(problems_text, "hush"));
 }
 
