@@ -289,8 +289,8 @@ static void check_cookie(struct loader *l)
 {
     if (is_missing(l, &l->out->clerk_cookie, "CLERK_COOKIE"))
         problem(l,
-                "CLERK_COOKIE is not set: copy it from your browser (README, \"Getting the "
-                "cookie\"), or try the gateway without an account: enginelabs-2api serve --demo");
+                "CLERK_COOKIE is not set: copy it from your browser (README, \"Your own "
+                "account\"), or try the gateway without an account: enginelabs-2api serve --demo");
 }
 
 static void open_trust(struct loader *l)

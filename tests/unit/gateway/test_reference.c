@@ -7,14 +7,19 @@
 
 static char page[1 << 16];
 
-static void read_page(void)
+static void read_file(const char *path)
 {
-    FILE *f = fopen("docs/configuration.md", "re");
+    FILE *f = fopen(path, "re");
 
     EXPECT(f != NULL);
     size_t n = fread(page, 1, sizeof(page) - 1, f);
     fclose(f);
     page[n] = '\0';
+}
+
+static void read_page(void)
+{
+    read_file("docs/configuration.md");
 }
 
 /* The row of the table that begins with the setting's name. */
@@ -67,8 +72,30 @@ static void names_no_setting_that_does_not_exist(void)
     }
 }
 
+/* Where the message about a missing cookie sends its reader. */
+static void names_a_section_of_the_readme_that_exists(void)
+{
+    const struct settings_source source = { .use = SETTINGS_SERVE };
+    struct settings s;
+    struct buf problems;
+    struct str section;
+
+    buf_init(&problems, 1 << 16);
+    EXPECT_INT(settings_load(&source, &s, &problems), ERR_BAD_INPUT);
+    size_t at = str_find(buf_str(&problems), STR("(README, \""));
+    EXPECT(at != SIZE_MAX);
+    section = str_cut(str_from(buf_str(&problems), at + 10), '"', &(struct str){ NULL, 0 });
+    char heading[100];
+    snprintf(heading, sizeof(heading), "\n## %.*s\n", STR_ARGS(section));
+    read_file("README.md");
+    if (!strstr(page, heading))
+        fail_msg("README.md has no section \"%.*s\"", STR_ARGS(section));
+    buf_deinit(&problems);
+}
+
 static const struct test suite[] = {
     { "names every setting with its default", names_every_setting_with_its_default },
+    { "names a section of the README that exists", names_a_section_of_the_readme_that_exists },
     { "names no setting that does not exist", names_no_setting_that_does_not_exist },
 };
 
