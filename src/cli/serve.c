@@ -164,6 +164,39 @@ static void close_all(struct server *s)
     settings_deinit(&s->settings);
 }
 
+static void print_quoted(struct str s)
+{
+    putc('\'', stderr);
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '\'')
+            fputs("'\\'", stderr);
+        putc(s.p[i], stderr);
+    }
+    putc('\'', stderr);
+}
+
+/* What it must be called with, as it stands in a shell. */
+static void say_demo(const struct settings *s, const char *at)
+{
+    fputs("\nDemo mode: no account is used, the built-in simulator answers. Try:\n\n"
+          "  curl -N ",
+          stderr);
+    if (s->listen.is_unix) {
+        fputs("--unix-socket ", stderr);
+        print_quoted(str_of(s->listen.host));
+        at = "localhost";
+        putc(' ', stderr);
+    }
+    fprintf(
+        stderr,
+        "http://%s/v1/chat/completions -H 'Content-Type: application/json' \\\n%s"
+        "    -d '{\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hello!\"}]}'\n\n"
+        "Set CLERK_COOKIE in .env to use your own account (see README.md).\n\n",
+        at,
+        secret_is_set(&s->api_master_key) ? "    -H \"Authorization: Bearer $API_MASTER_KEY\" \\\n"
+                                          : "");
+}
+
 static void say_ready(const struct server *s)
 {
     char at[HOST_MAX + 9];
@@ -175,16 +208,7 @@ static void say_ready(const struct server *s)
     if (!s->demo)
         return;
     log_flush();
-    fprintf(
-        stderr,
-        "\nDemo mode: no account is used, the built-in simulator answers. Try:\n\n"
-        "  curl -N http://%s/v1/chat/completions -H 'Content-Type: application/json' \\\n%s"
-        "    -d '{\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hello!\"}]}'\n\n"
-        "Set CLERK_COOKIE in .env to use your own account (see README.md).\n\n",
-        at,
-        secret_is_set(&s->settings.api_master_key)
-            ? "    -H \"Authorization: Bearer $API_MASTER_KEY\" \\\n"
-            : "");
+    say_demo(&s->settings, at);
 }
 
 static int serve(struct server *s)

@@ -379,8 +379,13 @@ describe('simulate', () => {
 
 describe('serve', () => {
   test('--demo needs nothing, and its curl line works as it stands', async () => {
-    for (const env of [{}, { API_MASTER_KEY: KEY }]) {
-      const words = ['serve', '--demo', '--listen', '127.0.0.1:0'];
+    const rows = [
+      [{}, '127.0.0.1:0'],
+      [{ API_MASTER_KEY: KEY }, '127.0.0.1:0'],
+      [{}, `unix:${tempDir()}/it's a.sock`],
+    ];
+    for (const [env, listen] of rows) {
+      const words = ['serve', '--demo', '--listen', listen];
       const demo = new Program(BINARY, words, { env, name: 'demo' });
       await until(() => demo.stderr.includes("}'\n"), 'the curl line');
       const line = /curl [^]*?\}'\n/.exec(demo.stderr)[0];
