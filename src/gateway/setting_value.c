@@ -2,7 +2,8 @@
 /* Values of settings, from text. */
 #include "gateway/setting_value.h"
 
-#include "base/buf.h"
+#include <stdio.h>
+
 #include "base/encoding.h"
 #include "json/reader.h"
 
@@ -129,6 +130,59 @@ enum err setting_list(struct str text, struct arena *a, const char *const **ret)
     return ERR_NONE;
 }
 
+static bool is_scheme_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
+           c == '-' || c == '.';
+}
+
+/* What no Origin header ever looks like (RFC 6454 7), or NULL. */
+static const char *fault_of_origin(struct str origin)
+{
+    size_t n = 0;
+
+    if (str_eq(origin, STR("*")) || str_eq(origin, STR("null")))
+        return NULL;
+    while (n < origin.n && is_scheme_char(origin.p[n]))
+        n++;
+    struct str host = str_from(origin, n + 3);
+    if (n == 0 || !str_starts(str_from(origin, n), STR("://")) || host.n == 0)
+        return "write SCHEME://HOST or SCHEME://HOST:PORT";
+    if (str_ends(host, STR("/")) && str_find_char(host, '/') == host.n - 1)
+        return "browsers send no slash at the end; remove it";
+    for (size_t i = 0; i < host.n; i++) {
+        if (host.p[i] == '*')
+            return "there are no wildcards; list each origin, or * for all";
+        if (strchr("/?#@ ", host.p[i]))
+            return "browsers send only SCHEME://HOST:PORT; remove the rest";
+    }
+    if ((str_starts_nocase(origin, STR("http://")) && str_ends(host, STR(":80"))) ||
+        (str_starts_nocase(origin, STR("https://")) && str_ends(host, STR(":443"))))
+        return "browsers leave the scheme's own port out; remove it";
+    return NULL;
+}
+
+enum err setting_origins(struct str text, struct arena *a, const char *const **ret, char what[256])
+{
+    const char *const *items;
+    enum err err = setting_list(text, a, &items);
+
+    what[0] = '\0';
+    if (err)
+        return err;
+    for (size_t i = 0; items[i]; i++) {
+        const char *fault = fault_of_origin(str_of(items[i]));
+
+        if (!fault)
+            continue;
+        snprintf(what, 256, "\"%.120s\" can never match: %s", setting_show(str_of(items[i]), a),
+                 fault);
+        return ERR_BAD_INPUT;
+    }
+    *ret = items;
+    return ERR_NONE;
+}
+
 enum err setting_choice(struct str text, const char *choices, struct arena *a, const char **ret)
 {
     struct str left = str_of(choices);
@@ -142,12 +196,6 @@ enum err setting_choice(struct str text, const char *choices, struct arena *a, c
         }
     }
     return ERR_BAD_INPUT;
-}
-
-static bool is_scheme_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
-           c == '-' || c == '.';
 }
 
 /* A password may hold any byte, so all up to the last '@' is taken for one. */

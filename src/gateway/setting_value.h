@@ -16,6 +16,11 @@ MUST_USE enum err setting_bool(struct str text, bool *ret);
 /* JSON array of strings, or items between commas; to a NULL-ended array of C strings in `a`. */
 MUST_USE enum err setting_list(struct str text, struct arena *a, const char *const **ret);
 
+/* A list of origins as browsers send them ("https://app.example", "null"), or "*". On error `what`
+ * has the first item that can match none and why, or is empty: no list at all. */
+MUST_USE enum err setting_origins(struct str text, struct arena *a, const char *const **ret,
+                                  char what[256]);
+
 /* The one of the words in `choices` ("auto|delta|snapshot") that is `text`, as a static C string in
  * `a`. */
 MUST_USE enum err setting_choice(struct str text, const char *choices, struct arena *a,

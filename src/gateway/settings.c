@@ -216,7 +216,7 @@ static void load_row(struct loader *l, const struct setting *row)
     if (!found.value.n && row->fallback)
         found.value = str_of(row->fallback);
     /* Blank counts as unset. */
-    if (found.value.n || (row->fallback && row->type == SETTING_LIST))
+    if (found.value.n || (row->fallback && row->type == SETTING_ORIGINS))
         take_value(l, row, &found);
     if (l->n_problems == before && (has || skip || !is_malformed_in_file(l, row->name)))
         return;

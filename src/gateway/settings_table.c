@@ -17,7 +17,7 @@ const struct setting settings_table[] = {
     { "LISTEN", SETTING_LISTEN, FIELD(listen), "127.0.0.1:8089", NULL },
     { "WORKERS", SETTING_COUNT, FIELD(workers), "0", NULL },
     { "STORE_URL", SETTING_CHOICE, FIELD(store_url), "memory:", "memory:" },
-    { "CORS_ORIGINS", SETTING_LIST, FIELD(cors_origins), "", NULL },
+    { "CORS_ORIGINS", SETTING_ORIGINS, FIELD(cors_origins), "", NULL },
     { "DEFAULT_MODEL", SETTING_TEXT, FIELD(default_model), "ClaudeSonnet4_5", NULL },
     { "KNOWN_MODELS", SETTING_LIST, FIELD(known_models), "ClaudeSonnet4_5,GPT5", NULL },
     { "CLERK_COOKIE", SETTING_SECRET, FIELD(clerk_cookie), NULL, NULL },
@@ -74,6 +74,7 @@ static const char *expected(enum setting_type type)
     case SETTING_BOOL:
         return "expected true or false";
     case SETTING_LIST:
+    case SETTING_ORIGINS:
         return "expected a list: at most 1000 items between commas, or in a JSON array of strings, "
                "without control characters";
     case SETTING_LISTEN:
@@ -138,6 +139,8 @@ static enum err set_value(const struct setting *row, struct settings *s, struct 
         return setting_bool(value, field);
     case SETTING_LIST:
         return setting_list(value, &s->arena, field);
+    case SETTING_ORIGINS:
+        return setting_origins(value, &s->arena, field, what);
     case SETTING_CHOICE:
         snprintf(what, 256, "expected one of %s", row->choices);
         return setting_choice(value, row->choices, &s->arena, field);

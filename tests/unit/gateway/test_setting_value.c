@@ -139,6 +139,47 @@ static void refuses_a_list_that_is_too_long(void)
         }
 }
 
+static void reads_origins_that_a_browser_may_send(void)
+{
+    static const struct {
+        const char *text;
+        const char *what; /* NULL: taken */
+    } rows[] = {
+        { "", NULL },
+        { "*", NULL },
+        { "null", NULL },
+        { "https://app.example, http://localhost:5173", NULL },
+        { "[\"http://[::1]:8080\"]", NULL },
+        { "chrome-extension://abcdef,tauri://localhost", NULL },
+        { "http://app.example:443", NULL },
+        { "https://app.example/",
+          "\"https://app.example/\" can never match: browsers send no slash" },
+        { "https://a.example,https://b.example/app", "\"https://b.example/app\" can never match" },
+        { "https://app.example?x", "remove the rest" },
+        { "https://u:hush@app.example", "\"https://***@app.example\" can never match" },
+        { "https://*.example", "no wildcards" },
+        { "app.example", "write SCHEME://HOST" },
+        { "//app.example", "write SCHEME://HOST" },
+        { "https://", "write SCHEME://HOST" },
+        { "https://app.example:443", "the scheme's own port" },
+        { "HTTP://app.example:80", "the scheme's own port" },
+        { "[\"x", "" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *const *items = NULL;
+        struct arena a;
+        char what[256];
+
+        arena_init(&a);
+        enum err err = setting_origins(str_of(rows[i].text), &a, &items, what);
+        EXPECT((err == ERR_NONE) == !rows[i].what);
+        if (rows[i].what && (!strstr(what, rows[i].what) || !rows[i].what[0] != !what[0]))
+            fail_msg("%s: %s", rows[i].text, what);
+        arena_deinit(&a);
+    }
+}
+
 static void reads_choices(void)
 {
     const char *word = NULL;
@@ -194,6 +235,7 @@ static const struct test suite[] = {
     { "reads booleans", reads_booleans },
     { "reads lists", reads_lists },
     { "refuses a list that is too long", refuses_a_list_that_is_too_long },
+    { "reads origins that a browser may send", reads_origins_that_a_browser_may_send },
     { "reads choices", reads_choices },
     { "shows no password and nothing that a terminal obeys",
       shows_no_password_and_nothing_that_a_terminal_obeys },

@@ -77,8 +77,9 @@ static void command_line_wins_over_environment_over_file(void)
 static void tells_all_problems_at_once(void)
 {
     char a[] = "WORKERS=many", b[] = "STREAM_KEEPALIVE=fast", c[] = "LISTEN=nowhere",
-         d[] = "ENGINELABS_API_URL=ftp://x", e[] = "LOG_LEVEL=loud", f[] = "MAX_BODY_BYTES=big";
-    char *environment[] = { a, b, c, d, e, f, NULL };
+         d[] = "ENGINELABS_API_URL=ftp://x", e[] = "LOG_LEVEL=loud", f[] = "MAX_BODY_BYTES=big",
+         g[] = "CORS_ORIGINS=https://app.example/";
+    char *environment[] = { a, b, c, d, e, f, g, NULL };
     char path[32], line[64];
     struct settings s;
 
@@ -89,6 +90,9 @@ static void tells_all_problems_at_once(void)
     EXPECT(strstr(problems_text, "LISTEN is \"nowhere\": expected HOST:PORT"));
     EXPECT(strstr(problems_text, "ENGINELABS_API_URL is \"ftp://x\""));
     EXPECT(strstr(problems_text, "LOG_LEVEL is \"loud\": expected one of debug|info"));
+    EXPECT(strstr(problems_text,
+                  "CORS_ORIGINS is \"https://app.example/\": \"https://app.example/\" "
+                  "can never match"));
     EXPECT(strstr(problems_text, "MAX_BODY_BYTES is \"big\": expected a size"));
     snprintf(line, sizeof(line), "%s line 2: QUEUE_TIMEOUT", path);
     EXPECT(strstr(problems_text, line));
