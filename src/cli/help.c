@@ -27,7 +27,22 @@ static void print_overview(void)
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
     puts("\nWithout a command it serves. \"enginelabs-2api help COMMAND\" tells more of one.\n"
-         "Settings come from the environment and from .env; docs/configuration.md lists them.");
+         "Settings come from the environment and from .env; \"enginelabs-2api help settings\" "
+         "lists\n"
+         "them, docs/configuration.md explains them.");
+}
+
+static void print_settings(void)
+{
+    struct settings_row row;
+
+    puts("Settings and their defaults (docs/configuration.md explains them). Values come from the\n"
+         "command line, then the environment, then .env.\n");
+    for (size_t i = 0; settings_row_at(i, &row); i++) {
+        printf("  %-28s %s\n", row.name, row.fallback[0] ? row.fallback : "(none)");
+        if (row.is_secret)
+            printf("  %s_FILE%*s a file that holds it\n", row.name, 23 - (int)strlen(row.name), "");
+    }
 }
 
 static int run_help(const struct cli_args *args)
@@ -36,6 +51,10 @@ static int run_help(const struct cli_args *args)
 
     if (!args->words || !args->words[0]) {
         print_overview();
+        return EXIT_DONE;
+    }
+    if (strcmp(args->words[0], "settings") == 0) {
+        print_settings();
         return EXIT_DONE;
     }
     command = command_find(args->words[0]);
@@ -58,8 +77,9 @@ static int run_version(const struct cli_args *args)
 const struct command command_help = {
     .name = "help",
     .options = "w",
-    .summary = "Explain the commands",
-    .help = "Usage: enginelabs-2api help [COMMAND]\n",
+    .summary = "Explain the commands and the settings",
+    .help = "Usage: enginelabs-2api help [COMMAND]\n"
+            "       enginelabs-2api help settings\n",
     .run = run_help,
 };
 

@@ -93,8 +93,7 @@ void settings_deinit(struct settings *s);
 enum log_level settings_log_level(const struct settings *s);
 enum log_format settings_log_format(const struct settings *s, int fd);
 
-/* Names, types and defaults, for the reference's test and `help serve`: row i, false past the end.
- */
+/* Names and defaults, for the reference's test and `help settings`: row i, false past the end. */
 struct settings_row {
     const char *name;
     const char *fallback; /* "" when there is none */

@@ -63,6 +63,17 @@ describe('version and help', () => {
     }
   });
 
+  test('help settings lists each with its default', async () => {
+    const { code, stdout } = await run(['help', 'settings']);
+    assert.equal(code, 0);
+    assert.match(stdout, /^ {2}LISTEN +127\.0\.0\.1:8089$/m);
+    assert.match(stdout, /^ {2}CLERK_COOKIE +\(none\)$/m);
+    assert.match(stdout, /^ {2}CLERK_COOKIE_FILE +a file that holds it$/m);
+    const page = fs.readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
+    for (const [, name] of page.matchAll(/^\| `(\w+)`/gm))
+      assert.match(stdout, new RegExp(`^ {2}${name} `, 'm'));
+  });
+
   test('wrong usage is exit code 2 and says what was wrong', async () => {
     const rows = [
       [['dance'], /dance/],
