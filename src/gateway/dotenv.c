@@ -120,7 +120,7 @@ static bool end_line(struct reader *r, unsigned first_line)
 
 static bool take_entry(struct reader *r, struct dotenv_entry *ret)
 {
-    if (str_starts(r->left, STR("export ")))
+    if (str_starts(r->left, STR("export ")) || str_starts(r->left, STR("export\t")))
         r->left = str_from(r->left, 7);
     skip_blanks(&r->left);
     ret->line = r->line;

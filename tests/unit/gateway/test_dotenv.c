@@ -15,6 +15,8 @@ static void reads_every_form_of_a_value(void)
         { "A=1", "1" },
         { "A = spaced out \n", "spaced out" },
         { "export A=yes\n", "yes" },
+        { " export\t A=tab\n", "tab" },
+        { "export=1\nA=3\n", "3" },
         { "  A=indented\n", "indented" },
         { "\xef\xbb\xbf"
           "A=bom\n",
