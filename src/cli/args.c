@@ -79,7 +79,7 @@ static int take_flag(struct cli_args *args, const struct command *command, char 
                            word);
     if (flag->has_value && !value)
         value = argv[++*i];
-    if (flag->has_value && !value)
+    if (flag->has_value && (!value || !value[0]))
         return usage_error("this option needs a value", word);
     if (strcmp(flag->name, "--config") == 0)
         return usage_error(

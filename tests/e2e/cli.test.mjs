@@ -81,6 +81,8 @@ describe('version and help', () => {
       [['serve', '--dance'], /--dance/],
       [['serve', 'extra'], /extra/],
       [['serve', '--listen'], /--listen/],
+      [['serve', '--listen', ''], /--listen.*needs a value/],
+      [['check', '--env-file='], /--env-file.*needs a value/],
       [['version', '--demo'], /--demo/],
       [['simulate', '--listen', 'nowhere'], /nowhere/],
     ];
