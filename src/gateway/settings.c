@@ -165,6 +165,11 @@ static bool find_secret_file(struct loader *l, const char *name, bool has_value,
         return false;
     }
     const char *z = arena_dup(&l->out->arena, path.value).p;
+    if (strlen(z) != path.value.n) {
+        problem(l, "%s: %s is \"%s\": control characters are not allowed", path.where, file_name,
+                setting_show(path.value, &l->out->arena));
+        return false;
+    }
     failed = read_file(z, &l->out->arena, &ret->value);
     if (failed) {
         problem(l, "%s: %s: %s cannot be read: %s", path.where, file_name, z, strerror(failed));

@@ -66,11 +66,11 @@ static const char *expected(enum setting_type type)
 {
     switch (type) {
     case SETTING_SECONDS:
-        return "expected seconds, such as 5 or 0.5";
+        return "expected seconds, such as 5 or 0.5, at most 10 years";
     case SETTING_SIZE:
         return "expected a size in bytes, or with KiB, MiB or GiB, such as 32MiB";
     case SETTING_COUNT:
-        return "expected a whole number";
+        return "expected a whole number, at most 1000000000";
     case SETTING_BOOL:
         return "expected true or false";
     case SETTING_LIST:
@@ -78,7 +78,7 @@ static const char *expected(enum setting_type type)
         return "expected a list: at most 1000 items between commas, or in a JSON array of strings, "
                "without control characters";
     case SETTING_LISTEN:
-        return "expected HOST:PORT, [IPV6]:PORT or unix:PATH";
+        return "expected HOST:PORT, [IPV6]:PORT or unix:PATH (at most 107 bytes)";
     case SETTING_PROXY:
         return "expected http://HOST:PORT or socks5h://HOST:PORT, with USER:PASSWORD@ if needed";
     case SETTING_TEXT:
@@ -168,7 +168,7 @@ static const struct {
     }
     ABOVE_0("MAX_CONNECTIONS"),
     ABOVE_0("MAX_BODY_BYTES"),
-    ABOVE_0("MEMORY_LIMIT"),
+    { "MEMORY_LIMIT", 1 << 20, UINT64_MAX, "every request would fail; set at least 1MiB" },
     ABOVE_0("API_REQUEST_TIMEOUT"),
     ABOVE_0("UPSTREAM_CONNECT_TIMEOUT"),
     ABOVE_0("UPSTREAM_ACCEPT_TIMEOUT"),

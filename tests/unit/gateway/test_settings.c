@@ -29,13 +29,18 @@ static enum err load(const char *const *overrides, char **environment, const cha
     return load_for(SETTINGS_ALL, overrides, environment, env_file, ret);
 }
 
-static void write_file(char path[32], const char *text)
+static void write_bytes(char path[32], struct str text)
 {
     memcpy(path, "/tmp/settings-XXXXXX", sizeof("/tmp/settings-XXXXXX"));
     int fd = mkstemp(path);
     EXPECT(fd >= 0);
-    EXPECT_INT(write(fd, text, strlen(text)), strlen(text));
+    EXPECT_INT(write(fd, text.p, text.n), text.n);
     close(fd);
+}
+
+static void write_file(char path[32], const char *text)
+{
+    write_bytes(path, str_of(text));
 }
 
 static void has_defaults_for_everything(void)
@@ -85,7 +90,9 @@ static void tells_all_problems_at_once(void)
 
     write_file(path, "\nQUEUE_TIMEOUT=soon\n");
     EXPECT_INT(load(NULL, environment, path, &s), ERR_BAD_INPUT);
-    EXPECT(strstr(problems_text, "environment: WORKERS is \"many\": expected a whole number\n"));
+    EXPECT(strstr(problems_text,
+                  "environment: WORKERS is \"many\": expected a whole number, at most "
+                  "1000000000\n"));
     EXPECT(strstr(problems_text, "STREAM_KEEPALIVE is \"fast\": expected seconds"));
     EXPECT(strstr(problems_text, "LISTEN is \"nowhere\": expected HOST:PORT"));
     EXPECT(strstr(problems_text, "ENGINELABS_API_URL is \"ftp://x\""));
@@ -179,6 +186,26 @@ static void refuses_0_where_every_request_would_fail(void)
         EXPECT_INT(load(NULL, environment, NULL, &s), ERR_BAD_INPUT);
         EXPECT(strstr(problems_text, want));
     }
+}
+
+/* What would fail later, or work with something else than what was written. */
+static void refuses_what_the_system_or_a_request_would_refuse(void)
+{
+    char set[300] = "LISTEN=unix:/", a[] = "MEMORY_LIMIT=1", b[] = "WORKERS=1000000001";
+    char *environment[] = { set, a, b, NULL };
+    static const char nul[] = "API_MASTER_KEY_FILE=/dev/null\0x\n";
+    struct settings s;
+    char path[32];
+
+    memset(set + 13, 'x', 200);
+    EXPECT_INT(load(NULL, environment, NULL, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems_text, "unix:PATH (at most 107 bytes)"));
+    EXPECT(strstr(problems_text, "MEMORY_LIMIT is \"1\": every request would fail; set at least"));
+    EXPECT(strstr(problems_text, "WORKERS is \"1000000001\": expected a whole number, at most"));
+    write_bytes(path, (struct str){ nul, sizeof(nul) - 1 });
+    EXPECT_INT(load(NULL, NULL, path, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems_text, "API_MASTER_KEY_FILE is \"/dev/null\\x00x\": control"));
+    unlink(path);
 }
 
 static void cuts_a_long_value_not_what_is_expected(void)
@@ -418,6 +445,8 @@ static const struct test suite[] = {
     { "tells problems of every stage at once", tells_problems_of_every_stage_at_once },
     { "does not miss what is set wrongly", does_not_miss_what_is_set_wrongly },
     { "refuses 0 where every request would fail", refuses_0_where_every_request_would_fail },
+    { "refuses what the system or a request would refuse",
+      refuses_what_the_system_or_a_request_would_refuse },
     { "cuts a long value, not what is expected", cuts_a_long_value_not_what_is_expected },
     { "a blank value counts as unset", a_blank_value_counts_as_unset },
     { "reads secrets from files and never shows them",
