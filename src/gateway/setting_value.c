@@ -141,8 +141,6 @@ static const char *fault_of_origin(struct str origin)
 {
     size_t n = 0;
 
-    if (str_eq(origin, STR("*")) || str_eq(origin, STR("null")))
-        return NULL;
     while (n < origin.n && is_scheme_char(origin.p[n]))
         n++;
     struct str host = str_from(origin, n + 3);
@@ -151,6 +149,8 @@ static const char *fault_of_origin(struct str origin)
     if (str_ends(host, STR("/")) && str_find_char(host, '/') == host.n - 1)
         return "browsers send no slash at the end; remove it";
     for (size_t i = 0; i < host.n; i++) {
+        if ((unsigned char)host.p[i] >= 0x80)
+            return "browsers send such names in their ASCII form (xn--...); write that";
         if (host.p[i] == '*')
             return "there are no wildcards; list each origin, or * for all";
         if (strchr("/?#@ ", host.p[i]))
@@ -171,15 +171,32 @@ enum err setting_origins(struct str text, struct arena *a, const char *const **r
     if (err)
         return err;
     for (size_t i = 0; items[i]; i++) {
-        const char *fault = fault_of_origin(str_of(items[i]));
+        struct str item = str_of(items[i]);
+        bool is_special = str_eq(item, STR("*")) || str_eq(item, STR("null"));
+        const char *fault = is_special ? NULL : fault_of_origin(item);
 
         if (!fault)
             continue;
-        snprintf(what, 256, "\"%.120s\" can never match: %s", setting_show(str_of(items[i]), a),
-                 fault);
+        snprintf(what, 256, "\"%.120s\" can never match: %s", setting_show(item, a), fault);
         return ERR_BAD_INPUT;
     }
     *ret = items;
+    return ERR_NONE;
+}
+
+enum err setting_origin(struct str text, struct arena *a, const char **ret, char what[256])
+{
+    const char *fault = fault_of_origin(text);
+
+    what[0] = '\0';
+    for (size_t i = 0; i < text.n; i++)
+        if ((unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f)
+            return ERR_BAD_INPUT;
+    if (fault) {
+        snprintf(what, 256, "%s", fault);
+        return ERR_BAD_INPUT;
+    }
+    *ret = arena_dup(a, text).p;
     return ERR_NONE;
 }
 

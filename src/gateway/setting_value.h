@@ -21,6 +21,10 @@ MUST_USE enum err setting_list(struct str text, struct arena *a, const char *con
 MUST_USE enum err setting_origins(struct str text, struct arena *a, const char *const **ret,
                                   char what[256]);
 
+/* The same for one that names a host. */
+MUST_USE enum err setting_origin(struct str text, struct arena *a, const char **ret,
+                                 char what[256]);
+
 /* The one of the words in `choices` ("auto|delta|snapshot") that is `text`, as a static C string in
  * `a`. */
 MUST_USE enum err setting_choice(struct str text, const char *choices, struct arena *a,

@@ -26,7 +26,7 @@ const struct setting settings_table[] = {
     { "ENGINELABS_API_URL", SETTING_URL, FIELD(enginelabs_api_url), "https://api.enginelabs.ai",
       NULL },
     { "CLERK_URL", SETTING_URL, FIELD(clerk_url), "https://clerk.cto.new", NULL },
-    { "ENGINELABS_ORIGIN", SETTING_TEXT, FIELD(enginelabs_origin), "https://cto.new", NULL },
+    { "ENGINELABS_ORIGIN", SETTING_ORIGIN, FIELD(enginelabs_origin), "https://cto.new", NULL },
     { "ENGINELABS_PROTOCOL", SETTING_CHOICE, FIELD(enginelabs_protocol), "classic", "classic" },
     { "ENGINELABS_CONTENT", SETTING_CHOICE, FIELD(enginelabs_content), "auto",
       "auto|delta|snapshot" },
@@ -82,6 +82,7 @@ static const char *expected(enum setting_type type)
     case SETTING_PROXY:
         return "expected http://HOST:PORT or socks5h://HOST:PORT, with USER:PASSWORD@ if needed";
     case SETTING_TEXT:
+    case SETTING_ORIGIN:
     case SETTING_SECRET:
         return "control characters are not allowed";
     case SETTING_CHOICE:
@@ -141,6 +142,8 @@ static enum err set_value(const struct setting *row, struct settings *s, struct 
         return setting_list(value, &s->arena, field);
     case SETTING_ORIGINS:
         return setting_origins(value, &s->arena, field, what);
+    case SETTING_ORIGIN:
+        return setting_origin(value, &s->arena, field, what);
     case SETTING_CHOICE:
         snprintf(what, 256, "expected one of %s", row->choices);
         return setting_choice(value, row->choices, &s->arena, field);

@@ -163,6 +163,7 @@ static void reads_origins_that_a_browser_may_send(void)
         { "https://", "write SCHEME://HOST" },
         { "https://app.example:443", "the scheme's own port" },
         { "HTTP://app.example:80", "the scheme's own port" },
+        { "[\"https://\u00fc.example\"]", "xn--" },
         { "[\"x", "" },
     };
 
@@ -175,6 +176,37 @@ static void reads_origins_that_a_browser_may_send(void)
         enum err err = setting_origins(str_of(rows[i].text), &a, &items, what);
         EXPECT((err == ERR_NONE) == !rows[i].what);
         if (rows[i].what && (!strstr(what, rows[i].what) || !rows[i].what[0] != !what[0]))
+            fail_msg("%s: %s", rows[i].text, what);
+        arena_deinit(&a);
+    }
+}
+
+static void reads_one_origin(void)
+{
+    static const struct {
+        const char *text;
+        const char *what; /* NULL: taken */
+    } rows[] = {
+        { "https://cto.new", NULL },
+        { "http://127.0.0.1:8090", NULL },
+        { "https://cto.new/", "no slash at the end" },
+        { "https://cto.new/x", "remove the rest" },
+        { "x y", "write SCHEME" },
+        { "*", "write SCHEME" },
+        { "https://a\x01", "" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *origin = NULL;
+        struct arena a;
+        char what[256];
+
+        arena_init(&a);
+        enum err err = setting_origin(str_of(rows[i].text), &a, &origin, what);
+        EXPECT((err == ERR_NONE) == !rows[i].what);
+        if (!rows[i].what)
+            EXPECT_Z(origin, rows[i].text);
+        else if (!strstr(what, rows[i].what))
             fail_msg("%s: %s", rows[i].text, what);
         arena_deinit(&a);
     }
@@ -236,6 +268,7 @@ static const struct test suite[] = {
     { "reads lists", reads_lists },
     { "refuses a list that is too long", refuses_a_list_that_is_too_long },
     { "reads origins that a browser may send", reads_origins_that_a_browser_may_send },
+    { "reads one origin", reads_one_origin },
     { "reads choices", reads_choices },
     { "shows no password and nothing that a terminal obeys",
       shows_no_password_and_nothing_that_a_terminal_obeys },
