@@ -136,16 +136,8 @@ static bool is_scheme_char(char c)
            c == '-' || c == '.';
 }
 
-/* What no Origin header ever looks like (RFC 6454 7), or NULL. */
-static const char *fault_of_origin(struct str origin)
+static const char *fault_of_host(struct str host)
 {
-    size_t n = 0;
-
-    while (n < origin.n && is_scheme_char(origin.p[n]))
-        n++;
-    struct str host = str_from(origin, n + 3);
-    if (n == 0 || !str_starts(str_from(origin, n), STR("://")) || host.n == 0)
-        return "write SCHEME://HOST or SCHEME://HOST:PORT";
     if (str_ends(host, STR("/")) && str_find_char(host, '/') == host.n - 1)
         return "browsers send no slash at the end; remove it";
     for (size_t i = 0; i < host.n; i++) {
@@ -156,10 +148,23 @@ static const char *fault_of_origin(struct str origin)
         if (strchr("/?#@ ", host.p[i]))
             return "browsers send only SCHEME://HOST:PORT; remove the rest";
     }
+    return NULL;
+}
+
+/* What no Origin header ever looks like (RFC 6454 7), or NULL. */
+static const char *fault_of_origin(struct str origin)
+{
+    size_t n = 0;
+
+    while (n < origin.n && is_scheme_char(origin.p[n]))
+        n++;
+    struct str host = str_from(origin, n + 3);
+    if (n == 0 || !str_starts(str_from(origin, n), STR("://")) || host.n == 0)
+        return "write SCHEME://HOST or SCHEME://HOST:PORT";
     if ((str_starts_nocase(origin, STR("http://")) && str_ends(host, STR(":80"))) ||
         (str_starts_nocase(origin, STR("https://")) && str_ends(host, STR(":443"))))
         return "browsers leave the scheme's own port out; remove it";
-    return NULL;
+    return fault_of_host(host);
 }
 
 enum err setting_origins(struct str text, struct arena *a, const char *const **ret, char what[256])
@@ -258,7 +263,7 @@ const char *setting_show(struct str value, struct arena *a)
         size_t whole = printable(rest);
 
         if (taken + (whole ? whole : 1) > SHOWN_MAX) {
-            memcpy(out + n, "...", 3);
+            memcpy(out + n, "...", sizeof("..."));
             break;
         }
         if (whole) {
