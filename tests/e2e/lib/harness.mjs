@@ -10,6 +10,7 @@ import { BINARY, Program } from './process.mjs';
 import { closeAll, findLeaks, onEnd, secret, watch } from './registry.mjs';
 import { Simulator } from './simulator.mjs';
 import { PATIENCE_MS, final, until } from './until.mjs';
+import { Upstream } from './upstream.mjs';
 
 export { BINARY, Program, run, tempDir } from './process.mjs';
 export { onEnd, secret, watch } from './registry.mjs';
@@ -223,6 +224,13 @@ export async function world({ env = {}, settings = {}, scenario, ...options } = 
   await sim.set({ pacing: { first_ms: 1, every_ms: 1 }, ...settings });
   const gw = await Gateway.start({ env: { ...sim.env(), ...env }, ...options });
   return { sim, gw };
+}
+
+/** A gateway in front of an upstream of the second kind, whose answers go by steps. */
+export async function pair(env = {}) {
+  const upstream = await Upstream.start();
+  const gw = await Gateway.start({ env: { ...upstream.env(), ...env } });
+  return { upstream, gw };
 }
 
 const SANITIZER = /(AddressSanitizer|LeakSanitizer|runtime error:|ThreadSanitizer).*/;

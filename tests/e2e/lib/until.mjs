@@ -38,5 +38,12 @@ export function within(promise, what, patience = PATIENCE_MS) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
+/** Something that is waited for until a test says go: `await gate.opened`, `gate.open()`. */
+export function gate() {
+  const made = {};
+  made.opened = new Promise((resolve) => (made.open = resolve));
+  return made;
+}
+
 /** Microseconds on CLOCK_MONOTONIC, the clock of the simulator's log. */
 export const nowUs = () => Number(process.hrtime.bigint() / 1000n);

@@ -16,6 +16,9 @@ const VERSION = '__clerk_api_version=2025-04-10';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const BODY_MAX = 32768;
 
+/** How long a token may still be on its way after its end. */
+const LATE_MS = 5000;
+
 const id = (prefix) => `${prefix}_${randomBytes(20).toString('base64url').replace(/[-_]/g, '0')}`;
 const base64 = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
@@ -28,7 +31,7 @@ export class Upstream {
     const rotating = base64({ rotating_token: id('rt') });
     this.cookie = `${base64({ alg: 'RS256' })}.${rotating}.${id('sig')}`;
     this.tokenLife = 60;
-    this.tokens = new Set();
+    this.tokens = new Map(); // token -> performance.now() at its end
     this.chats = new Map(); // id -> { prompts, sockets }
     this.seen = []; // { kind, method, url, headers, body, ... } in order
     this.violations = [];
@@ -183,15 +186,17 @@ export class Upstream {
     const claims = { sub: this.user, sid: this.session, iat, exp: iat + this.tokenLife };
     const payload = base64({ ...claims, o: { id: this.organization }, jti: id('j') });
     const token = `${base64({ alg: 'RS256', typ: 'JWT' })}.${payload}.${id('sig')}`;
-    this.tokens.add(secret(token, 'a token'));
+    this.tokens.set(secret(token, 'a token'), performance.now() + this.tokenLife * 1000);
     return token;
   }
 
   #tokenIsGood(entry) {
     const token = /^Bearer (\S+)$/.exec(entry.headers.authorization ?? '')?.[1];
-    const good = this.tokens.has(token);
-    if (!good) this.#wrong(entry, 'the token is not ours');
-    return good;
+    const late_ms = performance.now() - this.tokens.get(token);
+    entry.isExpired = late_ms >= 0;
+    if (!this.tokens.has(token)) this.#wrong(entry, 'the token is not ours');
+    else if (late_ms > LATE_MS) this.#wrong(entry, `the token ended ${late_ms} ms ago`);
+    return late_ms < 0;
   }
 
   #authorized(entry, body) {
@@ -248,7 +253,9 @@ export class Upstream {
       socket.end(`HTTP/1.1 ${given.status} No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
       return;
     }
+    socket.cork(); // the greeting is there as soon as the socket is open
     this.sockets.handleUpgrade(request, socket, head, (ws) => this.#connected(ws, chatId));
+    socket.uncork();
   }
 
   #connected(ws, chatId) {
@@ -263,10 +270,12 @@ export class Upstream {
     for (const message of this.greeting(chat)) ws.send(JSON.stringify(message));
   }
 
-  /** Steps: an object is sent as JSON; functions get the socket; numbers are pauses in ms. */
+  /** Steps: an object is sent as JSON; functions get the socket; numbers are pauses in ms; a
+   *  promise is waited for (see gate()). */
   async #play(chat, prompt) {
     for await (const step of this.answer(prompt, chat)) {
       if (typeof step === 'number') await pause(step, null, { ref: false });
+      else if (step === undefined) continue; // what was waited for
       else for (const ws of chat.sockets) await perform(ws, step);
     }
   }
