@@ -257,7 +257,7 @@ describe('health, readiness, metrics', () => {
   });
 
   test('never wait for an upstream', async () => {
-    const own = await world({ env: { UPSTREAM_ACCEPT_TIMEOUT: 3 } });
+    const own = await world({ env: { UPSTREAM_ACCEPT_TIMEOUT: 600 } });
     await own.sim.fault(
       ...['client', 'token', 'billing', 'adapters', 'post', 'ws'].map((where) => ({
         where,
@@ -267,11 +267,10 @@ describe('health, readiness, metrics', () => {
     );
     const hung = await own.gw.begin(chatBody);
     await until(async () => (await own.gw.metrics()).exchanges === 1, 'it hangs');
-    for (const path of ['/healthz', '/readyz', '/metrics', '/', '/v1/models']) {
-      const start = Date.now();
-      await own.gw.get(path);
-      assert.ok(Date.now() - start < 2000, path);
-    }
+    for (const path of ['/healthz', '/readyz', '/metrics', '/', '/v1/models'])
+      assert.equal((await own.gw.get(path)).status, 200, path);
+    assert.equal((await own.gw.metrics()).exchanges, 1, 'it hangs still');
     hung.destroy();
+    await own.sim.reset();
   });
 });

@@ -14,12 +14,15 @@ import {
   Program,
   Simulator,
   finish,
+  gate,
+  pair,
   run,
   secret,
   tempDir,
   until,
   world,
 } from './lib/harness.mjs';
+import { finished, piece, running } from './lib/upstream.mjs';
 
 let sim, gw;
 
@@ -294,12 +297,16 @@ describe('a terminal client', () => {
   });
 
   test('chat prints while the answer comes', async () => {
-    const program = new Program(BINARY, ['chat', '!frames 20 every 100'], { env: good() });
-    await until(() => program.stdout.includes('frame1'), 'the first piece');
-    assert.ok(!program.stdout.includes('frame20'));
+    const { upstream, gw: own } = await pair();
+    const end = gate();
+    upstream.answer = () => [running, piece('the first '), end.opened, piece('the last'), finished];
+    const env = { ...good(), LISTEN: `127.0.0.1:${own.port}` };
+    const program = new Program(BINARY, ['chat', 'slowly'], { env });
+    await until(() => program.stdout.includes('the first'), 'the first piece');
     assert.ok(program.isRunning);
+    end.open();
     assert.equal((await program.end()).code, 0);
-    assert.match(program.stdout, /frame1 frame2 .*frame20\n$/);
+    assert.equal(program.stdout, 'the first the last\n');
   });
 
   test('chat on a terminal keeps the conversation', async () => {

@@ -5,8 +5,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { assertBrokenOff, assertError } from './lib/errors.mjs';
-import { CANARY, KEY, finish, onEnd, until, world } from './lib/harness.mjs';
+import { CANARY, KEY, finish, gate, onEnd, pair, until, world } from './lib/harness.mjs';
 import { RawSocket, askOnce, requestText } from './lib/raw.mjs';
+import { deltas, finished, piece, running } from './lib/upstream.mjs';
 
 let sim, gw, slow;
 
@@ -29,6 +30,17 @@ async function beginSlowly() {
   const drip = setInterval(() => trickle.send(' '), 5000);
   onEnd(() => clearInterval(drip));
   return { head, body, trickle };
+}
+
+/** A gateway with `env` that streams an answer, which ends when end.open() is called. */
+async function inTheMiddle(env) {
+  const { upstream, gw } = await pair(env);
+  const end = gate();
+  upstream.answer = () => [running, piece('one '), end.opened, piece('two'), finished];
+  const stream = await gw.stream({ messages: user('the first') });
+  await stream.readUntil((chunk) => chunk.choices[0].delta.content);
+  upstream.answer = () => deltas('an answer');
+  return { upstream, gw, stream, end };
 }
 
 before(async () => {
@@ -257,10 +269,10 @@ describe('too much', () => {
     const raw = await RawSocket.open(gw.port);
     const headers = { Host: 'localhost', Expect: '100-continue', 'Content-Length': 3 << 20 };
     raw.send(requestText('POST', '/v1/chat/completions', headers));
-    const answer = await raw.response({ patience: 1000 });
+    const answer = await raw.response();
     assert.equal(answer.status, 401);
     assert.equal(answer.headers.connection, 'close');
-    await raw.ended(1000);
+    await raw.ended(4000); // who sends on is given 5 s
     raw.close();
   });
 
@@ -292,9 +304,7 @@ describe('too much', () => {
   });
 
   test('beyond MEMORY_LIMIT new requests are 503, and those that run go on', async () => {
-    const own = await world({ env: { MEMORY_LIMIT: '16MiB', WORKERS: 1 } });
-    const stream = await own.gw.stream({ messages: user('!frames 60 every 50') });
-    await stream.readUntil((chunk) => chunk.choices[0].delta.content);
+    const own = await inTheMiddle({ MEMORY_LIMIT: '16MiB', WORKERS: 1 });
     const held = [];
     const headers = {
       Host: 'localhost',
@@ -309,9 +319,11 @@ describe('too much', () => {
       const { status } = await own.gw.post({ messages: user('x') });
       return status === 503 || held.some((one) => one.received.includes('503 '));
     }, 'the memory is used up');
+    own.end.open();
+    await own.stream.whole();
+    assert.equal(own.stream.text, 'one two');
+    assert.deepEqual(own.stream.finishReasons, ['stop']);
     for (const raw of held) raw.close();
-    await stream.whole();
-    assert.deepEqual(stream.finishReasons, ['stop']);
     await until(async () => (await own.gw.post({ messages: user('x') })).status === 200, 'again');
   });
 
@@ -334,15 +346,15 @@ describe('too much', () => {
   });
 
   test('all accounts busy beyond QUEUE_TIMEOUT is 429 queue_timeout', async () => {
-    const own = await world({ env: { ENGINELABS_MAX_PARALLEL: 1, QUEUE_TIMEOUT: 0.3 } });
-    const first = await own.gw.stream({ messages: user('!frames 40 every 100') });
-    await first.readUntil((chunk) => chunk.choices[0].delta.content);
+    const own = await inTheMiddle({ ENGINELABS_MAX_PARALLEL: 1, QUEUE_TIMEOUT: 0.3 });
     const want = { status: 429, code: 'queue_timeout', shouldRetry: undefined };
     assertError(await own.gw.post({ messages: user('x') }), want);
     assertError(await own.gw.post({ stream: true, messages: user('x') }), want);
-    await first.whole();
-    assert.deepEqual(first.finishReasons, ['stop']);
-    assert.equal((await own.gw.post({ messages: user('x') })).status, 200);
+    assert.equal(own.upstream.posts.length, 1);
+    own.end.open();
+    await own.stream.whole();
+    assert.deepEqual(own.stream.finishReasons, ['stop']);
+    await until(async () => (await own.gw.post({ messages: user('x') })).status === 200, 'again');
   });
 
   test('who waits in the queue is served when there is room', async () => {
@@ -357,8 +369,9 @@ describe('too much', () => {
 
 describe('time', () => {
   test('API_REQUEST_TIMEOUT ends an answer that takes too long', async () => {
-    const own = await world({ env: { API_REQUEST_TIMEOUT: 0.8 } });
-    const messages = user(`${CANARY}\n!frames 1000 every 50`);
+    const own = await world({ env: { API_REQUEST_TIMEOUT: 4 } });
+    assert.equal((await own.gw.post({ messages: user('sign in') })).status, 200);
+    const messages = user(`${CANARY}\n!frames 10000 every 50`);
     const want = { status: 504, code: 'upstream_timeout' };
     const [whole, stream] = await Promise.all([
       own.gw.post({ messages }),
@@ -381,9 +394,7 @@ describe('time', () => {
 
 describe('shutting down', () => {
   test('a request that comes then is 503 with Retry-After; what runs is finished', async () => {
-    const own = await world({ env: { SHUTDOWN_TIMEOUT: 30 } });
-    const stream = await own.gw.stream({ messages: user('!frames 20 every 50') });
-    await stream.readUntil((chunk) => chunk.choices[0].delta.content);
+    const own = await inTheMiddle({ SHUTDOWN_TIMEOUT: 60 });
     const late = await RawSocket.open(own.gw.port);
     const body = JSON.stringify({ messages: user('too late') });
     const headers = { Host: 'localhost', Authorization: `Bearer ${KEY}` };
@@ -402,9 +413,11 @@ describe('shutting down', () => {
     const answer = await late.response();
     assertError(answer, { status: 503, code: 'overloaded' });
     assert.match(answer.headers['retry-after'], /^\d+$/);
-    await stream.whole();
-    assert.deepEqual(stream.finishReasons, ['stop']);
-    assert.ok(stream.done);
+    own.end.open();
+    await own.stream.whole();
+    assert.equal(own.stream.text, 'one two');
+    assert.deepEqual(own.stream.finishReasons, ['stop']);
+    assert.ok(own.stream.done);
     assert.deepEqual(await own.gw.program.end(), { code: 0, signal: null });
   });
 

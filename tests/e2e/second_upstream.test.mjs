@@ -5,15 +5,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { assertBrokenOff, assertError } from './lib/errors.mjs';
-import { CANARY, Gateway, finish, secret, until } from './lib/harness.mjs';
+import { CANARY, Gateway, finish, nowUs, pair, secret, until } from './lib/harness.mjs';
 import { Upstream, deltas, finished, messageId, piece, running } from './lib/upstream.mjs';
-
-/** A gateway in front of a new upstream of the second kind. */
-async function pair(env = {}) {
-  const upstream = await Upstream.start();
-  const gw = await Gateway.start({ env: { ...upstream.env(), ...env } });
-  return { upstream, gw };
-}
 
 let upstream, gw;
 
@@ -312,13 +305,16 @@ describe('signing in', () => {
   test('is done again before a token expires, and never with an old one', async () => {
     const { upstream: own, gw: gateway } = await pair();
     own.tokenLife = 2;
-    const until_ms = Date.now() + 5000;
-    while (Date.now() < until_ms) {
+    const start_us = nowUs();
+    while (own.of('token').length < 5) {
       const answer = await gateway.post({ messages: user('x') });
       assert.equal(answer.status, 200, answer.text);
     }
-    const tokens = own.of('token').length;
-    assert.ok(tokens >= 3 && tokens <= 8, `${tokens} tokens in 5 s, each good for 2 s`);
+    const took_ms = (nowUs() - start_us) / 1000;
+    assert.ok(took_ms > 2000, `5 tokens in ${took_ms} ms, each good for 2 s`);
+    // Who only renews what was refused has all four renewals for that; a busy machine a few.
+    const late = own.posts.filter((post) => post.isExpired).length;
+    assert.ok(late <= 2, `${late} of 4 renewals came too late`);
     assert.deepEqual(own.violations, []);
   });
 

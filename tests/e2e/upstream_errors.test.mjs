@@ -276,7 +276,7 @@ describe('after the stream was committed', () => {
   const env = { STREAM_COMMIT_AFTER: 0.1, STREAM_KEEPALIVE: 0.1 };
 
   test('a time-out is one error event, without finish_reason and [DONE]', async () => {
-    const { sim, gw } = await world({ env: { ...env, UPSTREAM_ACCEPT_TIMEOUT: 0.9 } });
+    const { sim, gw } = await world({ env: { ...env, UPSTREAM_ACCEPT_TIMEOUT: 3 } });
     await sim.fault({ where: 'post', kind: 'hang' });
     const stream = await (await gw.stream({ messages: user('x') })).whole();
     assertBrokenOff(stream, timeout);
@@ -287,7 +287,7 @@ describe('after the stream was committed', () => {
   test('so is a task that is cancelled', async () => {
     const { gw } = await world({ env });
     const messages = user(
-      '!pacing 900 5\n!echo x\n!fault frames pause delay_ms=900\n!fault frames cancelled',
+      '!pacing 900 5\n!echo x\n!fault frames pause delay_ms=2500\n!fault frames cancelled',
     );
     const stream = await (await gw.stream({ messages })).whole();
     assertBrokenOff(stream, interrupted);
