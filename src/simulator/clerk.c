@@ -7,6 +7,23 @@ enum { BODY_MAX = 16384, SESSION_LIFE_MS = 604800000 };
 
 /* ---- checks ---- */
 
+/* "2025-04-10". */
+static bool is_date(const char *text)
+{
+    static const char shape[] = "dddd-dd-dd";
+    int month;
+    int day;
+
+    if (strlen(text) != sizeof(shape) - 1)
+        return false;
+    for (size_t i = 0; shape[i]; i++)
+        if (shape[i] == 'd' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i])
+            return false;
+    month = (text[5] - '0') * 10 + text[6] - '0';
+    day = (text[8] - '0') * 10 + text[9] - '0';
+    return month >= 1 && month <= 12 && day >= 1 && day <= 31;
+}
+
 static bool check_version(struct sim_call *c)
 {
     char version[32];
@@ -14,7 +31,7 @@ static bool check_version(struct sim_call *c)
     if (!url_query_get(c->r->head.query, "__clerk_api_version", version, sizeof(version)))
         return sim_call_refuse(c, 400, "unsupported_api_version",
                                "the query has no __clerk_api_version");
-    if (strlen(version) != 10 || version[4] != '-' || version[7] != '-')
+    if (!is_date(version))
         return sim_call_refuse(c, 400, "unsupported_api_version",
                                "__clerk_api_version is no date: %s", version);
     return true;

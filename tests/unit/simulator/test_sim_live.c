@@ -55,6 +55,10 @@ static void signs_in_only_as_the_service_would(void)
     static const char good[] = "Origin: https://cto.new\r\nReferer: https://cto.new/\r\n"
                                "Content-Type: application/x-www-form-urlencoded\r\n";
     static const char version[] = "?__clerk_api_version=2025-04-10";
+    static const char *const no_dates[] = {
+        "2025-4-10",  "2025-04-1x", "abcd-ef-gh", "2025-00-10",
+        "2025-13-10", "2025-04-32", "2025-04-00", "2025/04/10"
+    };
     struct live v;
     char line[256];
     char headers[1600];
@@ -74,6 +78,12 @@ static void signs_in_only_as_the_service_would(void)
                404);
     (void)snprintf(line, sizeof(line), "POST /v1/client/sessions/%s/tokens", v.session);
     EXPECT_INT(live_call(&v, line, headers, ""), 400);
+    for (size_t i = 0; i < COUNT_OF(no_dates); i++) {
+        (void)snprintf(line, sizeof(line),
+                       "POST /v1/client/sessions/%s/tokens?__clerk_api_version=%s", v.session,
+                       no_dates[i]);
+        EXPECT_INT(live_call(&v, line, headers, ""), 400);
+    }
     (void)snprintf(line, sizeof(line), "POST /v1/client/sessions/%s/tokens%s", v.session, version);
     (void)snprintf(headers, sizeof(headers), "%sOrigin: https://cto.new\r\n", v.cookie);
     EXPECT_INT(live_call(&v, line, headers, ""), 415);
