@@ -225,8 +225,17 @@ static enum err read_list(struct list *list, struct json *j, char *what)
     return j->failed ? sim_complain(what, "malformed JSON at byte %zu", json_offset(j)) : ERR_NONE;
 }
 
-/* The spent ones make room, oldest first. */
-static void make_room(struct sim_faults *f, size_t n)
+static bool is_spent(const struct sim_fault *f)
+{
+    return f->times == 0;
+}
+
+static bool came_with_a_prompt(const struct sim_fault *f)
+{
+    return f->origin != 0;
+}
+
+static void drop_oldest(struct sim_faults *f, size_t n, bool (*may_go)(const struct sim_fault *))
 {
     struct list *next;
 
@@ -236,11 +245,18 @@ static void make_room(struct sim_faults *f, size_t n)
         next = node->next;
         if (f->n + n <= SIM_FAULTS_MAX)
             return;
-        if (old->times == 0) {
+        if (may_go(old)) {
             fault_free(old);
             f->n--;
         }
     }
+}
+
+/* Prompts bring theirs anew when they come again; what was armed from outside stays. */
+static void make_room(struct sim_faults *f, size_t n)
+{
+    drop_oldest(f, n, is_spent);
+    drop_oldest(f, n, came_with_a_prompt);
 }
 
 static size_t count(const struct list *list)

@@ -174,6 +174,23 @@ static void spent_ones_make_room(void)
     sim_faults_deinit(&f);
 }
 
+static void prompts_without_end_push_out_the_oldest(void)
+{
+    struct sim_faults f;
+
+    sim_faults_init(&f);
+    EXPECT_INT(sim_faults_add_json(&f, STR("{\"where\":\"ws\",\"kind\":\"hang\"}"), what),
+               ERR_NONE);
+    for (uint64_t origin = 1; origin <= 2 * SIM_FAULTS_MAX; origin++)
+        EXPECT_INT(sim_faults_add_line(&f, STR("post 429"), origin, what), ERR_NONE);
+    EXPECT_INT(f.n, SIM_FAULTS_MAX);
+    EXPECT(!sim_faults_know(&f, SIM_FAULTS_MAX + 1));
+    EXPECT(sim_faults_know(&f, SIM_FAULTS_MAX + 2));
+    EXPECT(sim_faults_know(&f, 2 * SIM_FAULTS_MAX));
+    EXPECT_INT(take(&f, SIM_AT_WS, "")->kind, SIM_HANG);
+    sim_faults_deinit(&f);
+}
+
 static void what_it_writes_it_reads(void)
 {
     struct sim_faults f;
@@ -235,6 +252,7 @@ static const struct test suite[] = {
     { "frames take all that are due", frames_take_all_that_are_due },
     { "refuses what makes no sense", refuses_what_makes_no_sense },
     { "spent ones make room", spent_ones_make_room },
+    { "prompts without end push out the oldest", prompts_without_end_push_out_the_oldest },
     { "what it writes it reads", what_it_writes_it_reads },
     { "the page names every fault and setting", the_page_names_every_fault_and_setting },
 };
