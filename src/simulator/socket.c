@@ -163,6 +163,26 @@ static void answer(struct sim_socket *k, unsigned first, struct str payload)
     buf_deinit(&frame);
 }
 
+static void refuse(struct sim_socket *k, const char *what, int code)
+{
+    k->closed.violation = str_of(what);
+    sim_socket_close(k, code);
+}
+
+/* The service was never seen to get anything else than the text "ping", in one frame. */
+static void on_text_or_data(struct sim_socket *k, const struct sim_frame *f)
+{
+    note_message(k, f->payload);
+    if (!f->fin || f->opcode == WIRE_CONTINUATION)
+        refuse(k, "a fragmented message", 1008);
+    else if (f->opcode == WIRE_BINARY)
+        refuse(k, "a binary message", 1008);
+    else if (!str_eq(f->payload, STR("ping")))
+        refuse(k, "a message other than ping", 1008);
+    else
+        answer(k, WIRE_TEXT, STR("pong"));
+}
+
 static void on_frame(struct sim_socket *k, const struct sim_frame *f)
 {
     if (f->opcode == WIRE_CLOSE) {
@@ -173,18 +193,9 @@ static void on_frame(struct sim_socket *k, const struct sim_frame *f)
         end(k, ours ? "simulator" : "client", f->close_code, false);
     } else if (f->opcode == WIRE_PING) {
         answer(k, WIRE_PONG, f->payload);
-    } else if (f->opcode == WIRE_TEXT && f->fin && str_eq(f->payload, STR("ping"))) {
-        note_message(k, f->payload);
-        answer(k, WIRE_TEXT, STR("pong"));
     } else if (f->opcode != WIRE_PONG) {
-        note_message(k, f->payload);
+        on_text_or_data(k, f);
     }
-}
-
-static void refuse(struct sim_socket *k, const char *what, int code)
-{
-    k->closed.violation = str_of(what);
-    sim_socket_close(k, code);
 }
 
 void sim_socket_read(struct sim_socket *k, struct str bytes)

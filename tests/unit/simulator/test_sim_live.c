@@ -299,6 +299,44 @@ static void answers_pings_of_both_kinds(void)
     live_end(&v);
 }
 
+static void takes_no_other_message_than_ping(void)
+{
+    static const struct {
+        unsigned first;
+        const char *payload;
+        const char *why;
+    } rows[] = {
+        { WIRE_FIN | WIRE_TEXT, "hello", "other than ping" },
+        { WIRE_FIN | WIRE_TEXT, "", "other than ping" },
+        { WIRE_FIN | WIRE_TEXT, "ping ", "other than ping" },
+        { WIRE_FIN | WIRE_BINARY, "ping", "a binary message" },
+        { WIRE_TEXT, "ping", "a fragmented message" },
+        { WIRE_TEXT, "pi", "a fragmented message" },
+        { WIRE_FIN | WIRE_CONTINUATION, "ping", "a fragmented message" },
+    };
+    struct buf message;
+    struct live v;
+
+    live_begin(&v, "{\"connect_state\":\"none\"}");
+    buf_init(&message, 4096);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        int fd = live_open(&v, CHAT_1);
+
+        buf_clear(&message);
+        live_send(fd, rows[i].first, str_of(rows[i].payload));
+        EXPECT_INT(live_frame(&v, fd, &message), WIRE_CLOSE);
+        EXPECT_STR(buf_str(&message), "\x03\xf0"); /* 1008 */
+        close(fd);
+        while (live_count_log(&v, "?kind=ws_close", "\"kind\"") == 0)
+            ;
+        EXPECT_INT(live_count_log(&v, "?kind=ws_close", rows[i].why), 1);
+        EXPECT_INT(live_count_log(&v, "?kind=ws_message", "\"kind\""), 1);
+        live_control(&v, "DELETE /__sim/log", "", 204);
+    }
+    buf_deinit(&message);
+    live_end(&v);
+}
+
 static void replays_to_whoever_comes_late(void)
 {
     static const char *const ways[] = { "{\"replay\":\"always\"}", "{\"history\":\"string\"}",
@@ -417,6 +455,7 @@ static const struct test suite[] = {
     { "guards the stream", guards_the_stream },
     { "tells when a client leaves", tells_when_a_client_leaves },
     { "answers pings of both kinds", answers_pings_of_both_kinds },
+    { "takes no other message than ping", takes_no_other_message_than_ping },
     { "replays to whoever comes late", replays_to_whoever_comes_late },
     { "limits tasks and size", limits_tasks_and_size },
     { "serves models, quota and deleting", serves_models_quota_and_deleting },
