@@ -2,6 +2,7 @@
 /* The API: prompts, models, quota, deleting. Strict, as the service bans who is not. */
 #include <stdio.h>
 
+#include "base/encoding.h"
 #include "base/mem.h"
 #include "simulator/answer.h"
 #include "simulator/call.h"
@@ -146,6 +147,16 @@ static bool check_referer(struct sim_call *c)
                            STR_ARGS(want));
 }
 
+/* As the service counts: JavaScript's length. */
+static bool check_length(struct sim_call *c)
+{
+    int max = c->s->settings.max_message_chars;
+
+    if (max == 0 || utf8_count_utf16(c->prompt) <= (size_t)max)
+        return true;
+    return sim_call_refuse(c, 413, NULL, "Message too large: more than %d characters", max);
+}
+
 static bool check_limits(struct sim_call *c)
 {
     const struct sim_settings *s = &c->s->settings;
@@ -177,7 +188,7 @@ static void arm(struct sim_call *c)
 
 bool sim_check_post(struct sim_call *c)
 {
-    if (!check_headers(c) || !check_body(c) || !check_referer(c))
+    if (!check_headers(c) || !check_body(c) || !check_length(c) || !check_referer(c))
         return false;
     if (!adapter_is_known(c->s, c->adapter))
         return offend(c, "body/adapterName must be equal to one of the allowed values, not",

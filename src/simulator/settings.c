@@ -56,6 +56,7 @@ static const struct sim_option table[] = {
     FLAG(enforce_limit),
     FLAG(billing_old),
     NUMBER(max_message_bytes, 0, 33554432),
+    NUMBER(max_message_chars, 0, 33554432),
     NUMBER(ban_after, 0, 1000000),
     NUMBER(log_entries, 1, 1000000),
 };
@@ -81,6 +82,7 @@ void sim_settings_default(struct sim_settings *s)
         .reply_status = 200,
         .daily_limit = 300,
         .max_message_bytes = 32768,
+        .max_message_chars = 20000,
         .log_entries = 10000,
     };
 }

@@ -66,6 +66,7 @@ struct sim_settings {
     int enforce_limit;     /* ... and 429 beyond it */
     int billing_old;       /* the older shape of /billing */
     int max_message_bytes; /* of a POST body: 413 beyond. 0: no limit */
+    int max_message_chars; /* of a prompt, in UTF-16 units: 413 beyond. 0: no limit */
     int ban_after;         /* malformed POSTs until the account is banned; 0: never */
 
     int log_entries; /* how many entries the log keeps */

@@ -149,7 +149,7 @@ describe('a prompt that is too long', () => {
   test('goes through when the limits are lifted', async () => {
     const lifted = await world({
       env: { ENGINELABS_MAX_PROMPT_CHARS: 0, ENGINELABS_MAX_PROMPT_BYTES: 0 },
-      settings: { max_message_bytes: 0 },
+      settings: { max_message_bytes: 0, max_message_chars: 0 },
     });
     const prompt = '\u4f60'.repeat(50_000);
     assert.equal((await lifted.gw.post({ messages: user(prompt) })).status, 200);

@@ -14,7 +14,11 @@ let gw;
 before(async () => {
   ({ gw } = await world({
     env: { ENGINELABS_MAX_PROMPT_CHARS: 0, ENGINELABS_MAX_PROMPT_BYTES: 0 },
-    settings: { max_message_bytes: 0, pacing: { first_ms: 0, every_ms: 0 } },
+    settings: {
+      max_message_bytes: 0,
+      max_message_chars: 0,
+      pacing: { first_ms: 0, every_ms: 0 },
+    },
   }));
 });
 after(finish);

@@ -382,6 +382,24 @@ static void limits_tasks_and_size(void)
     live_end(&v);
 }
 
+static void counts_the_characters_of_a_message(void)
+{
+    struct live v;
+
+    live_begin(&v, "{\"max_message_chars\":4}");
+    EXPECT_INT(live_post(&v, CHAT_1, "four"), 200);
+    EXPECT_INT(live_post(&v, CHAT_2, "fives"), 413);
+    EXPECT(str_find(v.body, STR("Message too large")) != SIZE_MAX);
+    /* Two units each, however they are written. */
+    EXPECT_INT(live_post(&v, CHAT_2, "\xF0\x9F\x98\x80\\ud83d\\ude00."), 413);
+    EXPECT_INT(live_count_log(&v, "", "\"violation\""), 2);
+    EXPECT_INT(live_post(&v, CHAT_2, "\xF0\x9F\x98\x80\\ud83d\\ude00"), 200);
+    live_control(&v, "POST /__sim/reset", "", 204);
+    live_control(&v, "POST /__sim/settings", "{\"max_message_chars\":0}", 204);
+    EXPECT_INT(live_post(&v, CHAT_1, "as long as it likes"), 200);
+    live_end(&v);
+}
+
 static void serves_models_quota_and_deleting(void)
 {
     char headers[1600];
@@ -458,6 +476,7 @@ static const struct test suite[] = {
     { "takes no other message than ping", takes_no_other_message_than_ping },
     { "replays to whoever comes late", replays_to_whoever_comes_late },
     { "limits tasks and size", limits_tasks_and_size },
+    { "counts the characters of a message", counts_the_characters_of_a_message },
     { "serves models, quota and deleting", serves_models_quota_and_deleting },
     { "keeps accounts apart", keeps_accounts_apart },
     { "says what it is", says_what_it_is },
