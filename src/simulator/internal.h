@@ -88,13 +88,18 @@ struct sim_socket {
     struct timer timer;      /* how long the peer may take to close */
     struct sim_entry closed; /* for the journal */
     int64_t opened_ms;
+    bool is_corked;  /* what is sent waits for sim_socket_uncork() */
     bool is_silent;  /* frames of tasks do not go to it */
     bool is_closing; /* our close frame was sent */
 };
 
-/* Owns `conn` from now on; `rest` came behind the handshake. */
+/* Owns `conn` from now on. Nothing leaves before sim_socket_uncork(), so that the handshake's
+ * answer and the greeting are one write: no pause of this process can come between. */
 struct sim_socket *sim_socket_open(struct simulator *s, struct sim_chat *chat, struct conn *conn,
                                    int account);
+void sim_socket_uncork(struct sim_socket *k);
+
+/* `rest` came behind the handshake. */
 void sim_socket_read(struct sim_socket *k, struct str rest);
 
 /* Writes now, or keeps what does not fit (bounded: a peer that does not read is reset). */

@@ -76,7 +76,7 @@ void sim_socket_send(struct sim_socket *k, struct str bytes, size_t messages)
     if (!k->conn || k->is_silent || k->is_closing)
         return;
     k->closed.messages += (int64_t)messages;
-    if (k->out.n == 0 && conn_write(k->conn, &bytes, 1, &written)) {
+    if (!k->is_corked && k->out.n == 0 && conn_write(k->conn, &bytes, 1, &written)) {
         end(k, "client", 1006, true);
         return;
     }
@@ -105,6 +105,13 @@ static void on_writable(void *arg)
     buf_deinit(&k->out);
     if (k->chat && k->chat->task)
         sim_task_resume(k->chat->task);
+}
+
+void sim_socket_uncork(struct sim_socket *k)
+{
+    k->is_corked = false;
+    if (k->conn)
+        on_writable(k);
 }
 
 static void on_close_deadline(void *arg)
@@ -238,6 +245,7 @@ struct sim_socket *sim_socket_open(struct simulator *s, struct sim_chat *chat, s
     k->s = s;
     k->chat = chat;
     k->conn = conn;
+    k->is_corked = true;
     k->opened_ms = loop_now_ms(s->loop);
     k->closed = (struct sim_entry){
         .kind = "ws_close", .status = -1, .account = account, .turn = -1, .token = -1, .cookie = -1

@@ -135,6 +135,7 @@ static void greet(struct sim_socket *k, const struct sim_fault *f)
         sim_socket_close(k, f->code);
         break;
     case SIM_OPEN_RESET:
+        sim_socket_uncork(k); /* it opens before it breaks */
         sim_socket_drop(k, true);
         break;
     case SIM_OPEN_SILENT:
@@ -153,6 +154,7 @@ void sim_run_stream(struct sim_call *c)
     struct sim_chat *chat;
     struct sim_socket *k;
     struct conn *conn;
+    struct str head;
     struct str rest;
 
     if (c->fault.kind == SIM_NO_UPGRADE) {
@@ -160,14 +162,17 @@ void sim_run_stream(struct sim_call *c)
         return;
     }
     sim_call_log(c, 101);
-    conn = sim_call_take(c, upgrade_head(c), &rest);
+    head = upgrade_head(c);
+    conn = sim_call_take(c, STR(""), &rest);
     if (!conn)
         return;
     chat = sim_chats_find(&s->chats, c->chat);
     if (!chat)
         chat = sim_chats_add(&s->chats, c->chat, (int)(c->account - s->accounts));
     k = sim_socket_open(s, chat, conn, (int)(c->account - s->accounts));
+    sim_socket_send(k, head, 0);
     greet(k, &fault);
+    sim_socket_uncork(k);
     if (k->conn && rest.n > 0)
         sim_socket_read(k, rest);
 }
