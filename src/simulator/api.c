@@ -157,6 +157,12 @@ static bool check_length(struct sim_call *c)
     return sim_call_refuse(c, 413, NULL, "Message too large: more than %d characters", max);
 }
 
+static bool reply_not_found(struct sim_call *c)
+{
+    sim_call_reply(c, 404, sim_error_body(c, 404, NULL, NULL));
+    return false;
+}
+
 static bool check_limits(struct sim_call *c)
 {
     const struct sim_settings *s = &c->s->settings;
@@ -164,6 +170,8 @@ static bool check_limits(struct sim_call *c)
 
     if (chat && &c->s->accounts[chat->account] != c->account)
         return sim_call_refuse(c, 404, NULL, "Chat history not found");
+    if (chat && chat->gone)
+        return reply_not_found(c); /* which the client cannot know */
     if (chat && chat->task)
         return sim_call_refuse(c, 409, NULL, "A task is running in this chat");
     if (s->task_limit > 0 && c->account->tasks >= s->task_limit)
@@ -262,7 +270,9 @@ void sim_run_post(struct sim_call *c)
 
     if (!chat)
         chat = sim_chats_add(&s->chats, c->chat, (int)(c->account - s->accounts));
-    if (chat->task)
+    if (chat->gone)
+        (void)reply_not_found(c);
+    else if (chat->task)
         (void)sim_call_refuse(c, 409, NULL, "A task is running in this chat");
     else if (sim_chat_add_prompt(&s->chats, chat, c->prompt))
         (void)sim_call_refuse(c, 500, NULL, "the simulator is out of memory");
@@ -277,10 +287,10 @@ void sim_run_delete(struct sim_call *c)
 
     c->chat = c->param;
     if (!chat || &s->accounts[chat->account] != c->account || chat->n_prompts == 0) {
-        sim_call_reply(c, 404, sim_error_body(c, 404, NULL, NULL));
+        (void)reply_not_found(c);
         return;
     }
-    sim_chat_end(s, chat);
+    sim_chat_lose(s, chat, SIM_GONE_DELETED);
     sim_call_reply(c, 204, STR(""));
 }
 

@@ -98,6 +98,7 @@ void sim_run_faults(struct sim_call *c);
 void sim_run_faults_list(struct sim_call *c);
 void sim_run_faults_clear(struct sim_call *c);
 void sim_run_settings(struct sim_call *c);
+void sim_run_lose(struct sim_call *c);
 void sim_run_reset(struct sim_call *c);
 
 /* The account whose cookie has the header's `__client`; with `any_age` also one that was rotated

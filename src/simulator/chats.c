@@ -9,6 +9,7 @@ void sim_chats_init(struct sim_chats *c)
     map_init(&c->by_id);
     list_init(&c->list);
     c->n = 0;
+    c->n_gone = 0;
     c->bytes = 0;
 }
 
@@ -17,21 +18,38 @@ static void free_text(struct str s)
     mem_free((void *)(uintptr_t)s.p);
 }
 
+static void drop_turns(struct sim_chats *c, struct sim_chat *chat)
+{
+    for (size_t i = 0; i < chat->n_prompts; i++)
+        free_text(chat->prompts[i]);
+    for (size_t i = 0; i < chat->n_turns; i++)
+        free_text(chat->turns[i].answer);
+    mem_free(TAKE(chat->prompts));
+    mem_free(TAKE(chat->turns));
+    chat->n_prompts = chat->n_turns = chat->cap = 0;
+    sim_script_unref(TAKE(chat->last));
+    c->bytes -= chat->bytes - sizeof(*chat);
+    chat->bytes = sizeof(*chat);
+}
+
 void sim_chats_remove(struct sim_chats *c, struct sim_chat *chat)
 {
     BUG_ON(chat->task || !list_is_empty(&chat->sockets));
     (void)map_take(&c->by_id, str_of(chat->id));
     list_remove(&chat->node);
+    drop_turns(c, chat);
     c->n--;
+    c->n_gone -= chat->gone != SIM_GONE_NOT;
     c->bytes -= chat->bytes;
-    for (size_t i = 0; i < chat->n_prompts; i++)
-        free_text(chat->prompts[i]);
-    for (size_t i = 0; i < chat->n_turns; i++)
-        free_text(chat->turns[i].answer);
-    mem_free(chat->prompts);
-    mem_free(chat->turns);
-    sim_script_unref(chat->last);
     mem_free(chat);
+}
+
+void sim_chats_bury(struct sim_chats *c, struct sim_chat *chat, enum sim_gone gone)
+{
+    BUG_ON(chat->task || gone == SIM_GONE_NOT);
+    drop_turns(c, chat);
+    c->n_gone += chat->gone == SIM_GONE_NOT;
+    chat->gone = gone;
 }
 
 void sim_chats_deinit(struct sim_chats *c)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The chats that the simulator remembers: their prompts and answers in order, the sockets that
- * listen, and the task that answers now. Chats that nobody uses go, the longest unused
- * first, when there are too many. Pure but for what its owner hangs on it.
+ * listen, and the task that answers now. One that is gone leaves its id behind. Chats that nobody
+ * uses go, the longest unused first, when there are too many. Pure but for what its owner hangs on
+ * it.
  */
 #pragma once
 
@@ -19,10 +20,14 @@ struct sim_turn {
     char message_id[64]; /* of its (last) message */
 };
 
+/* Why only the id is left: the service forgot the chat, or was told to delete it. */
+enum sim_gone { SIM_GONE_NOT, SIM_GONE_LOST, SIM_GONE_DELETED };
+
 struct sim_chat {
     struct list node; /* in sim_chats, the longest unused first */
     char id[SIM_CHAT_ID_LEN + 1];
     int account;            /* whose it is */
+    enum sim_gone gone;     /* has no prompts, and no task, any more */
     struct str *prompts;    /* owned, and each of them */
     struct sim_turn *turns; /* owned; one less than prompts while a task runs */
     size_t n_prompts;
@@ -38,6 +43,7 @@ struct sim_chats {
     struct map by_id;
     struct list list;
     size_t n;
+    size_t n_gone; /* of them */
     size_t bytes;
 };
 
@@ -54,6 +60,9 @@ struct sim_chat *sim_chats_add(struct sim_chats *c, struct str id, int account);
 
 /* Forgets it; no task, no sockets. */
 void sim_chats_remove(struct sim_chats *c, struct sim_chat *chat);
+
+/* Keeps its id alone, as one that is gone; no task. */
+void sim_chats_bury(struct sim_chats *c, struct sim_chat *chat, enum sim_gone gone);
 
 /* Remembers a prompt; ERR_NOMEM. */
 MUST_USE enum err sim_chat_add_prompt(struct sim_chats *c, struct sim_chat *chat,

@@ -107,7 +107,8 @@ void sim_write_state(const struct simulator *s, struct json_writer *w)
     json_w_object(w);
     json_w_member_int(w, "sockets", (int64_t)s->n_sockets);
     json_w_member_int(w, "tasks", (int64_t)s->n_tasks);
-    json_w_member_int(w, "chats", (int64_t)s->chats.n);
+    json_w_member_int(w, "chats", (int64_t)(s->chats.n - s->chats.n_gone));
+    json_w_member_int(w, "gone", (int64_t)s->chats.n_gone);
     json_w_member_int(w, "tokens", s->tokens);
     json_w_member_int(w, "connections", (int64_t)http_server_connections(s->server));
     json_w_key(w, "accounts");
@@ -174,6 +175,66 @@ void sim_run_settings(struct sim_call *c)
         reply_wrong(c, what);
     else
         sim_call_reply(c, 204, STR(""));
+}
+
+/* ---- chats that are gone ---- */
+
+static void lose_all(struct simulator *s)
+{
+    struct list *next;
+
+    for (struct list *node = s->chats.list.next; node != &s->chats.list; node = next) {
+        struct sim_chat *chat = CONTAINER_OF(node, struct sim_chat, node);
+
+        next = node->next;
+        if (chat->n_prompts > 0)
+            sim_chat_lose(s, chat, SIM_GONE_LOST);
+    }
+}
+
+/* {"chats":["id", ...]}; none is changed after a mistake. */
+static bool read_ids(struct sim_call *c, struct str **ret, size_t *ret_n)
+{
+    struct json_value v;
+    struct json j;
+    size_t n = 0;
+
+    *ret = arena_alloc(&c->r->arena, (c->r->body.n / SIM_CHAT_ID_LEN + 1) * sizeof(**ret));
+    if (json_find(c->r->body, &v, "chats", NULL) || v.type != JSON_ARRAY)
+        return false;
+    json_init(&j, v.raw, 2);
+    if (!json_enter_array(&j))
+        return false;
+    while (json_next_item(&j)) {
+        if (!json_read(&j, &v) || json_text(&v, &c->r->arena, &(*ret)[n]) ||
+            !sim_chat_id_is_valid((*ret)[n]))
+            return false;
+        n++;
+    }
+    *ret_n = n;
+    return !j.failed;
+}
+
+/* The service forgets chats, all or those named; it may never have known them. */
+void sim_run_lose(struct sim_call *c)
+{
+    struct simulator *s = c->s;
+    struct str *ids;
+    size_t n;
+
+    if (c->r->body.n == 0) {
+        lose_all(s);
+    } else if (!read_ids(c, &ids, &n)) {
+        reply_wrong(c, "the body takes {\"chats\":[\"UUID\", ...]}, or nothing for all");
+        return;
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            struct sim_chat *chat = sim_chats_find(&s->chats, ids[i]);
+
+            sim_chat_lose(s, chat ? chat : sim_chats_add(&s->chats, ids[i], 0), SIM_GONE_LOST);
+        }
+    }
+    sim_call_reply(c, 204, STR(""));
 }
 
 /* Tests begin from here: what is answered afterwards is of the new state. */

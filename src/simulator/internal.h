@@ -125,8 +125,11 @@ void sim_task_resume(struct sim_task *t);
 /* Ends it without another frame. */
 void sim_task_drop(struct sim_task *t);
 
-/* Ends the task and the sockets of a chat that has prompts, and forgets it. */
+/* Ends the task and the sockets of a chat that has prompts or is gone, and forgets it. */
 void sim_chat_end(struct simulator *s, struct sim_chat *chat);
+
+/* Ends its task and sockets and keeps its id, as one that is gone. */
+void sim_chat_lose(struct simulator *s, struct sim_chat *chat, enum sim_gone gone);
 
 /* What a socket gets that connects now: history, replay, state, as the settings say. */
 void sim_task_greet(struct sim_socket *k);

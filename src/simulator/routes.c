@@ -28,6 +28,7 @@ static const struct sim_route routes[] = {
     { HTTP_POST, "/__sim/faults", SIM_WHERE_COUNT, NULL, NULL, sim_run_faults },
     { HTTP_DELETE, "/__sim/faults", SIM_WHERE_COUNT, NULL, NULL, sim_run_faults_clear },
     { HTTP_POST, "/__sim/settings", SIM_WHERE_COUNT, NULL, NULL, sim_run_settings },
+    { HTTP_POST, "/__sim/lose", SIM_WHERE_COUNT, NULL, NULL, sim_run_lose },
     { HTTP_POST, "/__sim/reset", SIM_WHERE_COUNT, NULL, NULL, sim_run_reset },
 };
 

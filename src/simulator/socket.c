@@ -35,7 +35,7 @@ static void leave_chat(struct sim_socket *k)
     k->chat = NULL;
     if (chat->task)
         sim_task_resume(chat->task);
-    else if (list_is_empty(&chat->sockets) && chat->n_prompts == 0)
+    else if (list_is_empty(&chat->sockets) && chat->n_prompts == 0 && !chat->gone)
         sim_chats_remove(&k->s->chats, chat);
 }
 

@@ -95,8 +95,9 @@ static bool check_chat(struct sim_call *c)
     chat = sim_chats_find(&c->s->chats, c->chat);
     if (chat && &c->s->accounts[chat->account] != c->account)
         return sim_call_refuse(c, 404, NULL, "Chat history not found");
-    /* A way of the service and no mistake of the client. */
-    if (c->s->settings.ws_needs_chat && (!chat || chat->n_prompts == 0)) {
+    /* Ways of the service and no mistakes of the client. */
+    if ((chat && chat->gone == SIM_GONE_DELETED) ||
+        (c->s->settings.ws_needs_chat && (!chat || chat->n_prompts == 0))) {
         sim_call_reply(c, 404, sim_error_body(c, 404, NULL, NULL));
         return false;
     }

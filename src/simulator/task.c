@@ -110,13 +110,26 @@ static void finish(struct sim_task *t)
     sim_task_drop(t);
 }
 
-void sim_chat_end(struct simulator *s, struct sim_chat *chat)
+static void end_chat(struct sim_chat *chat)
 {
     if (chat->task)
         sim_task_drop(chat->task);
     while (!list_is_empty(&chat->sockets))
         sim_socket_drop(CONTAINER_OF(chat->sockets.next, struct sim_socket, listener), false);
+}
+
+void sim_chat_end(struct simulator *s, struct sim_chat *chat)
+{
+    end_chat(chat);
     sim_chats_remove(&s->chats, chat);
+}
+
+void sim_chat_lose(struct simulator *s, struct sim_chat *chat, enum sim_gone gone)
+{
+    if (chat->task)
+        sim_task_drop(chat->task);
+    sim_chats_bury(&s->chats, chat, gone); /* first, or it goes with its last socket */
+    end_chat(chat);
 }
 
 /* ---- play ---- */

@@ -280,6 +280,28 @@ describe('when something goes wrong', () => {
     assert.equal(talk.last.prompt, 'onward');
   });
 
+  for (const settings of [{}, { ws_needs_chat: true, replay: 'always' }])
+    test(`so is one that is gone for good: ${JSON.stringify(settings)}`, async () => {
+      const own = await world({ settings });
+      const talk = new Talk({ gateway: own.gw, simulator: own.sim });
+      const first = unique('to be gone');
+      const answer = await talk.say(first);
+      await own.sim.lose();
+      assert.equal(await talk.say('still there?\n!turn'), '1');
+      const [{ n, chat }] = talk.posts;
+      const again = talk.last;
+      const refused = (await own.sim.log('', n)).filter((e) => e.chat === chat && e.status === 404);
+      assert.deepEqual(
+        refused.map(({ kind }) => kind),
+        [settings.ws_needs_chat ? 'ws_open' : 'post'],
+      );
+      assert.notEqual(again.chat, chat);
+      const history = userBlock(first) + assistantBlock(answer);
+      assert.equal(again.prompt, history + userBlock('still there?\n!turn'));
+      assert.equal(await talk.say('!turn'), '2');
+      assert.deepEqual(await own.sim.violations(), []);
+    });
+
   test('a chat that is lost again is an error and no loop', async () => {
     const talk = new Talk();
     await talk.say();

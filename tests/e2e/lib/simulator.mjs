@@ -57,6 +57,11 @@ export class Simulator {
     return this.#call('DELETE', 'faults');
   }
 
+  /** Makes the service forget these chats, or all. */
+  lose(...chats) {
+    return this.#call('POST', 'lose', chats.length > 0 ? { chats } : undefined);
+  }
+
   reset() {
     return this.#call('POST', 'reset');
   }

@@ -415,15 +415,71 @@ static void serves_models_quota_and_deleting(void)
     EXPECT(str_find(v.body, STR("\"dailyUsage\":1,\"dailyLimit\":300")) != SIZE_MAX);
     EXPECT_INT(live_call(&v, "DELETE /engine-agent/chat-histories/" CHAT_1, headers, ""), 204);
     EXPECT_INT(live_call(&v, "DELETE /engine-agent/chat-histories/" CHAT_1, headers, ""), 404);
-    expect_turn(&v, CHAT_1, "!turn", "1");
+    expect_turn(&v, CHAT_2, "!turn", "1");
     live_control(&v, "POST /__sim/settings",
                  "{\"billing_old\":true,\"daily_limit\":2,\"enforce_limit\":true}", 204);
     EXPECT_INT(live_call(&v, "GET /billing", headers, ""), 200);
     EXPECT(str_find(v.body, STR("\"taskCreditsLimit\":2,\"taskCreditsUsage\":2")) != SIZE_MAX);
-    EXPECT_INT(live_post(&v, CHAT_1, "x"), 429);
+    EXPECT_INT(live_post(&v, CHAT_2, "x"), 429);
     live_control(&v, "POST /__sim/settings", "{\"chunked\":true}", 204);
     EXPECT_INT(live_call(&v, "GET /billing", headers, ""), 200);
     EXPECT(str_find(buf_str(&v.in), STR("transfer-encoding: chunked")) != SIZE_MAX);
+    live_end(&v);
+}
+
+static int open_status(struct live *v, const char *chat)
+{
+    close(live_open(v, chat));
+    return v->status;
+}
+
+static void remembers_what_was_deleted(void)
+{
+    char headers[1600];
+    struct live v;
+    int fd;
+
+    live_begin(&v, FAST);
+    (void)snprintf(headers, sizeof(headers),
+                   "Authorization: Bearer %s\r\nOrigin: https://cto.new\r\n", v.jwt);
+    fd = live_open(&v, CHAT_1);
+    EXPECT_INT(live_post(&v, CHAT_1, "!fault frames silence"), 200);
+    EXPECT_INT(live_call(&v, "DELETE /engine-agent/chat-histories/" CHAT_1, headers, ""), 204);
+    live_control(&v, "GET /__sim/state", "", 200);
+    EXPECT(str_find(v.body, STR("\"tasks\":0,\"chats\":0,\"gone\":1,")) != SIZE_MAX);
+    EXPECT_INT(live_post(&v, CHAT_1, "x"), 404);
+    EXPECT_INT(open_status(&v, CHAT_1), 404);
+    EXPECT_INT(live_count_log(&v, "", "\"violation\""), 0);
+    close(fd);
+    live_control(&v, "POST /__sim/reset", "", 204);
+    EXPECT_INT(live_post(&v, CHAT_1, "x"), 200);
+    live_end(&v);
+}
+
+static void loses_chats_when_told(void)
+{
+    static const char *const wrong[] = { "{}", "[]", "{\"chats\":1}", "{\"chats\":[\"x\"]}", "{" };
+    struct live v;
+    int fd;
+
+    live_begin(&v, FAST);
+    expect_turn(&v, CHAT_1, "!turn", "1");
+    for (size_t i = 0; i < COUNT_OF(wrong); i++)
+        live_control(&v, "POST /__sim/lose", wrong[i], 400);
+    live_control(&v, "POST /__sim/lose", "{\"chats\":[\"" CHAT_2 "\"]}", 204);
+    EXPECT_INT(live_post(&v, CHAT_2, "x"), 404);
+    expect_turn(&v, CHAT_1, "!turn", "2");
+    fd = live_open(&v, CHAT_1);
+    live_control(&v, "POST /__sim/lose", "", 204);
+    while (live_read(fd, &v.in) > 0)
+        ; /* its sockets end */
+    close(fd);
+    EXPECT_INT(open_status(&v, CHAT_1), 101);
+    EXPECT_INT(live_post(&v, CHAT_1, "x"), 404);
+    live_control(&v, "POST /__sim/settings", "{\"ws_needs_chat\":true}", 204);
+    EXPECT_INT(open_status(&v, CHAT_1), 404);
+    EXPECT_INT(live_post(&v, CHAT_1, "x"), 404);
+    EXPECT_INT(live_count_log(&v, "", "\"violation\""), 0);
     live_end(&v);
 }
 
@@ -478,6 +534,8 @@ static const struct test suite[] = {
     { "limits tasks and size", limits_tasks_and_size },
     { "counts the characters of a message", counts_the_characters_of_a_message },
     { "serves models, quota and deleting", serves_models_quota_and_deleting },
+    { "remembers what was deleted", remembers_what_was_deleted },
+    { "loses chats when told", loses_chats_when_told },
     { "keeps accounts apart", keeps_accounts_apart },
     { "says what it is", says_what_it_is },
 };
