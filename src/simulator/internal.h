@@ -85,8 +85,10 @@ struct sim_socket {
     struct sim_wire wire;
     struct buf out; /* bytes that did not fit */
     struct task retire;
-    struct timer timer;      /* how long the peer may take to close */
-    struct sim_entry closed; /* for the journal */
+    struct timer timer;          /* how long the peer may take to close */
+    struct timer late;           /* until `replayed` is sent */
+    struct sim_script *replayed; /* of the last turn; a reference, or NULL */
+    struct sim_entry closed;     /* for the journal */
     int64_t opened_ms;
     bool is_corked;  /* what is sent waits for sim_socket_uncork() */
     bool is_silent;  /* frames of tasks do not go to it */

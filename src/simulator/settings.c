@@ -40,6 +40,8 @@ static const struct sim_option table[] = {
     WORD(connect_state, "actual|none|idle|running"),
     WORD(history, "none|string|blocks"),
     WORD(replay, "none|running|always"),
+    NUMBER(late_replay_ms, 0, 3600000),
+    NUMBER(late_history, 0, 1000000),
     FLAG(ws_needs_chat),
     FLAG(ws_cookie),
     NUMBER(accounts, 1, 64),

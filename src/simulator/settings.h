@@ -43,11 +43,13 @@ struct sim_settings {
     int coalesce;         /* messages in one packet */
 
     /* what a socket gets when it connects */
-    int connect_state; /* enum sim_connect_state */
-    int history;       /* enum sim_history */
-    int replay;        /* enum sim_replay */
-    int ws_needs_chat; /* 404 until the chat had its first POST */
-    int ws_cookie;     /* the handshake must have a Cookie */
+    int connect_state;  /* enum sim_connect_state */
+    int history;        /* enum sim_history */
+    int replay;         /* enum sim_replay */
+    int late_replay_ms; /* the last turn's replay comes so long after the handshake */
+    int late_history;   /* the history comes behind so many pieces of the next answer; 0: first */
+    int ws_needs_chat;  /* 404 until the chat had its first POST */
+    int ws_cookie;      /* the handshake must have a Cookie */
 
     /* sign-in */
     int accounts;

@@ -61,6 +61,8 @@ static void end(struct sim_socket *k, const char *by, int code, bool reset)
     note_end(k, by, code);
     leave_chat(k);
     timer_disarm(&k->timer);
+    timer_disarm(&k->late);
+    sim_script_unref(TAKE(k->replayed));
     conn_close(TAKE(k->conn), reset);
     list_remove(&k->node);
     k->s->n_sockets--;

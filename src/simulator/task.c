@@ -20,7 +20,10 @@ struct sim_task {
     int first_ms;
     int every_ms;
     int jitter_ms;
-    int pause_ms; /* more, before the next packet */
+    int pause_ms;     /* more, before the next packet */
+    int pieces;       /* of the answer's text, sent so far */
+    int late_history; /* pieces after which a history is due; 0: none is any more */
+    int history;      /* enum sim_history: its shape */
     int64_t due_ms;
     struct timer timer;
     struct task retire;
@@ -29,6 +32,7 @@ struct sim_task {
 };
 
 static void on_due(void *arg);
+static void send_late_history(struct sim_task *t);
 
 /* ---- time ---- */
 
@@ -191,6 +195,11 @@ static bool somebody_is_full(const struct sim_chat *chat)
     return false;
 }
 
+static bool history_is_due(const struct sim_task *t)
+{
+    return t->late_history > 0 && t->pieces >= t->late_history;
+}
+
 /* Sends what is due together as one packet; returns the last of it. */
 static const struct sim_packet *send_run(struct sim_task *t)
 {
@@ -199,10 +208,13 @@ static const struct sim_packet *send_run(struct sim_task *t)
     size_t first = t->next;
     const struct sim_packet *p;
 
-    do
+    do {
+        size_t text = text_so_far(t).n;
+
         p = &s->packets[t->next++];
-    while (p->act == SIM_ACT_NONE && t->next < s->n && p->end - start < CHUNK &&
-           base_wait(t, &s->packets[t->next]) == 0);
+        t->pieces += p->text > text;
+    } while (p->act == SIM_ACT_NONE && t->next < s->n && p->end - start < CHUNK &&
+             !history_is_due(t) && base_wait(t, &s->packets[t->next]) == 0);
     send_to_all(t->chat, str_sub(buf_str(&s->bytes), start, p->end - start), t->next - first);
     return p;
 }
@@ -217,6 +229,8 @@ static void on_due(void *arg)
         return;
     }
     p = send_run(t);
+    if (history_is_due(t))
+        send_late_history(t);
     if (p->act != SIM_ACT_NONE)
         act_on_all(t, p);
     if (t->next == t->script->n)
@@ -245,6 +259,8 @@ void sim_task_start(struct simulator *s, struct sim_chat *chat, struct sim_scrip
     t->first_ms = settings->first_ms;
     t->every_ms = settings->every_ms;
     t->jitter_ms = settings->jitter_ms;
+    t->late_history = settings->history == SIM_HISTORY_NONE ? 0 : settings->late_history;
+    t->history = settings->history;
     t->due_ms = loop_now_ms(s->loop);
     task_init(&t->retire, free_task, t);
     chat->task = t;
@@ -294,15 +310,30 @@ static size_t list_messages(const struct sim_chat *chat, struct sim_history_mess
     return n;
 }
 
-static void send_history(struct sim_socket *k, struct buf *message)
+static void send_history(struct sim_socket *k, int shape, struct buf *message)
 {
     struct sim_history_message *messages =
         mem_alloc_array((size_t)2 * HISTORY_TURNS_MAX, sizeof(*messages));
     size_t n = list_messages(k->chat, messages);
 
-    send_text(k, message,
-              sim_shape_history(message, (enum sim_history)k->s->settings.history, messages, n));
+    send_text(k, message, sim_shape_history(message, (enum sim_history)shape, messages, n));
     mem_free(messages);
+}
+
+/* With the message that is being written. */
+static void send_late_history(struct sim_task *t)
+{
+    struct sim_chat *chat = t->chat;
+    struct buf message;
+    struct list *next;
+
+    t->late_history = 0;
+    buf_init(&message, GREETING_MAX);
+    for (struct list *node = chat->sockets.next; node != &chat->sockets; node = next) {
+        next = node->next;
+        send_history(socket_at(node), t->history, &message);
+    }
+    buf_deinit(&message);
 }
 
 /* The first `packets` again, without what was put in to go wrong. */
@@ -314,6 +345,16 @@ static void replay(struct sim_socket *k, const struct sim_script *s, size_t pack
         if (!s->packets[i].is_fault)
             sim_socket_send(k, str_sub(buf_str(&s->bytes), start, s->packets[i].end - start), 1);
     }
+}
+
+/* Whatever is said there by now. */
+static void on_late_replay(void *arg)
+{
+    struct sim_socket *k = arg;
+    struct sim_script *s = TAKE(k->replayed);
+
+    replay(k, s, s->n);
+    sim_script_unref(s);
 }
 
 static bool send_replay(struct sim_socket *k)
@@ -328,6 +369,11 @@ static bool send_replay(struct sim_socket *k)
     }
     if (chat->task || !chat->last)
         return false;
+    if (k->s->settings.late_replay_ms > 0) {
+        k->replayed = sim_script_ref(chat->last);
+        timer_arm(k->s->loop, &k->late, k->s->settings.late_replay_ms, on_late_replay, k);
+        return false;
+    }
     replay(k, chat->last, chat->last->n);
     return true;
 }
@@ -344,12 +390,13 @@ static void send_state(struct sim_socket *k, struct buf *message, bool is_replay
 
 void sim_task_greet(struct sim_socket *k)
 {
+    const struct sim_settings *s = &k->s->settings;
     struct buf message;
     bool is_replayed;
 
     buf_init(&message, GREETING_MAX);
-    if (k->s->settings.history != SIM_HISTORY_NONE && k->chat->n_prompts > 0)
-        send_history(k, &message);
+    if (s->history != SIM_HISTORY_NONE && s->late_history == 0 && k->chat->n_prompts > 0)
+        send_history(k, s->history, &message);
     is_replayed = k->conn && send_replay(k);
     if (k->conn)
         send_state(k, &message, is_replayed);

@@ -13,7 +13,7 @@
 #include "test.h"
 #include "json/reader.h"
 
-enum { LIVE_WAIT_MS = 5000, LIVE_MAX = 1 << 24 };
+enum { LIVE_WAIT_MS = 30000, LIVE_MAX = 1 << 24 };
 
 struct live {
     struct worker *worker;

@@ -225,6 +225,80 @@ static void an_answer_can_be_resumed_after_a_reset(void)
     live_end(&v);
 }
 
+/* A whole turn that nobody listens to. */
+static void say_unheard(struct live *v, const char *prompt)
+{
+    EXPECT_INT(live_post(v, CHAT_1, prompt), 200);
+    do
+        live_control(v, "GET /__sim/state", "", 200);
+    while (str_find(v->body, STR("\"tasks\":0,")) == SIZE_MAX);
+}
+
+/* Appends frames to `all` until `what` came. */
+static void read_until(struct live *v, int fd, struct buf *all, const char *what)
+{
+    while (str_find(buf_str(all), str_of(what)) == SIZE_MAX)
+        EXPECT_INT(live_frame(v, fd, all), WIRE_TEXT);
+}
+
+static void the_last_turn_is_replayed_late(void)
+{
+    struct buf all;
+    struct live v;
+    int fd;
+
+    live_begin(&v, "{\"pacing\":{\"first_ms\":0,\"every_ms\":0},\"replay\":\"always\","
+                   "\"late_replay_ms\":100}");
+    buf_init(&all, 65536);
+    say_unheard(&v, "!echo the old");
+    fd = live_open(&v, CHAT_1);
+    read_until(&v, fd, &all, "inProgress");
+    EXPECT_STR(buf_str(&all), "{\"type\":\"state\",\"state\":{\"inProgress\":false}}");
+    read_until(&v, fd, &all, "the old");
+    close(fd);
+    /* The next turn does not keep it back, and who leaves misses it. */
+    buf_clear(&all);
+    close(live_open(&v, CHAT_1));
+    fd = live_open(&v, CHAT_1);
+    EXPECT_INT(live_post(&v, CHAT_1, "!pacing 300 0\\n!echo the new"), 200);
+    buf_clear(&v.in);
+    read_until(&v, fd, &all, "the old");
+    read_until(&v, fd, &all, "the new");
+    close(fd);
+    buf_deinit(&all);
+    live_end(&v);
+}
+
+static void the_history_comes_late(void)
+{
+    struct buf all;
+    struct live v;
+    struct str seen;
+    size_t at;
+    int fd;
+
+    live_begin(&v, "{\"pacing\":{\"first_ms\":0,\"every_ms\":0,\"words\":1},"
+                   "\"history\":\"string\",\"late_history\":2}");
+    buf_init(&all, 65536);
+    say_unheard(&v, "!echo first answer");
+    fd = live_open(&v, CHAT_1);
+    EXPECT_INT(live_post(&v, CHAT_1, "!echo aa bb cc dd"), 200);
+    buf_clear(&v.in);
+    read_until(&v, fd, &all, "dd\\\"");
+    seen = buf_str(&all);
+    at = str_find(seen, STR("\"type\":\"history\""));
+    EXPECT(at != SIZE_MAX);
+    EXPECT(str_find(str_sub(seen, 0, at), STR("bb ")) != SIZE_MAX);
+    EXPECT(str_find(str_sub(seen, 0, at), STR("cc ")) == SIZE_MAX);
+    seen = str_from(seen, at);
+    EXPECT(str_find(seen, STR("\"first answer\"")) < str_find(seen, STR("\"!echo aa bb cc dd\"")));
+    EXPECT(str_find(seen, STR("\"aa bb \"")) != SIZE_MAX);
+    EXPECT(str_find(str_from(seen, 1), STR("\"type\":\"history\"")) == SIZE_MAX);
+    close(fd);
+    buf_deinit(&all);
+    live_end(&v);
+}
+
 static void a_slow_reader_gets_every_byte(void)
 {
     struct live v;
@@ -254,6 +328,8 @@ static const struct test suite[] = {
     { "sends the wrong accept key or extension", sends_the_wrong_accept_key_or_extension },
     { "streams break off as told", streams_break_off_as_told },
     { "an answer can be resumed after a reset", an_answer_can_be_resumed_after_a_reset },
+    { "the last turn is replayed late", the_last_turn_is_replayed_late },
+    { "the history comes late", the_history_comes_late },
     { "a slow reader gets every byte", a_slow_reader_gets_every_byte },
 };
 
