@@ -35,7 +35,7 @@ async function timeOfClose(sim, chat, left_us) {
   return entry.us - left_us;
 }
 
-/** How long it takes is the benchmark's to judge; a median of seconds is a mistake on any machine. */
+/** How long it takes is for a benchmark to judge; a median of seconds is wrong on any machine. */
 function report(t, name, times) {
   times.sort((a, b) => a - b);
   const at = (q) => times[Math.min(times.length - 1, Math.floor(q * times.length))] / 1000;
