@@ -246,6 +246,8 @@ describe('text', () => {
     { connect_state: 'running' },
     { history: 'string' },
     { history: 'blocks' },
+    { history: 'string', late_history: 1, words: 1 },
+    { history: 'blocks', late_history: 2, words: 1, content: 'snapshot' },
     { replay: 'always' },
     { replay: 'always', history: 'string', connect_state: 'idle' },
     // The socket comes after the POST here: while the task runs, or when it is over already.
