@@ -218,10 +218,12 @@ export class Gateway {
   }
 }
 
-/** A gateway on a simulator of its own. `settings` are the simulator's. */
+/** A gateway on a simulator of its own, whose tokens do not end in the middle of a test. `settings`
+ *  are the simulator's. */
 export async function world({ env = {}, settings = {}, scenario, ...options } = {}) {
   const sim = await Simulator.start({ scenario });
-  await sim.set({ pacing: { first_ms: 1, every_ms: 1 }, ...settings });
+  const calm = { pacing: { first_ms: 1, every_ms: 1 }, token_life_s: 3600 };
+  await sim.set({ ...calm, ...settings });
   const gw = await Gateway.start({ env: { ...sim.env(), ...env }, ...options });
   return { sim, gw };
 }
