@@ -252,6 +252,8 @@ describe('text', () => {
     { replay: 'always', history: 'string', connect_state: 'idle' },
     // Behind the prompt, before its answer begins.
     { replay: 'always', late_replay_ms: 300, pacing: { first_ms: 800, every_ms: 20 } },
+    // In the middle of its answer.
+    { replay: 'always', late_replay_ms: 300, words: 1, pacing: { first_ms: 1, every_ms: 200 } },
     // The socket comes after the POST here: while the task runs, or when it is over already.
     { ws_needs_chat: true, replay: 'always' },
     { ws_needs_chat: true, replay: 'always', first_ms: 500 },

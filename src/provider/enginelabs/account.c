@@ -13,6 +13,7 @@
 #include "net/timer.h"
 
 enum {
+    SECOND_MS = 1000,
     CLOSE_GRACE_MS = 3000,       /* how long a closing port waits for its refresh */
     RETRY_BEHIND_MS = 1000,      /* between refreshes behind a token that is still good */
     RETRY_AFTER_MAX_MS = 900000, /* a longer Retry-After is not waited for */
@@ -203,6 +204,8 @@ static void take_token(struct account *a, const struct signin_result *result, in
     int64_t life_ms = c->expires_s - c->issued_s;
 
     life_ms = (life_ms < TOKEN_LIFE_MAX_S ? life_ms : TOKEN_LIFE_MAX_S) * 1000;
+    if (life_ms > 2 * SECOND_MS)
+        life_ms -= SECOND_MS; /* exp and iat are cut to whole seconds, not at the same place */
     if (!organization)
         organization =
             c->organization_id[0] ? c->organization_id : result->session->organization_id;

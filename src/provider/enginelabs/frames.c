@@ -326,13 +326,15 @@ static enum frames_end on_state(struct frames *f, const struct json_value *state
     if (running.type == JSON_TRUE) {
         if (f->is_unsure)
             frames_drop_waiting(f); /* it was a replay, and now our own task runs */
+        f->in_replay = false;
         f->ran |= f->in_turn;
         return FRAMES_RUNNING;
     }
     /* A new chat has no other task that could have been stopped. */
     if (!f->ran && !(f->replay_is_ours && cancelled.type == JSON_TRUE))
         return FRAMES_RUNNING;
-    if (cancelled.type != JSON_TRUE && !f->updated && f->has_past) {
+    if (cancelled.type != JSON_TRUE && f->has_past && (f->in_replay || !f->updated)) {
+        f->in_replay = false;
         f->is_unsure = true;
         return FRAMES_UNSURE;
     }

@@ -35,6 +35,7 @@ struct frames {
     struct buf waiting;  /* updates that may be a replay: size_t length and JSON, each */
     bool is_unsure;      /* the task ended while they waited and nothing else had come */
     bool has_past;       /* messages of the last turn are known */
+    bool in_replay;      /* some of them came again, and no end of a task since */
     bool in_turn;
     bool replay_is_ours;
     bool ran;     /* inProgress:true or a new message since our POST */

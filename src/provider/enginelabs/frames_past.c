@@ -12,6 +12,7 @@ static enum err wait_with(struct frames *f, struct str text)
 {
     enum err err = buf_add(&f->waiting, (struct str){ (const char *)&text.n, sizeof(text.n) });
 
+    f->in_replay = true;
     return err ? err : buf_add(&f->waiting, text);
 }
 
@@ -36,7 +37,7 @@ enum err frames_take_waiting(struct frames *f)
         m->head.n = 0;
     }
     buf_init(&f->waiting, f->max_bytes);
-    f->is_unsure = false;
+    f->is_unsure = f->in_replay = false;
     while (!err && left.n > 0) {
         memcpy(&n, left.p, sizeof(n));
         err = frames_on_buffer(f, str_sub(left, sizeof(n), n), false);
@@ -71,8 +72,12 @@ bool frames_is_unsure(const struct frames *f)
 
 enum err frames_settle(struct frames *f)
 {
-    enum err err = frames_take_waiting(f);
+    enum err err = ERR_NONE;
 
+    if (f->updated)
+        frames_drop_waiting(f); /* ours is there: it was a replay, and the end was our own */
+    else
+        err = frames_take_waiting(f);
     frames_close_all(f);
     return err;
 }

@@ -97,6 +97,18 @@ static void tells_a_late_replay_from_the_answer(void)
           FRAMES_UNSURE,
           "One and two.\n\n" LONG },
         { { "POST", BUSY, CHAT("m1", "One and two."), "CLOSE" }, FRAMES_RUNNING, "One and two." },
+        /* A replay in the middle of the answer, and its end, are not the answer's. */
+        { { "POST", BUSY, CHAT("m3", "New"), CHAT("m1", "One and two."), CHAT("m2", LONG), IDLE,
+            CHAT("m3", " text"), IDLE },
+          FRAMES_FINISHED,
+          "New text" },
+        { { "POST", BUSY, CHAT("m3", "New"), BUSY, CHAT("m1", "One"), CHAT("m3", " text"),
+            CHAT("m1", " and two."), IDLE, CHAT("m3", " more"), IDLE },
+          FRAMES_FINISHED,
+          "New text more" },
+        { { "POST", BUSY, CHAT("m3", "New"), CHAT("m1", "One and two."), IDLE },
+          FRAMES_UNSURE,
+          "New" },
         /* Nothing at all. */
         { { "POST", BUSY, IDLE }, FRAMES_UNSURE, "" },
         { { "POST", BUSY, IDLE, BUSY, CHAT("m3", "New"), IDLE }, FRAMES_FINISHED, "New" },
