@@ -51,75 +51,75 @@ static void expect_row(const struct past_row *row, struct str past, enum wrap ho
     rig_deinit(&r);
 }
 
+/* The first turn said "One and two." as m1 and LONG as m2. */
+static const struct past_row late_replays[] = {
+    /* No replay. */
+    { { "POST", BUSY, CHAT("m3", "New"), IDLE }, FRAMES_FINISHED, "New" },
+    /* In time, before our POST. */
+    { { BUSY, CHAT("m1", "One and two."), IDLE, "POST", BUSY, CHAT("m3", "New"), IDLE },
+      FRAMES_FINISHED,
+      "New" },
+    /* Late: with an end of its own, without one, in deltas, with its own states. */
+    { { "POST", BUSY, CHAT("m1", "One and two."), CHAT("m2", LONG), IDLE, BUSY, CHAT("m3", "New"),
+        IDLE },
+      FRAMES_FINISHED,
+      "New" },
+    { { "POST", CHAT("m1", "One"), CHAT("m1", " and two."), CHAT("m3", "New"), BUSY, IDLE },
+      FRAMES_FINISHED,
+      "New" },
+    { { "POST", BUSY, CHAT("m1", "One"), CHAT("m1", "One and two."), IDLE, CHAT("m3", "New"),
+        IDLE },
+      FRAMES_FINISHED,
+      "New" },
+    { { "POST", BUSY, CHAT("m2", LONG), IDLE, LABEL }, FRAMES_UNSURE, LONG },
+    { { "POST", BUSY, THINKING("m1", "Hm"), CHAT("m1", "One and two."), IDLE, BUSY,
+        CHAT("m3", "New"), IDLE },
+      FRAMES_FINISHED,
+      "New" },
+    /* A service that counts its ids anew each turn: another text shows it at once. */
+    { { "POST", BUSY, CHAT("m1", "Another one") }, FRAMES_RUNNING, "" },
+    { { "POST", BUSY, CHAT("m1", "Another one"), CHAT("m1", " it is") },
+      FRAMES_RUNNING,
+      "Another one it is" },
+    { { "POST", BUSY, CHAT("m1", "On"), CHAT("m1", "ce upon a time"), IDLE },
+      FRAMES_FINISHED,
+      "Once upon a time" },
+    { { "POST", BUSY, CHAT("m1", "One and two. And three."), IDLE },
+      FRAMES_FINISHED,
+      "One and two. And three." },
+    { { "POST", BUSY, CHAT("m1", "One"), IDLE }, FRAMES_UNSURE, "One" },
+    /* ... and the same text only when nothing else comes. */
+    { { "POST", BUSY, CHAT("m1", "One and two."), CHAT("m2", LONG), IDLE },
+      FRAMES_UNSURE,
+      "One and two.\n\n" LONG },
+    { { "POST", BUSY, CHAT("m1", "One and two."), "CLOSE" }, FRAMES_RUNNING, "One and two." },
+    /* A replay in the middle of the answer, and its end, are not the answer's. */
+    { { "POST", BUSY, CHAT("m3", "New"), CHAT("m1", "One and two."), CHAT("m2", LONG), IDLE,
+        CHAT("m3", " text"), IDLE },
+      FRAMES_FINISHED,
+      "New text" },
+    { { "POST", BUSY, CHAT("m3", "New"), BUSY, CHAT("m1", "One"), CHAT("m3", " text"),
+        CHAT("m1", " and two."), IDLE, CHAT("m3", " more"), IDLE },
+      FRAMES_FINISHED,
+      "New text more" },
+    { { "POST", BUSY, CHAT("m3", "New"), CHAT("m1", "One and two."), IDLE }, FRAMES_UNSURE, "New" },
+    /* Nothing at all. */
+    { { "POST", BUSY, IDLE }, FRAMES_UNSURE, "" },
+    { { "POST", BUSY, IDLE, BUSY, CHAT("m3", "New"), IDLE }, FRAMES_FINISHED, "New" },
+    { { "POST", BUSY, CHAT("m1", "One"), CANCELLED }, FRAMES_CANCELLED, "" },
+};
+
 static void tells_a_late_replay_from_the_answer(void)
 {
     static const char *const turn[] = {
         BUSY, CHAT("m1", "One"), CHAT("m1", " and two."), CHAT("m2", LONG), IDLE, NULL
     };
-    static const struct past_row rows[] = {
-        /* No replay. */
-        { { "POST", BUSY, CHAT("m3", "New"), IDLE }, FRAMES_FINISHED, "New" },
-        /* In time, before our POST. */
-        { { BUSY, CHAT("m1", "One and two."), IDLE, "POST", BUSY, CHAT("m3", "New"), IDLE },
-          FRAMES_FINISHED,
-          "New" },
-        /* Late: with an end of its own, without one, in deltas, with its own states. */
-        { { "POST", BUSY, CHAT("m1", "One and two."), CHAT("m2", LONG), IDLE, BUSY,
-            CHAT("m3", "New"), IDLE },
-          FRAMES_FINISHED,
-          "New" },
-        { { "POST", CHAT("m1", "One"), CHAT("m1", " and two."), CHAT("m3", "New"), BUSY, IDLE },
-          FRAMES_FINISHED,
-          "New" },
-        { { "POST", BUSY, CHAT("m1", "One"), CHAT("m1", "One and two."), IDLE, CHAT("m3", "New"),
-            IDLE },
-          FRAMES_FINISHED,
-          "New" },
-        { { "POST", BUSY, CHAT("m2", LONG), IDLE, LABEL }, FRAMES_UNSURE, LONG },
-        { { "POST", BUSY, THINKING("m1", "Hm"), CHAT("m1", "One and two."), IDLE, BUSY,
-            CHAT("m3", "New"), IDLE },
-          FRAMES_FINISHED,
-          "New" },
-        /* A service that counts its ids anew each turn: another text shows it at once. */
-        { { "POST", BUSY, CHAT("m1", "Another one") }, FRAMES_RUNNING, "" },
-        { { "POST", BUSY, CHAT("m1", "Another one"), CHAT("m1", " it is") },
-          FRAMES_RUNNING,
-          "Another one it is" },
-        { { "POST", BUSY, CHAT("m1", "On"), CHAT("m1", "ce upon a time"), IDLE },
-          FRAMES_FINISHED,
-          "Once upon a time" },
-        { { "POST", BUSY, CHAT("m1", "One and two. And three."), IDLE },
-          FRAMES_FINISHED,
-          "One and two. And three." },
-        { { "POST", BUSY, CHAT("m1", "One"), IDLE }, FRAMES_UNSURE, "One" },
-        /* ... and the same text only when nothing else comes. */
-        { { "POST", BUSY, CHAT("m1", "One and two."), CHAT("m2", LONG), IDLE },
-          FRAMES_UNSURE,
-          "One and two.\n\n" LONG },
-        { { "POST", BUSY, CHAT("m1", "One and two."), "CLOSE" }, FRAMES_RUNNING, "One and two." },
-        /* A replay in the middle of the answer, and its end, are not the answer's. */
-        { { "POST", BUSY, CHAT("m3", "New"), CHAT("m1", "One and two."), CHAT("m2", LONG), IDLE,
-            CHAT("m3", " text"), IDLE },
-          FRAMES_FINISHED,
-          "New text" },
-        { { "POST", BUSY, CHAT("m3", "New"), BUSY, CHAT("m1", "One"), CHAT("m3", " text"),
-            CHAT("m1", " and two."), IDLE, CHAT("m3", " more"), IDLE },
-          FRAMES_FINISHED,
-          "New text more" },
-        { { "POST", BUSY, CHAT("m3", "New"), CHAT("m1", "One and two."), IDLE },
-          FRAMES_UNSURE,
-          "New" },
-        /* Nothing at all. */
-        { { "POST", BUSY, IDLE }, FRAMES_UNSURE, "" },
-        { { "POST", BUSY, IDLE, BUSY, CHAT("m3", "New"), IDLE }, FRAMES_FINISHED, "New" },
-        { { "POST", BUSY, CHAT("m1", "One"), CANCELLED }, FRAMES_CANCELLED, "" },
-    };
     char past[PAST_MAX];
     size_t n = first_turn(turn, past);
 
     for (int how = 0; how < WRAPS; how++)
-        for (size_t i = 0; i < COUNT_OF(rows); i++)
-            expect_row(&rows[i], (struct str){ past, n }, (enum wrap)how, i);
+        for (size_t i = 0; i < COUNT_OF(late_replays); i++)
+            expect_row(&late_replays[i], (struct str){ past, n }, (enum wrap)how, i);
 }
 
 static void finds_its_answer_in_a_late_history(void)
