@@ -99,8 +99,9 @@ void http_server_drain(struct http_server *s, void (*drained)(void *arg), void *
 /* By turns, since refusing may take a connection off the list, or the server away. */
 void http_server_refuse_rest(struct http_server *s)
 {
-    for (size_t n = s->n_connections; n > 0 && !list_is_empty(&s->connections); n--) {
-        struct list *node = list_take_head(&s->connections);
+    struct list *node;
+
+    for (size_t n = s->n_connections; n > 0 && (node = list_take_head(&s->connections)); n--) {
         list_add_tail(&s->connections, node);
         connection_refuse_rest(CONTAINER_OF(node, struct http_connection, node));
     }
