@@ -16,6 +16,8 @@
     X(ERR_BAD_INPUT,   false, "malformed input")                           \
     X(ERR_PROTOCOL,    false, "the peer broke the protocol")               \
     X(ERR_NOT_FOUND,   false, "not found")                                 \
+    X(ERR_CONFLICT,    false, "it was changed meanwhile")                  \
+    X(ERR_LIMIT,       false, "the limit is reached")                      \
     X(ERR_TIMEOUT,     true,  "no answer in time")                         \
     X(ERR_CLOSED,      true,  "the peer closed the connection")            \
     X(ERR_RESET,       true,  "the connection was reset")                  \

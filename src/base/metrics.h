@@ -31,6 +31,9 @@
     X(METRIC_SURROGATES_LOST,    "enginelabs_surrogates_lost_total",  "counter", "Half surrogate pairs that became U+FFFD.") \
     X(METRIC_TIPS_HIT,           "conversation_hits_total",           "counter", "Requests that continued an upstream chat.") \
     X(METRIC_TIPS_MISS,          "conversation_misses_total",         "counter", "Requests with history that began a new chat.") \
+    X(METRIC_STORE_OPERATIONS,   "store_operations_total",            "counter", "Operations of the store.")         \
+    X(METRIC_STORE_FAILURES,     "store_failures_total",              "counter", "Operations of the store that failed; requests went on without.") \
+    X(METRIC_STORE_TIMEOUTS,     "store_timeouts_total",              "counter", "Operations of the store that were not waited for any longer.") \
     X(METRIC_STORE_ENTRIES,      "store_entries",                     "gauge",   "Entries in the memory store.")     \
     X(METRIC_TIMERS,             "timers",                            "gauge",   "Timers armed now.")
 /* clang-format on */

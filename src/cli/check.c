@@ -9,14 +9,22 @@
 struct check {
     struct loop *loop;
     struct provider_instance *provider;
+    struct store_port *store;
     bool usable;
 };
+
+static void on_store_closed(void *arg)
+{
+    struct check *c = arg;
+
+    loop_stop(c->loop);
+}
 
 static void on_detached(void *arg)
 {
     struct check *c = arg;
 
-    loop_stop(c->loop);
+    store_port_close(c->store, on_store_closed, c);
 }
 
 static void on_report_done(void *arg, const struct provider_report *report)
@@ -41,13 +49,14 @@ static bool check_upstream(const struct settings *s)
     struct enginelabs_config config;
     struct store *store = store_memory_new(16);
 
+    c.store = store_port_open(store, c.loop);
     http_client_limits_default(&limits);
     struct http_client *client = http_client_new(connector, &limits);
     cli_enginelabs_config(s, &config);
     struct enginelabs *upstream = enginelabs_new(&config);
     const struct provider_env env = { .loop = c.loop,
                                       .client = client,
-                                      .store = store,
+                                      .store = c.store,
                                       .conversation_ttl_ms = s->conversation_ttl_ms,
                                       .connect_timeout_ms = s->connect_timeout_ms,
                                       .accept_timeout_ms = s->accept_timeout_ms };

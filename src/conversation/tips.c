@@ -14,8 +14,7 @@ struct candidate {
 };
 
 struct tip_claim {
-    struct store *store;
-    struct loop *loop;
+    struct store_port *store;
     on_tip *done; /* NULL: canceled */
     void *arg;
     int64_t ttl_ms; /* for putting back, once canceled */
@@ -78,7 +77,7 @@ static void put_back(struct tip_claim *c, const struct store_result *result)
 {
     struct store_key key = key_of(&c->candidates[result->index].at);
 
-    store_put(c->store, c->loop, &key, result->value, c->ttl_ms, NULL, NULL);
+    store_put(c->store, &key, result->value, c->ttl_ms, NULL, NULL);
 }
 
 static void on_claimed(void *arg, const struct store_result *result)
@@ -102,14 +101,13 @@ static void on_claimed(void *arg, const struct store_result *result)
     mem_free(c);
 }
 
-struct tip_claim *tip_claim_start(struct store *s, struct loop *l, const struct chat_request *req,
+struct tip_claim *tip_claim_start(struct store_port *s, const struct chat_request *req,
                                   const struct fingerprint *chain, on_tip *done, void *arg)
 {
     struct store_key keys[STORE_CLAIM_MAX];
     struct tip_claim *c = mem_new(struct tip_claim);
 
     c->store = s;
-    c->loop = l;
     c->done = done;
     c->arg = arg;
     collect(c, req, chain);
@@ -119,7 +117,7 @@ struct tip_claim *tip_claim_start(struct store *s, struct loop *l, const struct 
     }
     for (size_t i = 0; i < c->n; i++)
         keys[i] = key_of(&c->candidates[i].at);
-    store_claim_first(s, l, keys, c->n, on_claimed, c);
+    store_claim_first(s, keys, c->n, on_claimed, c);
     return c;
 }
 
@@ -129,8 +127,8 @@ void tip_claim_cancel(struct tip_claim *c, int64_t ttl_ms)
     c->ttl_ms = ttl_ms;
 }
 
-struct store_op *tip_set(struct store *s, struct loop *l, const struct fingerprint *at,
-                         const struct tip *tip, int64_t ttl_ms, on_store *done, void *arg)
+struct store_op *tip_set(struct store_port *s, const struct fingerprint *at, const struct tip *tip,
+                         int64_t ttl_ms, on_store *done, void *arg)
 {
     struct store_key key = key_of(at);
     size_t account = strlen(tip->account) + 1;
@@ -140,6 +138,6 @@ struct store_op *tip_set(struct store *s, struct loop *l, const struct fingerpri
     memcpy(value, tip->account, account);
     memcpy(value + account, tip->chat, chat);
     memcpy(value + account + chat, tip->past, tip->past_n);
-    return store_put(s, l, &key, (struct str){ value, account + chat + tip->past_n }, ttl_ms, done,
+    return store_put(s, &key, (struct str){ value, account + chat + tip->past_n }, ttl_ms, done,
                      arg);
 }

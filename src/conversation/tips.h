@@ -28,11 +28,11 @@ typedef void on_tip(void *arg, bool found, const struct tip *tip, const struct f
 /* Claims among the prefixes of `req` that end in an assistant message, longest first, at most 64.
  * `chain` is fingerprint_chain()'s; both are copied from. NULL, and `done` is never called, when
  * there is no such prefix. An error of the store counts as not found. */
-struct tip_claim *tip_claim_start(struct store *s, struct loop *l, const struct chat_request *req,
+struct tip_claim *tip_claim_start(struct store_port *s, const struct chat_request *req,
                                   const struct fingerprint *chain, on_tip *done, void *arg);
 /* `done` will not be called; a tip that is claimed after all is put back with `ttl_ms`. */
 void tip_claim_cancel(struct tip_claim *c, int64_t ttl_ms);
 
 /* Sets a tip. `done` may be NULL: nobody waits. */
-struct store_op *tip_set(struct store *s, struct loop *l, const struct fingerprint *at,
-                         const struct tip *tip, int64_t ttl_ms, on_store *done, void *arg);
+struct store_op *tip_set(struct store_port *s, const struct fingerprint *at, const struct tip *tip,
+                         int64_t ttl_ms, on_store *done, void *arg);

@@ -59,6 +59,7 @@ struct gateway_worker {
     struct listener *listener;
     struct connector *connector;
     struct http_client *client;
+    struct store_port *store;
     struct provider_instance *provider;
     struct list exchanges;    /* struct exchange.node */
     struct timer drain_limit; /* SHUTDOWN_TIMEOUT while draining */

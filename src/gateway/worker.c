@@ -4,7 +4,7 @@
  * in which the parts stand on each other.
  *
  *     stop: listener closed -> server drains -> (SHUTDOWN_TIMEOUT: what is left gets an error
- *           and LAST_WORDS_MS to leave, then a reset) -> provider detached
+ *           and LAST_WORDS_MS to leave, then a reset) -> provider detached -> store's port closed
  *           -> client, connector freed -> loop stops
  */
 #include "base/metrics.h"
@@ -46,10 +46,11 @@ void gateway_worker_start(void *arg, struct loop *l)
     http_client_limits_default(&limits);
     w->connector = connector_new(l, g->trust, &g->settings->proxies);
     w->client = http_client_new(w->connector, &limits);
+    w->store = store_port_open(g->store, l);
     const struct provider_env env = {
         .loop = l,
         .client = w->client,
-        .store = g->store,
+        .store = w->store,
         .conversation_ttl_ms = g->settings->conversation_ttl_ms,
         .connect_timeout_ms = g->settings->connect_timeout_ms,
         .accept_timeout_ms = g->settings->accept_timeout_ms,
@@ -58,13 +59,20 @@ void gateway_worker_start(void *arg, struct loop *l)
     open_server(w);
 }
 
-static void on_detached(void *arg)
+static void on_store_closed(void *arg)
 {
     struct gateway_worker *w = arg;
 
     http_client_free(w->client);
     connector_free(w->connector);
     loop_stop(w->loop);
+}
+
+static void on_detached(void *arg)
+{
+    struct gateway_worker *w = arg;
+
+    store_port_close(w->store, on_store_closed, w);
 }
 
 static void on_served(void *arg)

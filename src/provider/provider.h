@@ -47,7 +47,7 @@ enum provider_verdict {
 struct provider_env {
     struct loop *loop;
     struct http_client *client; /* with the connector behind it */
-    struct store *store;
+    struct store_port *store;
     int64_t conversation_ttl_ms;
     int64_t connect_timeout_ms; /* for one connection; the exchange has the last word */
     int64_t accept_timeout_ms;

@@ -5,16 +5,18 @@
  * only the answer waits, as a task of the caller's loop.
  *
  * Entries mostly share one time to live, so those that expire first were set first: each put
- * looks at a few of the oldest. An expired entry that is still there counts as absent.
+ * looks at a few of the oldest. An expired entry that is still there counts as absent. A counter is
+ * an entry whose value is its sum; a log is a list of its own.
  */
 #include <pthread.h>
+#include <stdlib.h>
 
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "store/store.h"
+#include "store/backend.h"
 
-enum { SWEEP = 4 };
+enum { SWEEP = 4, LOG_MAX = 10000 };
 
 struct memory {
     struct store store;
@@ -22,6 +24,9 @@ struct memory {
     struct map entries;    /* struct entry, by flat_key() */
     struct list order;     /* the one set longest ago first */
     size_t max_entries;
+    struct list log; /* struct row, the oldest first; all spaces together */
+    size_t n_log;
+    uint64_t last_id;
 };
 
 struct entry {
@@ -32,50 +37,53 @@ struct entry {
     char value[];
 };
 
-struct store_op {
-    struct task task;
-    on_store *done;
-    void *arg;
-    struct entry *entry; /* owned; NULL: nothing was claimed */
-    struct store_result result;
+struct row {
+    struct list node;
+    enum store_space space;
+    uint64_t id;
+    size_t n;
+    char value[];
 };
-
-static struct memory *memory_of(struct store *s)
-{
-    return CONTAINER_OF(s, struct memory, store);
-}
 
 struct flat_key {
     unsigned char bytes[1 + STORE_KEY_MAX];
     size_t n;
 };
 
-static struct flat_key flat_key(const struct store_key *key)
+static struct str flat_key(const struct store_key *key, struct flat_key *k)
 {
-    struct flat_key k = { .n = 1 + (size_t)key->n };
-
-    BUG_ON(key->n > STORE_KEY_MAX);
-    k.bytes[0] = (unsigned char)key->space;
-    memcpy(k.bytes + 1, key->bytes, key->n);
-    return k;
+    k->bytes[0] = (unsigned char)key->space;
+    memcpy(k->bytes + 1, key->bytes, key->n);
+    return (struct str){ (const char *)k->bytes, 1 + (size_t)key->n };
 }
 
-static struct str flat_key_str(const struct flat_key *k)
+static struct str value_of(const struct entry *e)
 {
-    return (struct str){ (const char *)k->bytes, k->n };
+    return (struct str){ e->value, e->n };
 }
+
+/* ---- entries, under the mutex ---- */
 
 /* The entry, taken out; NULL when there is none. */
 static struct entry *take(struct memory *m, const struct store_key *key)
 {
-    struct flat_key k = flat_key(key);
-    struct entry *e = map_take(&m->entries, flat_key_str(&k));
+    struct flat_key k;
+    struct entry *e = map_take(&m->entries, flat_key(key, &k));
 
     if (!e)
         return NULL;
     list_remove(&e->node);
     metric_add(METRIC_STORE_ENTRIES, -1);
     return e;
+}
+
+/* The entry if it is there and has not expired. */
+static struct entry *find(struct memory *m, const struct store_key *key, int64_t now_ms)
+{
+    struct flat_key k;
+    struct entry *e = map_find(&m->entries, flat_key(key, &k));
+
+    return e && e->expires_ms > now_ms ? e : NULL;
 }
 
 static struct entry *oldest(struct memory *m)
@@ -101,128 +109,240 @@ static void sweep(struct memory *m, int64_t now_ms)
     }
 }
 
-static void insert(struct memory *m, struct entry *e)
+static void set(struct memory *m, const struct store_key *key, struct str value, int64_t expires_ms)
 {
-    struct flat_key k = flat_key(&e->key);
+    struct entry *e = mem_alloc(sizeof(*e) + value.n);
+    struct flat_key k;
 
-    mem_free(take(m, &e->key));
+    e->key = *key;
+    e->expires_ms = expires_ms;
+    e->n = value.n;
+    if (value.n > 0)
+        memcpy(e->value, value.p, value.n);
+    mem_free(take(m, key));
     while (m->entries.n >= m->max_entries)
         drop_oldest(m);
-    map_set(&m->entries, flat_key_str(&k), e);
+    map_set(&m->entries, flat_key(key, &k), e);
     list_add_tail(&m->order, &e->node);
     metric_add(METRIC_STORE_ENTRIES, 1);
 }
 
-static void run_op(void *arg)
-{
-    struct store_op *op = arg;
+/* ---- verbs, under the mutex ---- */
 
-    op->done(op->arg, &op->result);
-    mem_free(op->entry);
-    mem_free(op);
+static enum err run_get(struct memory *m, struct store_op *op)
+{
+    const struct entry *e = find(m, op->keys, op->now_ms);
+
+    if (!e)
+        return ERR_NOT_FOUND;
+    store_op_set_value(op, value_of(e));
+    return ERR_NONE;
 }
 
-static struct store_op *answer_later(struct loop *l, on_store *done, void *arg)
+static enum err run_put(struct memory *m, struct store_op *op)
 {
-    struct store_op *op = mem_new(struct store_op);
-
-    task_init(&op->task, run_op, op);
-    op->done = done;
-    op->arg = arg;
-    loop_defer(l, &op->task);
-    return op;
+    sweep(m, op->now_ms);
+    set(m, op->keys, op->value, store_expiry(op->now_ms, op->ttl_ms));
+    return ERR_NONE;
 }
 
-static struct store_op *memory_put(struct store *s, struct loop *l, const struct store_key *key,
-                                   struct str value, int64_t ttl_ms, on_store *done, void *arg)
+static enum err run_claim(struct memory *m, struct store_op *op)
 {
-    struct memory *m = memory_of(s);
-    struct entry *e;
+    for (op->index = 0; op->index < op->n_keys; op->index++) {
+        struct entry *e = take(m, &op->keys[op->index]);
+        bool is_there = e && e->expires_ms > op->now_ms;
 
-    BUG_ON(value.n > STORE_VALUE_MAX);
-    e = mem_alloc(sizeof(*e) + value.n);
-    e->key = *key;
-    e->expires_ms = loop_now_ms(l) + ttl_ms;
-    e->n = value.n;
-    if (value.n > 0)
-        memcpy(e->value, value.p, value.n);
-
-    pthread_mutex_lock(&m->mutex);
-    sweep(m, loop_now_ms(l));
-    insert(m, e);
-    pthread_mutex_unlock(&m->mutex);
-    return done ? answer_later(l, done, arg) : NULL;
-}
-
-/* The first of the keys that has an entry; *ret_index says which. */
-static struct entry *take_first(struct memory *m, const struct store_key *keys, size_t n,
-                                int64_t now_ms, size_t *ret_index)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct entry *e = take(m, &keys[i]);
-
-        if (e && e->expires_ms > now_ms) {
-            *ret_index = i;
-            return e;
-        }
+        if (is_there)
+            store_op_set_value(op, value_of(e));
         mem_free(e);
+        if (is_there)
+            return ERR_NONE;
     }
-    return NULL;
+    return ERR_NOT_FOUND;
 }
 
-static struct store_op *memory_claim_first(struct store *s, struct loop *l,
-                                           const struct store_key *keys, size_t n, on_store *done,
-                                           void *arg)
+static enum err run_swap(struct memory *m, struct store_op *op)
 {
-    struct store_op *op = answer_later(l, done, arg);
-    struct memory *m = memory_of(s);
+    const struct entry *e = find(m, op->keys, op->now_ms);
 
-    BUG_ON(n > STORE_CLAIM_MAX);
-    pthread_mutex_lock(&m->mutex);
-    op->entry = take_first(m, keys, n, loop_now_ms(l), &op->result.index);
-    pthread_mutex_unlock(&m->mutex);
-    if (op->entry)
-        op->result.value = (struct str){ op->entry->value, op->entry->n };
+    if (op->expects_none ? e != NULL : !e || !str_eq(value_of(e), op->expected)) {
+        op->found = e != NULL;
+        if (e)
+            store_op_set_value(op, value_of(e));
+        return ERR_CONFLICT;
+    }
+    if (op->deletes)
+        mem_free(take(m, op->keys));
     else
-        op->result.err = ERR_NOT_FOUND;
-    return op;
+        set(m, op->keys, op->value, store_expiry(op->now_ms, op->ttl_ms));
+    return ERR_NONE;
 }
 
-static void memory_forget(struct store_op *op)
+/* A counter as it is kept. */
+struct sum {
+    int64_t start_ms; /* of the window, on the wall clock */
+    int64_t sum;
+};
+
+static struct sum find_sum(struct memory *m, const struct store_op *op,
+                           const struct store_counter *c)
 {
-    task_cancel(&op->task);
-    mem_free(op->entry);
-    mem_free(op);
+    struct sum now = { .start_ms = store_window_start(c, op->now_wall_ms) };
+    const struct entry *e = find(m, &c->key, op->now_ms);
+    struct sum kept;
+
+    if (!e || e->n != sizeof(kept))
+        return now;
+    memcpy(&kept, e->value, sizeof(kept));
+    return kept.start_ms == now.start_ms ? kept : now;
 }
 
-static void memory_close(struct store *s)
+static enum err run_count(struct memory *m, struct store_op *op)
 {
-    struct memory *m = memory_of(s);
+    struct sum sums[STORE_COUNT_MAX];
+    enum err err = ERR_NONE;
+
+    for (size_t i = 0; i < op->n_counters; i++) {
+        const struct store_counter *c = &op->counters[i];
+
+        sums[i] = find_sum(m, op, c);
+        op->sums[i] = sums[i].sum;
+        if (!err && c->amount > 0 && store_sum(sums[i].sum, c->amount) > c->limit) {
+            op->index = i;
+            err = ERR_LIMIT;
+        }
+    }
+    for (size_t i = 0; i < op->n_counters && !err; i++) {
+        const struct store_counter *c = &op->counters[i];
+        int64_t end_ms = store_window_end(c, sums[i].start_ms);
+
+        sums[i].sum = op->sums[i] = store_sum(sums[i].sum, c->amount);
+        set(m, &c->key, (struct str){ (const char *)&sums[i], sizeof(sums[i]) },
+            end_ms == INT64_MAX ? end_ms : op->now_ms + (end_ms - op->now_wall_ms));
+    }
+    return err;
+}
+
+static enum err run_append(struct memory *m, struct store_op *op)
+{
+    struct row *r = mem_alloc(sizeof(*r) + op->value.n);
+
+    r->space = op->space;
+    r->id = ++m->last_id;
+    r->n = op->value.n;
+    if (r->n > 0)
+        memcpy(r->value, op->value.p, r->n);
+    list_add_tail(&m->log, &r->node);
+    if (m->n_log == LOG_MAX)
+        mem_free(CONTAINER_OF(list_take_head(&m->log), struct row, node));
+    else
+        m->n_log++;
+    return ERR_NONE;
+}
+
+static enum err run_read(struct memory *m, struct store_op *op)
+{
+    LIST_EACH (node, &m->log) {
+        const struct row *r = CONTAINER_OF(node, struct row, node);
+
+        if (op->n_rows == op->max)
+            break;
+        if (r->space == op->space && r->id > op->after_id)
+            store_op_add_row(op, STR(""), r->id, (struct str){ r->value, r->n });
+    }
+    return ERR_NONE;
+}
+
+static int compare(struct str a, struct str b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int order = n > 0 ? memcmp(a.p, b.p, n) : 0;
+
+    return order ? order : (a.n > b.n) - (a.n < b.n);
+}
+
+static struct str key_of(const struct entry *e)
+{
+    return (struct str){ (const char *)e->key.bytes, e->key.n };
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return compare(key_of(*(struct entry *const *)a), key_of(*(struct entry *const *)b));
+}
+
+/* All entries of the space behind `after_key`, owned; few things are listed, and seldom. */
+static struct entry **collect(struct memory *m, const struct store_op *op, size_t *ret_n)
+{
+    struct entry **all = mem_alloc_array(m->entries.n + 1, sizeof(*all));
+    size_t cursor = 0, n = 0;
+    struct entry *e;
+    struct str key;
+
+    while ((e = map_next(&m->entries, &cursor, &key)))
+        if (e->key.space == op->space && e->expires_ms > op->now_ms &&
+            compare(key_of(e), op->after_key) > 0)
+            all[n++] = e;
+    qsort(all, n, sizeof(struct entry *), by_key);
+    *ret_n = n;
+    return all;
+}
+
+static enum err run_list(struct memory *m, struct store_op *op)
+{
+    size_t n;
+    struct entry **all = collect(m, op, &n);
+
+    for (size_t i = 0; i < n && op->n_rows < op->max; i++)
+        store_op_add_row(op, key_of(all[i]), 0, value_of(all[i]));
+    mem_free(all);
+    return ERR_NONE;
+}
+
+/* ---- the store ---- */
+
+static void run(struct store *s, UNUSED void *port, struct store_op *op)
+{
+    static enum err (*const verbs[])(struct memory *, struct store_op *) = {
+        [STORE_GET] = run_get,   [STORE_PUT] = run_put,     [STORE_CLAIM] = run_claim,
+        [STORE_SWAP] = run_swap, [STORE_COUNT] = run_count, [STORE_APPEND] = run_append,
+        [STORE_READ] = run_read, [STORE_LIST] = run_list,
+    };
+    struct memory *m = CONTAINER_OF(s, struct memory, store);
+    enum err err;
+
+    pthread_mutex_lock(&m->mutex);
+    err = verbs[op->verb](m, op);
+    pthread_mutex_unlock(&m->mutex);
+    store_answer_here(op, err);
+}
+
+static void close_memory(struct store *s)
+{
+    struct memory *m = CONTAINER_OF(s, struct memory, store);
+    struct list *node;
 
     while (oldest(m))
         drop_oldest(m);
+    while ((node = list_take_head(&m->log)))
+        mem_free(CONTAINER_OF(node, struct row, node));
     map_deinit(&m->entries);
     pthread_mutex_destroy(&m->mutex);
     mem_free(m);
 }
 
-static const struct store_ops memory_ops = {
-    .name = "memory",
-    .put = memory_put,
-    .claim_first = memory_claim_first,
-    .forget = memory_forget,
-    .close = memory_close,
-};
+static const struct store_backend backend = { .name = "memory", .run = run, .close = close_memory };
 
 struct store *store_memory_new(size_t max_entries)
 {
     struct memory *m = mem_new(struct memory);
 
     BUG_ON(max_entries == 0);
-    m->store.ops = &memory_ops;
+    m->store.backend = &backend;
     BUG_ON(pthread_mutex_init(&m->mutex, NULL) != 0);
     map_init(&m->entries);
     list_init(&m->order);
+    list_init(&m->log);
     m->max_entries = max_entries;
     return &m->store;
 }

@@ -1,23 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What must outlive a request: small values under typed keys, with a time to live. Every operation
- * is asynchronous: called on a worker's loop, answered on the same loop after the call has
- * returned, at the end of that turn at the earliest. A store is one for the process; its operations
- * may be called from any loop. Keys and values are copied.
+ * What must outlive a request: values under typed keys with a time to live, counters, and a log of
+ * rows. One store for the process; each worker reaches it through a port of its own. An operation
+ * is called on the port's loop and answered on the same loop, after the call has returned. What it
+ * is given is copied. docs/internals/store.md has the ideas.
+ *
+ * Every operation may fail with ERR_TIMEOUT (the store's deadline passed; it may still happen),
+ * ERR_CLOSED, ERR_IO or ERR_NOMEM: then the caller goes on without. `done` may be NULL: nobody
+ * waits, and NULL is returned.
  */
 #pragma once
 
 #include "base/hash.h"
 #include "base/str.h"
-#include "net/loop.h"
+#include "net/connector.h"
 
-/* Spaces of keys, all in one place. A key is its space and up to 64 bytes. */
+/* Spaces of keys, all in one place: identifier, name, can be listed, must survive a power cut. */
+/* clang-format off */
+#define STORE_SPACES(X)                                                                     \
+    X(STORE_TIP,   "tip",   false, false) /* SHA-256 of a history -> account, chat: tips.h */ \
+    X(STORE_JAR,   "jar",   true,  true)  /* upstream, account -> its cookies */            \
+    X(STORE_TOKEN, "token", false, false) /* upstream, account -> its access token */       \
+    X(STORE_LEASE, "lease", false, false) /* upstream, account, slot -> who holds it */     \
+    X(STORE_LIMIT, "limit", false, false) /* counters */                                    \
+    X(STORE_USAGE, "usage", false, false) /* rows of the log */
+/* clang-format on */
+
 enum store_space {
-    STORE_TIP, /* SHA-256 of a conversation -> struct tip, see conversation/tips.h */
-    STORE_SPACES
+#define X(id, name, listed, durable) id,
+    STORE_SPACES(X)
+#undef X
+        STORE_SPACE_COUNT
 };
 
-enum { STORE_KEY_MAX = 64, STORE_VALUE_MAX = 4096, STORE_CLAIM_MAX = 64 };
+enum {
+    STORE_KEY_MAX = 160,
+    STORE_VALUE_MAX = 32768,
+    STORE_CLAIM_MAX = 64, /* keys of one claim */
+    STORE_COUNT_MAX = 8,  /* counters of one operation */
+    STORE_ROWS_MAX = 256, /* rows of one answer */
+};
 
 struct store_key {
     enum store_space space;
@@ -25,68 +47,101 @@ struct store_key {
     unsigned char bytes[STORE_KEY_MAX];
 };
 
-struct store;
-struct store_op;
+/* A counter for a window of time. Windows begin at multiples of window_ms since 1970. */
+struct store_counter {
+    struct store_key key;
+    int64_t amount;    /* to be added; the sum never falls below 0 */
+    int64_t limit;     /* the sum that must not be exceeded; INT64_MAX: none */
+    int64_t window_ms; /* 0: one window for ever */
+};
 
+#define STORE_FOREVER INT64_MAX /* a time to live */
+
+struct store_row {
+    struct str key; /* list */
+    uint64_t id;    /* read: rising, unique in its space */
+    struct str value;
+};
+
+/* Lives during the callback, with all it points at. */
 struct store_result {
-    enum err err;     /* ERR_NONE; ERR_NOT_FOUND; else the store could not be asked */
-    struct str value; /* claim_first: lives during the callback */
-    size_t index;     /* claim_first: which of the keys it was */
+    enum err err;
+    struct str value; /* get, claim_first: what was found; swap: the present one, on ERR_CONFLICT */
+    bool found;       /* swap, on ERR_CONFLICT: whether there is a present one */
+    size_t index;     /* claim_first: which key; count, on ERR_LIMIT: which counter refused */
+    int64_t sums[STORE_COUNT_MAX]; /* count: after the operation */
+    const struct store_row *rows;  /* list, read */
+    size_t n_rows;
 };
 
 typedef void on_store(void *arg, const struct store_result *result);
 
-struct store_ops {
-    const char *name; /* scheme in STORE_URL: "memory" */
+struct store;
+struct store_port;
+struct store_op;
 
-    /* Sets a value that is gone after `ttl_ms`. `done` may be NULL: nobody waits, and NULL is
-     * returned. */
-    struct store_op *(*put)(struct store *s, struct loop *l, const struct store_key *key,
-                            struct str value, int64_t ttl_ms, on_store *done, void *arg);
+/* ---- stores ---- */
 
-    /* Takes and deletes the first of `n` keys (at most STORE_CLAIM_MAX) that exists: one atomic
-     * operation. */
-    struct store_op *(*claim_first)(struct store *s, struct loop *l, const struct store_key *keys,
-                                    size_t n, on_store *done, void *arg);
-
-    /* The operation goes on, its callback is not called. Not after the callback. */
-    void (*forget)(struct store_op *op);
-
-    /* No operation may be running. */
-    void (*close)(struct store *s);
-};
-
-/* Every store begins with this. */
-struct store {
-    const struct store_ops *ops;
-};
-
-static inline struct store_op *store_put(struct store *s, struct loop *l,
-                                         const struct store_key *key, struct str value,
-                                         int64_t ttl_ms, on_store *done, void *arg)
-{
-    return s->ops->put(s, l, key, value, ttl_ms, done, arg);
-}
-
-static inline struct store_op *store_claim_first(struct store *s, struct loop *l,
-                                                 const struct store_key *keys, size_t n,
-                                                 on_store *done, void *arg)
-{
-    return s->ops->claim_first(s, l, keys, n, done, arg);
-}
-
-static inline void store_forget(struct store *s, struct store_op *op)
-{
-    s->ops->forget(op);
-}
-
-/* NULL is fine. */
-static inline void store_close(struct store *s)
-{
-    if (s)
-        s->ops->close(s);
-}
-
-/* In memory: lost at exit. At most `max_entries`; beyond, the entry that was set longest ago goes.
- */
+/* Lost at exit. At most `max_entries`; beyond, the entry that was set longest ago goes. */
 struct store *store_memory_new(size_t max_entries);
+
+/* All ports must be closed. Waits until what was asked for is written. NULL is fine. */
+void store_close(struct store *s);
+
+/* Whether operations are known to work; `why` (128 bytes) says why not. Any thread. */
+bool store_is_ready(struct store *s, char *why);
+
+/* "memory", "sqlite", "redis". */
+const char *store_name(const struct store *s);
+
+/* Whether other processes work on the same entries. */
+bool store_is_shared(const struct store *s);
+
+struct store_port *store_port_open(struct store *s, struct loop *l);
+
+/* Calls closed(arg) later, when every operation has been answered and the port is gone. */
+void store_port_close(struct store_port *p, void (*closed)(void *arg), void *arg);
+
+struct loop *store_port_loop(const struct store_port *p);
+struct store *store_of(const struct store_port *p);
+
+/* ---- operations ---- */
+
+/* ERR_NOT_FOUND when there is none. */
+struct store_op *store_get(struct store_port *p, const struct store_key *key, on_store *done,
+                           void *arg);
+
+/* Sets a value that is gone after `ttl_ms`. In a durable space it is on the disk when `done` is
+ * called. */
+struct store_op *store_put(struct store_port *p, const struct store_key *key, struct str value,
+                           int64_t ttl_ms, on_store *done, void *arg);
+
+/* Takes and deletes the first of the `n` keys that exists: one atomic operation. ERR_NOT_FOUND. */
+struct store_op *store_claim_first(struct store_port *p, const struct store_key *keys, size_t n,
+                                   on_store *done, void *arg);
+
+/* Compare and set: when the present value is `*expected` (NULL: there is none) it becomes `*value`
+ * (NULL: it is deleted), atomically; else ERR_CONFLICT. */
+struct store_op *store_swap(struct store_port *p, const struct store_key *key,
+                            const struct str *expected, const struct str *value, int64_t ttl_ms,
+                            on_store *done, void *arg);
+
+/* Adds to all counters, or, when one would exceed its limit, to none: ERR_LIMIT. Atomic. */
+struct store_op *store_count(struct store_port *p, const struct store_counter *counters, size_t n,
+                             on_store *done, void *arg);
+
+/* Adds a row to the log of a space. */
+struct store_op *store_append(struct store_port *p, enum store_space space, struct str value,
+                              on_store *done, void *arg);
+
+/* Rows of a log with ids above `after`, at most `max` (up to STORE_ROWS_MAX), the oldest first. */
+struct store_op *store_read(struct store_port *p, enum store_space space, uint64_t after,
+                            size_t max, on_store *done, void *arg);
+
+/* Entries of a space that can be listed, with keys above `after` (empty: from the first), at most
+ * `max` (up to STORE_ROWS_MAX), in the order of their bytes. */
+struct store_op *store_list(struct store_port *p, enum store_space space, struct str after,
+                            size_t max, on_store *done, void *arg);
+
+/* The operation goes on, its callback is not called. On the port's loop; not after the callback. */
+void store_forget(struct store_op *op);

@@ -205,7 +205,7 @@ static void look_for_chat(struct provider_call *c)
 {
     const struct provider_env *env = &c->instance->env;
 
-    c->claim = tip_claim_start(env->store, env->loop, c->chat, c->chain, on_tip_found, c);
+    c->claim = tip_claim_start(env->store, c->chat, c->chain, on_tip_found, c);
     if (c->claim)
         call_set_state(c, CALL_CLAIM);
     else
@@ -217,7 +217,7 @@ static void put_back(struct provider_call *c)
     const struct provider_env *env = &c->instance->env;
 
     if (c->has_claim)
-        tip_set(env->store, env->loop, &c->tip_at, &c->tip, env->conversation_ttl_ms, NULL, NULL);
+        tip_set(env->store, &c->tip_at, &c->tip, env->conversation_ttl_ms, NULL, NULL);
     c->has_claim = false;
 }
 
@@ -351,7 +351,7 @@ static void store_tip(struct provider_call *c, const struct fingerprint_text *an
     str_to_z(str_of(c->chat_id), tip.chat, sizeof(tip.chat));
     tip.past_n = frames_write_past(c->frames, tip.past, sizeof(tip.past));
     c->settle_op =
-        tip_set(env->store, env->loop, &at, &tip, env->conversation_ttl_ms, on_stored, c);
+        tip_set(env->store, &at, &tip, env->conversation_ttl_ms, on_stored, c);
 }
 
 void call_settle(struct provider_call *c, enum provider_verdict verdict,
@@ -393,7 +393,7 @@ void call_release(struct provider_call *c)
     struct provider_instance *p = c->instance;
 
     if (c->settle_op)
-        store_forget(p->env.store, c->settle_op);
+        store_forget(c->settle_op);
     c->settle_op = NULL;
     if (c->state != CALL_DONE) {
         let_go(c);

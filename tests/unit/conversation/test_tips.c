@@ -33,15 +33,27 @@ static void on_claimed(void *arg, bool found, const struct tip *tip, const struc
 struct rig {
     struct loop *loop;
     struct store *store;
+    struct store_port *port;
+    bool is_closed;
 };
 
 static void set_up(struct rig *r)
 {
-    *r = (struct rig){ loop_new(), store_memory_new(1000) };
+    *r = (struct rig){ .loop = loop_new(), .store = store_memory_new(1000) };
+    r->port = store_port_open(r->store, r->loop);
+}
+
+static void on_closed(void *arg)
+{
+    struct rig *r = arg;
+
+    r->is_closed = true;
 }
 
 static void tear_down(struct rig *r)
 {
+    store_port_close(r->port, on_closed, r);
+    RUN_UNTIL(r->loop, r->is_closed);
     store_close(r->store);
     loop_free(r->loop);
 }
@@ -63,7 +75,7 @@ static void set(struct rig *r, const char *chat, const char *id)
 
     chain_of(chat, &m, chain);
     str_to_z(str_of(id), tip.chat, sizeof(tip.chat));
-    EXPECT(!tip_set(r->store, r->loop, &chain[m.req.n_messages - 1], &tip, TTL_MS, NULL, NULL));
+    EXPECT(!tip_set(r->port, &chain[m.req.n_messages - 1], &tip, TTL_MS, NULL, NULL));
 }
 
 static struct tip_claim *start(struct rig *r, const char *chat, struct claimed *c)
@@ -74,7 +86,7 @@ static struct tip_claim *start(struct rig *r, const char *chat, struct claimed *
 
     *c = (struct claimed){ 0 };
     chain_of(chat, &m, chain);
-    claim = tip_claim_start(r->store, r->loop, &m.req, chain, on_claimed, c);
+    claim = tip_claim_start(r->port, &m.req, chain, on_claimed, c);
     EXPECT_INT(c->calls, 0);
     return claim;
 }
@@ -185,12 +197,12 @@ static void at_most_64_prefixes_are_asked_for(void)
                                              .parts = &part,
                                              .n_parts = 1 };
     fingerprint_chain(&scope, &req, chain);
-    tip_set(r.store, r.loop, &chain[2 * (TURNS - 65) + 1], &tip, TTL_MS, NULL, NULL);
-    EXPECT(tip_claim_start(r.store, r.loop, &req, chain, on_claimed, &c) != NULL);
+    tip_set(r.port, &chain[2 * (TURNS - 65) + 1], &tip, TTL_MS, NULL, NULL);
+    EXPECT(tip_claim_start(r.port, &req, chain, on_claimed, &c) != NULL);
     RUN_UNTIL(r.loop, c.calls == 1);
     EXPECT(!c.found);
-    tip_set(r.store, r.loop, &chain[2 * (TURNS - 64) + 1], &tip, TTL_MS, NULL, NULL);
-    EXPECT(tip_claim_start(r.store, r.loop, &req, chain, on_claimed, &c) != NULL);
+    tip_set(r.port, &chain[2 * (TURNS - 64) + 1], &tip, TTL_MS, NULL, NULL);
+    EXPECT(tip_claim_start(r.port, &req, chain, on_claimed, &c) != NULL);
     RUN_UNTIL(r.loop, c.calls == 2);
     EXPECT(c.found);
     EXPECT_INT(c.from, 2 * (TURNS - 64) + 2);
@@ -226,7 +238,7 @@ static void names_of_any_allowed_length_come_back(void)
     tip.chat[TIP_CHAT_MAX - 1] = '\0';
     tip.past_n = sizeof(tip.past);
     chain_of("u:a;a:b", &m, chain);
-    tip_set(r.store, r.loop, &chain[1], &tip, TTL_MS, NULL, NULL);
+    tip_set(r.port, &chain[1], &tip, TTL_MS, NULL, NULL);
     start(&r, "u:a;a:b;u:c", &c);
     RUN_UNTIL(r.loop, c.calls > 0);
     EXPECT(c.found);
@@ -254,8 +266,7 @@ static void a_value_that_is_no_tip_counts_as_none(void)
         struct store_key key = { .space = STORE_TIP, .n = SHA256_LEN };
 
         memcpy(key.bytes, chain[1].bytes, SHA256_LEN);
-        store_put(r.store, r.loop, &key, (struct str){ values[i].p, values[i].n }, TTL_MS, NULL,
-                  NULL);
+        store_put(r.port, &key, (struct str){ values[i].p, values[i].n }, TTL_MS, NULL, NULL);
         expect_none(&r, "u:a;a:b;u:c");
     }
     tear_down(&r);

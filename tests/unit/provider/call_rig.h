@@ -29,6 +29,7 @@ struct rig {
     struct connector *connector;
     struct http_client *client;
     struct store *store;
+    struct store_port *port;
     struct enginelabs *upstream;
     struct provider_instance *instance;
     bool is_detached;
@@ -84,13 +85,15 @@ static inline void rig_open(struct rig *r)
 /* After the test has changed settings or store. */
 static inline void rig_attach(struct rig *r)
 {
-    struct provider_env env = { .loop = r->loop,
-                                .client = r->client,
-                                .store = r->store,
-                                .conversation_ttl_ms = RIG_TTL_MS,
-                                .connect_timeout_ms = RIG_TIMEOUT_MS,
-                                .accept_timeout_ms = RIG_TIMEOUT_MS };
+    struct provider_env env;
 
+    r->port = store_port_open(r->store, r->loop);
+    env = (struct provider_env){ .loop = r->loop,
+                                 .client = r->client,
+                                 .store = r->port,
+                                 .conversation_ttl_ms = RIG_TTL_MS,
+                                 .connect_timeout_ms = RIG_TIMEOUT_MS,
+                                 .accept_timeout_ms = RIG_TIMEOUT_MS };
     r->upstream = enginelabs_new(&r->config);
     r->instance = provider_enginelabs.attach(r->upstream, &env);
 }
@@ -101,11 +104,18 @@ static inline void rig_start(struct rig *r)
     rig_attach(r);
 }
 
-static inline void on_rig_detached(void *arg)
+static inline void on_rig_closed(void *arg)
 {
     struct rig *r = arg;
 
     r->is_detached = true;
+}
+
+static inline void on_rig_detached(void *arg)
+{
+    struct rig *r = arg;
+
+    store_port_close(r->port, on_rig_closed, r);
 }
 
 /* Ends it, and sees that nothing is left. */

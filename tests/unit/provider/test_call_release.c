@@ -1,64 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The client may leave at any time: connections close at once, nothing is left, others go on. */
 #include "call_rig.h"
+#include "store/backend.h"
 #include "test.h"
 
-/* A store that holds every operation until the test lets it go. */
+/* A store that holds an operation until the test lets it go. */
 struct held_store {
     struct store store;
     struct store *real;
-    struct loop *loop;
     bool is_holding;
-    bool is_claim;
-    struct store_key key;
-    on_store *done;
-    void *arg;
+    struct store_op *held;
 };
 
-static struct store_op *held_put(struct store *s, struct loop *l, const struct store_key *key,
-                                 struct str value, int64_t ttl_ms, on_store *done, void *arg)
+static void held_run(struct store *s, void *port, struct store_op *op)
 {
-    struct held_store *h = (struct held_store *)(void *)s;
+    struct held_store *h = CONTAINER_OF(s, struct held_store, store);
 
-    if (!h->is_holding || !done)
-        return store_put(h->real, l, key, value, ttl_ms, done, arg);
-    h->key = *key;
-    h->done = done;
-    h->arg = arg;
-    return (struct store_op *)(void *)h;
-}
-
-static struct store_op *held_claim(struct store *s, struct loop *l, const struct store_key *keys,
-                                   size_t n, on_store *done, void *arg)
-{
-    struct held_store *h = (struct held_store *)(void *)s;
-
-    if (!h->is_holding)
-        return store_claim_first(h->real, l, keys, n, done, arg);
-    h->is_claim = true;
-    h->done = done;
-    h->arg = arg;
-    return (struct store_op *)(void *)h;
-}
-
-static void held_forget(struct store_op *op)
-{
-    struct held_store *h = (struct held_store *)(void *)op;
-
-    h->done = NULL;
+    if (h->is_holding && op->port)
+        h->held = op;
+    else
+        h->real->backend->run(h->real, port, op);
 }
 
 static void held_close(struct store *s)
 {
-    store_close(((struct held_store *)(void *)s)->real);
+    store_close(CONTAINER_OF(s, struct held_store, store)->real);
 }
 
-static const struct store_ops held_ops = { "held", held_put, held_claim, held_forget, held_close };
+static const struct store_backend held_backend = { .name = "held",
+                                                   .run = held_run,
+                                                   .close = held_close };
 
 static void hold_store(struct rig *r, struct held_store *h)
 {
-    *h = (struct held_store){ .store = { &held_ops }, .real = r->store, .loop = r->loop };
+    *h = (struct held_store){ .store = { &held_backend }, .real = r->store };
     r->store = &h->store;
+}
+
+static void let_go(struct held_store *h)
+{
+    h->is_holding = false;
+    h->real->backend->run(h->real, NULL, h->held);
 }
 
 /* The rig serves the next one as if nothing had been. */
@@ -171,7 +153,6 @@ static void leaving_while_the_token_is_fetched_leaves_nothing(void)
 
 static void leaving_while_the_chat_is_looked_for_leaves_nothing(void)
 {
-    struct store_result none = { .err = ERR_NOT_FOUND };
     struct held_store h;
     struct rig r;
     struct watch w;
@@ -181,10 +162,9 @@ static void leaving_while_the_chat_is_looked_for_leaves_nothing(void)
     rig_attach(&r);
     h.is_holding = true;
     START(&r, &w, "u:Hi", "a:Ho", "u:More");
-    RUN_UNTIL(r.loop, h.is_claim);
+    RUN_UNTIL(r.loop, h.held);
     leave(&w);
-    h.done(h.arg, &none);
-    h.is_holding = false;
+    let_go(&h);
     expect_as_new(&r);
     rig_end(&r);
 }
@@ -299,10 +279,9 @@ static void a_settlement_that_has_begun_completes_without_its_client(void)
     START(&r, &w, "u:Hi");
     RUN_UNTIL(r.loop, watch_is_over(&w));
     provider_enginelabs.settle(w.call, SETTLE_EXACT, &w.said, on_watch_settled);
-    EXPECT(h.done != NULL);
+    EXPECT(h.held != NULL);
     leave(&w);
-    EXPECT(!h.done);
-    h.is_holding = false;
+    let_go(&h);
     run_turn_now(r.loop);
     EXPECT(!w.is_settled);
     expect_as_new(&r);

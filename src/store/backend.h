@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What store.c and the stores behind it share. store.c makes operations, keeps their deadlines and
+ * tells whoever waits; a backend runs them, in the order in which they came from one port. For the
+ * files of store/.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "net/timer.h"
+#include "store/store.h"
+
+enum store_verb {
+    STORE_GET,
+    STORE_PUT,
+    STORE_CLAIM,
+    STORE_SWAP,
+    STORE_COUNT,
+    STORE_APPEND,
+    STORE_READ,
+    STORE_LIST,
+};
+
+/* Owned by the backend from run() to store_answer_*(). */
+struct store_op {
+    enum store_verb verb;
+    const struct store_key *keys; /* get, put, swap: one; claim: n_keys */
+    size_t n_keys;
+    const struct store_counter *counters;
+    size_t n_counters;
+    enum store_space space; /* append, read, list */
+    struct str value;       /* put, append; swap: the new one, unless `deletes` */
+    struct str expected;    /* swap, unless `expects_none` */
+    bool expects_none;
+    bool deletes;
+    int64_t ttl_ms;
+    uint64_t after_id;    /* read */
+    struct str after_key; /* list */
+    size_t max;           /* read, list */
+    int64_t now_ms;       /* the loop's clock when it was asked for */
+    int64_t now_wall_ms;
+
+    /* The answer, filled by the backend. */
+    enum err err;
+    struct buf bytes; /* value, or keys and values of rows */
+    bool found;
+    size_t index;
+    int64_t sums[STORE_COUNT_MAX];
+    struct row_at *rows; /* owned */
+    size_t n_rows;
+
+    struct list node; /* the backend's */
+    void *backend;    /* the backend's */
+
+    /* store.c's, on the port's loop. */
+    struct store_port *port; /* NULL: nobody waits */
+    struct list running;
+    struct timer deadline;
+    struct mail mail;
+    struct task task;
+    on_store *done; /* NULL: forgotten */
+    void *arg;
+};
+
+/* A row while `bytes` may still move: lengths, one behind the other. */
+struct row_at {
+    uint64_t id;
+    size_t key_n;
+    size_t value_n;
+};
+
+struct store_backend {
+    const char *name;
+    bool is_shared;
+    int64_t deadline_ms; /* for each operation; 0: none is needed */
+
+    /* Both on the port's loop; optional. At port_close all operations have been answered. */
+    void *(*port_open)(struct store *s, struct loop *l);
+    void (*port_close)(struct store *s, void *port);
+
+    /* On the port's loop; `port` is what port_open returned, NULL without. */
+    void (*run)(struct store *s, void *port, struct store_op *op);
+
+    bool (*is_ready)(struct store *s, char *why);
+    void (*close)(struct store *s);
+};
+
+/* Every store begins with this. */
+struct store {
+    const struct store_backend *backend;
+};
+
+/* Ends an operation on its port's loop: told at the end of the turn. */
+void store_answer_here(struct store_op *op, enum err err);
+
+/* Ends an operation on any other thread: told by mail. */
+void store_answer_by_mail(struct store_op *op, enum err err);
+
+/* Appends to the answer; ERR_NOMEM or ERR_TOO_BIG fail the operation when it is answered. */
+void store_op_set_value(struct store_op *op, struct str value);
+void store_op_add_row(struct store_op *op, struct str key, uint64_t id, struct str value);
+
+/* "tip" and so on. */
+const char *store_space_name(enum store_space space);
+bool store_space_is_listed(enum store_space space);
+bool store_space_is_durable(enum store_space space);
+
+/* now + ttl without overflow. */
+int64_t store_expiry(int64_t now_ms, int64_t ttl_ms);
+
+/* The window's start, and its end (INT64_MAX for the one that never ends). */
+int64_t store_window_start(const struct store_counter *c, int64_t wall_ms);
+int64_t store_window_end(const struct store_counter *c, int64_t start_ms);
+
+/* What `sum` becomes when `amount` is added: never below 0, no overflow. */
+int64_t store_sum(int64_t sum, int64_t amount);
