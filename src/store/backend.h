@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <pthread.h>
+
 #include "base/buf.h"
 #include "net/timer.h"
 #include "store/store.h"
@@ -81,14 +83,23 @@ struct store_backend {
     /* On the port's loop; `port` is what port_open returned, NULL without. */
     void (*run)(struct store *s, void *port, struct store_op *op);
 
-    bool (*is_ready)(struct store *s, char *why);
     void (*close)(struct store *s);
 };
 
 /* Every store begins with this. */
 struct store {
     const struct store_backend *backend;
+    pthread_mutex_t problem_mutex;
+    char problem[STORE_PROBLEM_MAX]; /* under the mutex; "" when all is well */
+    void (*changed)(void *arg, const char *problem);
+    void *changed_arg;
 };
+
+void store_init(struct store *s, const struct store_backend *backend);
+void store_deinit(struct store *s);
+
+/* What is wrong, or NULL when operations work. Any thread. */
+void store_set_problem(struct store *s, const char *problem);
 
 /* Ends an operation on its port's loop: told at the end of the turn. */
 void store_answer_here(struct store_op *op, enum err err);

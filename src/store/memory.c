@@ -4,9 +4,9 @@
  * one mutex that is never held across a callback. An operation is done before its call returns;
  * only the answer waits, as a task of the caller's loop.
  *
- * Entries mostly share one time to live, so those that expire first were set first: each put
- * looks at a few of the oldest. An expired entry that is still there counts as absent. A counter is
- * an entry whose value is its sum; a log is a list of its own.
+ * Entries mostly share one time to live, so those that expire first were set first: each operation
+ * looks at a few of the oldest. An expired entry that is still there counts as absent. The log is
+ * a list of its own.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "store/backend.h"
+#include "store/verbs.h"
 
 enum { SWEEP = 4, LOG_MAX = 10000 };
 
@@ -77,15 +77,6 @@ static struct entry *take(struct memory *m, const struct store_key *key)
     return e;
 }
 
-/* The entry if it is there and has not expired. */
-static struct entry *find(struct memory *m, const struct store_key *key, int64_t now_ms)
-{
-    struct flat_key k;
-    struct entry *e = map_find(&m->entries, flat_key(key, &k));
-
-    return e && e->expires_ms > now_ms ? e : NULL;
-}
-
 static struct entry *oldest(struct memory *m)
 {
     return list_is_empty(&m->order) ? NULL : CONTAINER_OF(m->order.next, struct entry, node);
@@ -109,8 +100,21 @@ static void sweep(struct memory *m, int64_t now_ms)
     }
 }
 
-static void set(struct memory *m, const struct store_key *key, struct str value, int64_t expires_ms)
+static enum err find(void *arg, const struct store_key *key, int64_t now_ms, struct str *ret_value)
 {
+    struct memory *m = arg;
+    struct flat_key k;
+    struct entry *e = map_find(&m->entries, flat_key(key, &k));
+
+    if (!e || e->expires_ms <= now_ms)
+        return ERR_NOT_FOUND;
+    *ret_value = value_of(e);
+    return ERR_NONE;
+}
+
+static enum err set(void *arg, const struct store_key *key, struct str value, int64_t expires_ms)
+{
+    struct memory *m = arg;
     struct entry *e = mem_alloc(sizeof(*e) + value.n);
     struct flat_key k;
 
@@ -125,103 +129,16 @@ static void set(struct memory *m, const struct store_key *key, struct str value,
     map_set(&m->entries, flat_key(key, &k), e);
     list_add_tail(&m->order, &e->node);
     metric_add(METRIC_STORE_ENTRIES, 1);
-}
-
-/* ---- verbs, under the mutex ---- */
-
-static enum err run_get(struct memory *m, struct store_op *op)
-{
-    const struct entry *e = find(m, op->keys, op->now_ms);
-
-    if (!e)
-        return ERR_NOT_FOUND;
-    store_op_set_value(op, value_of(e));
     return ERR_NONE;
 }
 
-static enum err run_put(struct memory *m, struct store_op *op)
+static enum err drop(void *arg, const struct store_key *key)
 {
-    sweep(m, op->now_ms);
-    set(m, op->keys, op->value, store_expiry(op->now_ms, op->ttl_ms));
+    mem_free(take(arg, key));
     return ERR_NONE;
 }
 
-static enum err run_claim(struct memory *m, struct store_op *op)
-{
-    for (op->index = 0; op->index < op->n_keys; op->index++) {
-        struct entry *e = take(m, &op->keys[op->index]);
-        bool is_there = e && e->expires_ms > op->now_ms;
-
-        if (is_there)
-            store_op_set_value(op, value_of(e));
-        mem_free(e);
-        if (is_there)
-            return ERR_NONE;
-    }
-    return ERR_NOT_FOUND;
-}
-
-static enum err run_swap(struct memory *m, struct store_op *op)
-{
-    const struct entry *e = find(m, op->keys, op->now_ms);
-
-    if (op->expects_none ? e != NULL : !e || !str_eq(value_of(e), op->expected)) {
-        op->found = e != NULL;
-        if (e)
-            store_op_set_value(op, value_of(e));
-        return ERR_CONFLICT;
-    }
-    if (op->deletes)
-        mem_free(take(m, op->keys));
-    else
-        set(m, op->keys, op->value, store_expiry(op->now_ms, op->ttl_ms));
-    return ERR_NONE;
-}
-
-/* A counter as it is kept. */
-struct sum {
-    int64_t start_ms; /* of the window, on the wall clock */
-    int64_t sum;
-};
-
-static struct sum find_sum(struct memory *m, const struct store_op *op,
-                           const struct store_counter *c)
-{
-    struct sum now = { .start_ms = store_window_start(c, op->now_wall_ms) };
-    const struct entry *e = find(m, &c->key, op->now_ms);
-    struct sum kept;
-
-    if (!e || e->n != sizeof(kept))
-        return now;
-    memcpy(&kept, e->value, sizeof(kept));
-    return kept.start_ms == now.start_ms ? kept : now;
-}
-
-static enum err run_count(struct memory *m, struct store_op *op)
-{
-    struct sum sums[STORE_COUNT_MAX];
-    enum err err = ERR_NONE;
-
-    for (size_t i = 0; i < op->n_counters; i++) {
-        const struct store_counter *c = &op->counters[i];
-
-        sums[i] = find_sum(m, op, c);
-        op->sums[i] = sums[i].sum;
-        if (!err && c->amount > 0 && store_sum(sums[i].sum, c->amount) > c->limit) {
-            op->index = i;
-            err = ERR_LIMIT;
-        }
-    }
-    for (size_t i = 0; i < op->n_counters && !err; i++) {
-        const struct store_counter *c = &op->counters[i];
-        int64_t end_ms = store_window_end(c, sums[i].start_ms);
-
-        sums[i].sum = op->sums[i] = store_sum(sums[i].sum, c->amount);
-        set(m, &c->key, (struct str){ (const char *)&sums[i], sizeof(sums[i]) },
-            end_ms == INT64_MAX ? end_ms : op->now_ms + (end_ms - op->now_wall_ms));
-    }
-    return err;
-}
+/* ---- the log and lists, under the mutex ---- */
 
 static enum err run_append(struct memory *m, struct store_op *op)
 {
@@ -301,18 +218,27 @@ static enum err run_list(struct memory *m, struct store_op *op)
 
 /* ---- the store ---- */
 
+static enum err run_verb(struct memory *m, struct store_op *op)
+{
+    const struct entries entries = { find, set, drop, m };
+
+    if (op->verb == STORE_APPEND)
+        return run_append(m, op);
+    if (op->verb == STORE_READ)
+        return run_read(m, op);
+    if (op->verb == STORE_LIST)
+        return run_list(m, op);
+    sweep(m, op->now_ms);
+    return verb_run(&entries, op);
+}
+
 static void run(struct store *s, UNUSED void *port, struct store_op *op)
 {
-    static enum err (*const verbs[])(struct memory *, struct store_op *) = {
-        [STORE_GET] = run_get,   [STORE_PUT] = run_put,     [STORE_CLAIM] = run_claim,
-        [STORE_SWAP] = run_swap, [STORE_COUNT] = run_count, [STORE_APPEND] = run_append,
-        [STORE_READ] = run_read, [STORE_LIST] = run_list,
-    };
     struct memory *m = CONTAINER_OF(s, struct memory, store);
     enum err err;
 
     pthread_mutex_lock(&m->mutex);
-    err = verbs[op->verb](m, op);
+    err = run_verb(m, op);
     pthread_mutex_unlock(&m->mutex);
     store_answer_here(op, err);
 }
@@ -327,6 +253,7 @@ static void close_memory(struct store *s)
     while ((node = list_take_head(&m->log)))
         mem_free(CONTAINER_OF(node, struct row, node));
     map_deinit(&m->entries);
+    store_deinit(&m->store);
     pthread_mutex_destroy(&m->mutex);
     mem_free(m);
 }
@@ -338,7 +265,7 @@ struct store *store_memory_new(size_t max_entries)
     struct memory *m = mem_new(struct memory);
 
     BUG_ON(max_entries == 0);
-    m->store.backend = &backend;
+    store_init(&m->store, &backend);
     BUG_ON(pthread_mutex_init(&m->mutex, NULL) != 0);
     map_init(&m->entries);
     list_init(&m->order);

@@ -126,9 +126,41 @@ void store_close(struct store *s)
         s->backend->close(s);
 }
 
+void store_init(struct store *s, const struct store_backend *backend)
+{
+    *s = (struct store){ .backend = backend };
+    BUG_ON(pthread_mutex_init(&s->problem_mutex, NULL));
+}
+
+void store_deinit(struct store *s)
+{
+    pthread_mutex_destroy(&s->problem_mutex);
+}
+
 bool store_is_ready(struct store *s, char *why)
 {
-    return !s->backend->is_ready || s->backend->is_ready(s, why);
+    pthread_mutex_lock(&s->problem_mutex);
+    str_to_z(str_of(s->problem), why, STORE_PROBLEM_MAX);
+    pthread_mutex_unlock(&s->problem_mutex);
+    return why[0] == '\0';
+}
+
+void store_watch(struct store *s, void (*changed)(void *arg, const char *problem), void *arg)
+{
+    s->changed = changed;
+    s->changed_arg = arg;
+}
+
+void store_set_problem(struct store *s, const char *problem)
+{
+    bool is_new;
+
+    pthread_mutex_lock(&s->problem_mutex);
+    is_new = (problem == NULL) != (s->problem[0] == '\0');
+    str_to_z(str_of(problem), s->problem, sizeof(s->problem));
+    pthread_mutex_unlock(&s->problem_mutex);
+    if (is_new && s->changed)
+        s->changed(s->changed_arg, problem);
 }
 
 const char *store_name(const struct store *s)

@@ -39,6 +39,8 @@ enum {
     STORE_CLAIM_MAX = 64, /* keys of one claim */
     STORE_COUNT_MAX = 8,  /* counters of one operation */
     STORE_ROWS_MAX = 256, /* rows of one answer */
+    STORE_WHY_MAX = 512,
+    STORE_PROBLEM_MAX = 128,
 };
 
 struct store_key {
@@ -85,11 +87,21 @@ struct store_op;
 /* Lost at exit. At most `max_entries`; beyond, the entry that was set longest ago goes. */
 struct store *store_memory_new(size_t max_entries);
 
+/* In one file, made when it is not there (mode 0600; its folder must be). One process at a time:
+ * ERR_CONFLICT names the other. ERR_IO: it cannot be used. `ret_why` (STORE_WHY_MAX) says what is
+ * wrong with which file and what to do. A damaged file is moved aside and a new one begun: then
+ * `ret_why` says so, else it is empty. */
+MUST_USE enum err store_sqlite_open(const char *path, struct store **ret, char *ret_why);
+
 /* All ports must be closed. Waits until what was asked for is written. NULL is fine. */
 void store_close(struct store *s);
 
-/* Whether operations are known to work; `why` (128 bytes) says why not. Any thread. */
+/* Whether operations are known to work; `why` (STORE_PROBLEM_MAX) says why not. Any thread. */
 bool store_is_ready(struct store *s, char *why);
+
+/* From now on `changed` is told, on any thread, when the store begins to fail (`problem` says why)
+ * and when it works again (NULL). Before any port is opened. */
+void store_watch(struct store *s, void (*changed)(void *arg, const char *problem), void *arg);
 
 /* "memory", "sqlite", "redis". */
 const char *store_name(const struct store *s);

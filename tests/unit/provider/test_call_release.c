@@ -24,6 +24,7 @@ static void held_run(struct store *s, void *port, struct store_op *op)
 
 static void held_close(struct store *s)
 {
+    store_deinit(s);
     store_close(CONTAINER_OF(s, struct held_store, store)->real);
 }
 
@@ -33,7 +34,8 @@ static const struct store_backend held_backend = { .name = "held",
 
 static void hold_store(struct rig *r, struct held_store *h)
 {
-    *h = (struct held_store){ .store = { &held_backend }, .real = r->store };
+    *h = (struct held_store){ .real = r->store };
+    store_init(&h->store, &held_backend);
     r->store = &h->store;
 }
 

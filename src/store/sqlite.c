@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The embedded store: one file, one thread. Workers put operations into a queue; the thread takes
+ * all that wait, runs them in one transaction (group commit), and answers by mail. What cannot be
+ * written as a group is tried one by one, so that reads go on when the disk is full.
+ *
+ *     queue --> [BEGIN, operations, sweep, COMMIT] --> mail
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/file_lock.h"
+#include "store/sqlite_db.h"
+
+enum {
+    QUEUE_MAX = 20000,
+    BATCH_MAX = 1024,  /* operations in one transaction */
+    DEADLINE_MS = 500, /* a claim or a tip is not worth more waiting */
+    IDLE_MS = 60000,   /* between looks for expired entries when nothing else happens */
+    PROBE_MS = 1000,   /* between looks whether a problem is over */
+    SWEEP_EACH = 2,    /* expired entries deleted for each operation of a batch ... */
+    SWEEP_IDLE = 256,  /* ... and in a look without one */
+};
+
+struct sqlite {
+    struct store store;
+    struct sqlite_db *db; /* the thread's */
+    struct file_lock lock;
+    pthread_t thread;
+
+    pthread_mutex_t mutex; /* of all below */
+    pthread_cond_t wake;
+    struct list queue; /* struct store_op.node */
+    size_t n_queued;
+    bool is_closing;
+    bool is_failing; /* the thread's: the last transaction did not end well */
+};
+
+static struct sqlite *sqlite_of(struct store *s)
+{
+    return CONTAINER_OF(s, struct sqlite, store);
+}
+
+/* ---- the loops' side ---- */
+
+static void run(struct store *s, UNUSED void *port, struct store_op *op)
+{
+    struct sqlite *q = sqlite_of(s);
+    bool has_room;
+
+    op->now_ms = op->now_wall_ms; /* the file outlives every other clock */
+    pthread_mutex_lock(&q->mutex);
+    has_room = q->n_queued < QUEUE_MAX;
+    if (has_room) {
+        list_add_tail(&q->queue, &op->node);
+        if (q->n_queued++ == 0)
+            pthread_cond_signal(&q->wake);
+    }
+    pthread_mutex_unlock(&q->mutex);
+    if (!has_room)
+        store_answer_here(op, ERR_NOMEM);
+}
+
+/* ---- the thread ---- */
+
+static void note(struct sqlite *q, enum err err)
+{
+    q->is_failing = err;
+    store_set_problem(&q->store, err ? sqlite_db_problem(q->db) : NULL);
+}
+
+static bool is_durable(const struct store_op *op)
+{
+    return (op->verb == STORE_PUT || op->verb == STORE_SWAP) &&
+           store_space_is_durable(op->keys[0].space);
+}
+
+static bool only_reads(const struct store_op *op)
+{
+    return op->verb == STORE_GET || op->verb == STORE_READ || op->verb == STORE_LIST;
+}
+
+/* The answer so far is forgotten: the operation will run again. */
+static void forget_answer(struct store_op *op)
+{
+    buf_clear(&op->bytes);
+    op->n_rows = 0;
+    op->err = ERR_NONE;
+    op->found = false;
+}
+
+static bool is_failure(enum err err)
+{
+    return err && err != ERR_NOT_FOUND && err != ERR_CONFLICT && err != ERR_LIMIT;
+}
+
+/* Runs the operations and keeps each one's outcome in its `err`; ERR_IO when the file failed. */
+static enum err run_all(struct sqlite *q, struct list *batch)
+{
+    LIST_EACH (node, batch) {
+        struct store_op *op = CONTAINER_OF(node, struct store_op, node);
+        enum err err = sqlite_db_run(q->db, op);
+
+        if (err == ERR_IO)
+            return err;
+        if (!is_failure(op->err))
+            op->err = err;
+    }
+    return ERR_NONE;
+}
+
+struct plan {
+    size_t n;
+    bool writes;
+    bool durable;
+    int64_t wall_ms;
+};
+
+static struct plan plan_of(const struct list *batch)
+{
+    struct plan p = { 0 };
+
+    LIST_EACH (node, batch) {
+        const struct store_op *op = CONTAINER_OF(node, struct store_op, node);
+
+        p.n++;
+        p.writes = p.writes || !only_reads(op);
+        p.durable = p.durable || is_durable(op);
+        p.wall_ms = op->now_wall_ms;
+    }
+    return p;
+}
+
+static enum err run_transaction(struct sqlite *q, struct list *batch)
+{
+    struct plan p = plan_of(batch);
+    enum err err;
+
+    if (!p.writes)
+        return run_all(q, batch);
+    err = sqlite_db_begin(q->db, p.durable);
+    if (!err)
+        err = run_all(q, batch);
+    if (!err)
+        err = sqlite_db_sweep(q->db, p.wall_ms, SWEEP_EACH * p.n);
+    if (!err)
+        err = sqlite_db_end(q->db);
+    if (err)
+        sqlite_db_undo(q->db);
+    return err;
+}
+
+static void answer_all(struct list *batch, enum err failure)
+{
+    struct list *node;
+
+    while ((node = list_take_head(batch))) {
+        struct store_op *op = CONTAINER_OF(node, struct store_op, node);
+
+        if (failure)
+            forget_answer(op);
+        store_answer_by_mail(op, failure ? failure : op->err);
+    }
+}
+
+/* Each in a transaction of its own. */
+static void run_one_by_one(struct sqlite *q, struct list *batch)
+{
+    struct list *node;
+
+    while ((node = list_take_head(batch))) {
+        struct list one;
+        enum err err;
+
+        list_init(&one);
+        list_add_tail(&one, node);
+        forget_answer(CONTAINER_OF(node, struct store_op, node));
+        err = run_transaction(q, &one);
+        if (err)
+            note(q, err);
+        answer_all(&one, err);
+    }
+}
+
+static void run_batch(struct sqlite *q, struct list *batch)
+{
+    enum err err = run_transaction(q, batch);
+
+    if (!err) {
+        note(q, ERR_NONE);
+        answer_all(batch, ERR_NONE);
+        return;
+    }
+    note(q, err);
+    if (batch->next->next == batch)
+        answer_all(batch, err);
+    else
+        run_one_by_one(q, batch);
+}
+
+/* Nothing waits: expired entries go, and after a failure the file is tried. */
+static void look_around(struct sqlite *q)
+{
+    enum err err = sqlite_db_begin(q->db, false);
+
+    if (!err)
+        err = sqlite_db_sweep(q->db, clock_wall_ms(), SWEEP_IDLE);
+    if (!err)
+        err = sqlite_db_end(q->db);
+    if (err)
+        sqlite_db_undo(q->db);
+    note(q, err);
+}
+
+static struct timespec after_ms(int64_t ms)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return t;
+}
+
+/* Moves what waits into `batch`; nothing when it is time to look around. False: the end. */
+static bool take_batch(struct sqlite *q, struct list *batch)
+{
+    struct timespec until;
+    bool goes_on;
+    int waited = 0;
+
+    pthread_mutex_lock(&q->mutex);
+    until = after_ms(q->is_failing ? PROBE_MS : IDLE_MS);
+    while (list_is_empty(&q->queue) && !q->is_closing && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&q->wake, &q->mutex, &until);
+    for (size_t i = 0; i < BATCH_MAX && !list_is_empty(&q->queue); i++) {
+        list_add_tail(batch, list_take_head(&q->queue));
+        q->n_queued--;
+    }
+    goes_on = !list_is_empty(batch) || !q->is_closing;
+    pthread_mutex_unlock(&q->mutex);
+    return goes_on;
+}
+
+static void *run_thread(void *arg)
+{
+    struct sqlite *q = arg;
+    struct list batch;
+
+    pthread_setname_np(pthread_self(), "store");
+    list_init(&batch);
+    while (take_batch(q, &batch)) {
+        if (list_is_empty(&batch))
+            look_around(q);
+        else
+            run_batch(q, &batch);
+    }
+    return NULL;
+}
+
+/* ---- open and close ---- */
+
+static void close_sqlite(struct store *s)
+{
+    struct sqlite *q = sqlite_of(s);
+
+    pthread_mutex_lock(&q->mutex);
+    q->is_closing = true;
+    pthread_cond_signal(&q->wake);
+    pthread_mutex_unlock(&q->mutex);
+    BUG_ON(pthread_join(q->thread, NULL));
+    sqlite_db_close(q->db);
+    file_lock_release(&q->lock);
+    store_deinit(&q->store);
+    pthread_cond_destroy(&q->wake);
+    pthread_mutex_destroy(&q->mutex);
+    mem_free(q);
+}
+
+static void start_thread(struct sqlite *q)
+{
+    pthread_condattr_t attr;
+
+    BUG_ON(pthread_mutex_init(&q->mutex, NULL));
+    BUG_ON(pthread_condattr_init(&attr));
+    BUG_ON(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC));
+    BUG_ON(pthread_cond_init(&q->wake, &attr));
+    pthread_condattr_destroy(&attr);
+    BUG_ON(pthread_create(&q->thread, NULL, run_thread, q));
+}
+
+static const struct store_backend backend = {
+    .name = "sqlite",
+    .deadline_ms = DEADLINE_MS,
+    .run = run,
+    .close = close_sqlite,
+};
+
+enum err store_sqlite_open(const char *path, struct store **ret, char *ret_why)
+{
+    struct file_lock lock;
+    struct sqlite_db *db;
+    struct sqlite *q;
+    bool unclean;
+    enum err err = file_lock_take(path, &lock, &unclean, ret_why);
+
+    if (err)
+        return err;
+    err = sqlite_db_open(path, unclean, &db, ret_why);
+    if (err) {
+        file_lock_release(&lock);
+        return err;
+    }
+    q = mem_new(struct sqlite);
+    store_init(&q->store, &backend);
+    q->db = db;
+    q->lock = lock;
+    list_init(&q->queue);
+    start_thread(q);
+    *ret = &q->store;
+    return ERR_NONE;
+}

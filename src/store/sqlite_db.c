@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Operations on the file, as SQL. Times in it are on the wall clock, spaces are named and not
+ * numbered, so that a file can be read by eye and by later versions.
+ */
+#include <stdio.h>
+
+#include "store/sqlite_internal.h"
+
+/* ---- failures ---- */
+
+/* What SQLite's codes mean to whoever runs the gateway. */
+static const char *explain(int code)
+{
+    switch (code & 0xFF) {
+    case SQLITE_FULL:
+        return "the disk is full: free some space";
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        return "the file or its folder is read-only: make it writable";
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return "another program holds a lock on the file: close it";
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return "the file is damaged: stop the gateway and move it away";
+    case SQLITE_CANTOPEN:
+        return "the file cannot be opened: look at the permissions of its folder";
+    case SQLITE_IOERR:
+        return "reading or writing the disk failed: look at the system's log";
+    default:
+        return sqlite3_errstr(code);
+    }
+}
+
+enum err sqlite_db_fail(struct sqlite_db *db, int code)
+{
+    db->is_damaged = (code & 0xFF) == SQLITE_CORRUPT || (code & 0xFF) == SQLITE_NOTADB;
+    snprintf(db->problem, sizeof(db->problem), "the store cannot be used: %s", explain(code));
+    return ERR_IO;
+}
+
+const char *sqlite_db_problem(const struct sqlite_db *db)
+{
+    return db->problem;
+}
+
+enum err sqlite_db_execute(struct sqlite_db *db, const char *sql)
+{
+    int code = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+
+    return code == SQLITE_OK ? ERR_NONE : sqlite_db_fail(db, sqlite3_extended_errcode(db->handle));
+}
+
+/* ---- statements ---- */
+
+static void bind_text(sqlite3_stmt *s, int at, const char *z)
+{
+    BUG_ON(sqlite3_bind_text(s, at, z, -1, SQLITE_STATIC) != SQLITE_OK);
+}
+
+/* A slice without bytes must not become NULL. */
+static void bind_bytes(sqlite3_stmt *s, int at, const void *p, size_t n)
+{
+    BUG_ON(sqlite3_bind_blob(s, at, n > 0 ? p : "", (int)n, SQLITE_STATIC) != SQLITE_OK);
+}
+
+static void bind_int(sqlite3_stmt *s, int at, int64_t value)
+{
+    BUG_ON(sqlite3_bind_int64(s, at, value) != SQLITE_OK);
+}
+
+static sqlite3_stmt *bind_key(struct sqlite_db *db, enum statement which,
+                              const struct store_key *key)
+{
+    sqlite3_stmt *s = db->statements[which];
+
+    bind_text(s, 1, store_space_name(key->space));
+    bind_bytes(s, 2, key->bytes, key->n);
+    return s;
+}
+
+static struct str column(sqlite3_stmt *s, int at)
+{
+    const void *p = sqlite3_column_blob(s, at);
+
+    return (struct str){ p, (size_t)sqlite3_column_bytes(s, at) };
+}
+
+/* Runs a statement that gives no rows. */
+static enum err run_to_end(struct sqlite_db *db, sqlite3_stmt *s)
+{
+    int code = sqlite3_step(s);
+
+    sqlite3_reset(s);
+    return code == SQLITE_DONE ? ERR_NONE : sqlite_db_fail(db, code);
+}
+
+/* ---- entries ---- */
+
+static enum err find(void *arg, const struct store_key *key, int64_t now_ms, struct str *ret_value)
+{
+    struct sqlite_db *db = arg;
+    sqlite3_stmt *s = bind_key(db, FIND, key);
+    enum err err = ERR_NOT_FOUND;
+    int code;
+
+    bind_int(s, 3, now_ms);
+    code = sqlite3_step(s);
+    if (code == SQLITE_ROW) {
+        buf_clear(&db->value);
+        err = buf_add(&db->value, column(s, 0));
+        *ret_value = buf_str(&db->value);
+    } else if (code != SQLITE_DONE) {
+        err = sqlite_db_fail(db, code);
+    }
+    sqlite3_reset(s);
+    return err;
+}
+
+static enum err set(void *arg, const struct store_key *key, struct str value, int64_t expires_ms)
+{
+    struct sqlite_db *db = arg;
+    sqlite3_stmt *s = bind_key(db, SET, key);
+
+    bind_bytes(s, 3, value.p, value.n);
+    bind_int(s, 4, expires_ms);
+    return run_to_end(db, s);
+}
+
+static enum err drop(void *arg, const struct store_key *key)
+{
+    struct sqlite_db *db = arg;
+
+    return run_to_end(db, bind_key(db, DROP, key));
+}
+
+enum err sqlite_db_sweep(struct sqlite_db *db, int64_t wall_ms, size_t max)
+{
+    sqlite3_stmt *s = db->statements[SWEEP];
+
+    bind_int(s, 1, wall_ms);
+    bind_int(s, 2, (int64_t)max);
+    return run_to_end(db, s);
+}
+
+/* ---- the log and lists ---- */
+
+static enum err append(struct sqlite_db *db, const struct store_op *op)
+{
+    sqlite3_stmt *s = db->statements[APPEND];
+
+    bind_text(s, 1, store_space_name(op->space));
+    bind_bytes(s, 2, op->value.p, op->value.n);
+    return run_to_end(db, s);
+}
+
+static enum err collect_rows(struct sqlite_db *db, sqlite3_stmt *s, struct store_op *op)
+{
+    int code;
+
+    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+        if (op->verb == STORE_READ)
+            store_op_add_row(op, STR(""), (uint64_t)sqlite3_column_int64(s, 0), column(s, 1));
+        else
+            store_op_add_row(op, column(s, 0), 0, column(s, 1));
+    }
+    sqlite3_reset(s);
+    return code == SQLITE_DONE ? ERR_NONE : sqlite_db_fail(db, code);
+}
+
+static enum err read_log(struct sqlite_db *db, struct store_op *op)
+{
+    sqlite3_stmt *s = db->statements[READ];
+
+    bind_text(s, 1, store_space_name(op->space));
+    bind_int(s, 2, op->after_id < INT64_MAX ? (int64_t)op->after_id : INT64_MAX);
+    bind_int(s, 3, (int64_t)op->max);
+    return collect_rows(db, s, op);
+}
+
+static enum err list(struct sqlite_db *db, struct store_op *op)
+{
+    sqlite3_stmt *s = db->statements[LIST];
+
+    bind_text(s, 1, store_space_name(op->space));
+    bind_bytes(s, 2, op->after_key.p, op->after_key.n);
+    bind_int(s, 3, op->now_ms);
+    bind_int(s, 4, (int64_t)op->max);
+    return collect_rows(db, s, op);
+}
+
+enum err sqlite_db_run(struct sqlite_db *db, struct store_op *op)
+{
+    const struct entries entries = { find, set, drop, db };
+
+    if (op->verb == STORE_APPEND)
+        return append(db, op);
+    if (op->verb == STORE_READ)
+        return read_log(db, op);
+    if (op->verb == STORE_LIST)
+        return list(db, op);
+    return verb_run(&entries, op);
+}
+
+/* ---- transactions ---- */
+
+/* In WAL mode only FULL waits for the disk at each commit; the setting cannot change inside a
+ * transaction (sqlite.org/pragma.html#pragma_synchronous). */
+static enum err set_durable(struct sqlite_db *db, bool durable)
+{
+    enum err err = ERR_NONE;
+
+    if (durable != db->is_durable)
+        err = sqlite_db_execute(db,
+                                durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+    if (!err)
+        db->is_durable = durable;
+    return err;
+}
+
+enum err sqlite_db_begin(struct sqlite_db *db, bool durable)
+{
+    enum err err = set_durable(db, durable);
+
+    return err ? err : sqlite_db_execute(db, "BEGIN IMMEDIATE");
+}
+
+enum err sqlite_db_end(struct sqlite_db *db)
+{
+    return sqlite_db_execute(db, "COMMIT");
+}
+
+void sqlite_db_undo(struct sqlite_db *db)
+{
+    if (!sqlite3_get_autocommit(db->handle))
+        sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+}
