@@ -13,17 +13,19 @@
 #include "net/timer.h"
 
 enum {
-    SECOND_MS = 1000,
     CLOSE_GRACE_MS = 3000,       /* how long a closing port waits for its refresh */
     RETRY_BEHIND_MS = 1000,      /* between refreshes behind a token that is still good */
     RETRY_AFTER_MAX_MS = 900000, /* a longer Retry-After is not waited for */
-    TOKEN_LIFE_MAX_S = 86400,    /* more is not believed */
+    KEEP_AGAIN_MS = 5000,        /* between tries to keep a jar that the store did not take */
 };
 
 struct account {
     const struct enginelabs_config *config;
     pthread_mutex_t lock; /* guards all below */
     struct cookies jar;
+    bool jar_is_kept;             /* the store has it, or something newer than the settings */
+    bool jar_is_unkept;           /* the store should have it and does not */
+    struct secret refused;        /* a token that the service did not take */
     struct clerk_session session; /* id "": not known yet */
     struct token token;           /* jwt not set: none */
     int64_t refresh_at_ms;        /* from then on the next token is fetched behind this one */
@@ -46,7 +48,9 @@ struct account_port {
     struct loop *loop;
     int64_t connect_timeout_ms;
     int64_t answer_timeout_ms;
-    struct signin *signin; /* running here */
+    struct store_port *store;
+    struct refresh *refresh; /* running here */
+    struct timer keep_again;
     struct timer grace;
     struct task retire;
     void (*closed)(void *arg); /* NULL while open */
@@ -110,6 +114,7 @@ void account_free(struct account *a)
         return;
     BUG_ON(a->leases || !list_is_empty(&a->token_queue) || !list_is_empty(&a->lease_queue));
     token_deinit(&a->token);
+    secret_deinit(&a->refused);
     cookies_deinit(&a->jar);
     pthread_mutex_destroy(&a->lock);
     mem_free(a);
@@ -117,11 +122,12 @@ void account_free(struct account *a)
 
 bool account_is_ready(struct account *a, char *why)
 {
-    bool is_signed_out, is_failing;
+    bool is_signed_out, is_failing, is_unkept;
 
     lock(a);
     is_signed_out = a->is_signed_out;
     is_failing = a->is_failing;
+    is_unkept = a->jar_is_unkept;
     unlock(a);
     if (is_signed_out)
         snprintf(why, 128, "account \"%.40s\" is signed out: renew CLERK_COOKIE",
@@ -129,16 +135,21 @@ bool account_is_ready(struct account *a, char *why)
     else if (is_failing)
         snprintf(why, 128, "account \"%.40s\" cannot sign in now: the command check says why",
                  a->config->account);
-    return !is_signed_out && !is_failing;
+    else if (is_unkept)
+        snprintf(why, 128, "the renewed cookies of account \"%.40s\" cannot be stored",
+                 a->config->account);
+    return !is_signed_out && !is_failing && !is_unkept;
 }
 
 struct account_port *account_port_open(struct account *a, struct http_client *client,
-                                       int64_t connect_timeout_ms, int64_t answer_timeout_ms)
+                                       struct store_port *store, int64_t connect_timeout_ms,
+                                       int64_t answer_timeout_ms)
 {
     struct account_port *p = mem_new(struct account_port);
 
     p->account = a;
     p->client = client;
+    p->store = store;
     p->loop = http_client_loop(client);
     p->connect_timeout_ms = connect_timeout_ms;
     p->answer_timeout_ms = answer_timeout_ms;
@@ -167,8 +178,8 @@ static void on_grace(void *arg)
     struct account_port *p = arg;
     struct account *a = p->account;
 
-    signin_cancel(p->signin);
-    p->signin = NULL;
+    refresh_cancel(p->refresh);
+    p->refresh = NULL;
     lock(a);
     a->is_refreshing = false;
     call_all(&a->token_queue, NULL);
@@ -180,32 +191,66 @@ void account_port_close(struct account_port *p, void (*closed)(void *arg), void 
 {
     p->closed = closed;
     p->closed_arg = arg;
+    timer_disarm(&p->keep_again);
     task_init(&p->retire, retire, p);
-    if (p->signin)
+    if (p->refresh)
         timer_arm(p->loop, &p->grace, CLOSE_GRACE_MS, on_grace, p);
     else
         loop_defer(p->loop, &p->retire);
 }
 
-static void on_cookies(void *arg, const struct cookies *jar)
+static void keep_again(void *arg);
+
+static void on_kept_again(void *arg, const struct store_result *result)
 {
     struct account_port *p = arg;
+    bool is_unkept;
 
     lock(p->account);
-    cookies_copy(&p->account->jar, jar);
+    if (!result->err)
+        p->account->jar_is_unkept = false;
+    is_unkept = p->account->jar_is_unkept;
     unlock(p->account);
+    if (is_unkept && !p->closed)
+        timer_arm(p->loop, &p->keep_again, KEEP_AGAIN_MS, keep_again, p);
+}
+
+static void keep_again(void *arg)
+{
+    struct account_port *p = arg;
+    struct store_key key = keep_key(p->account->config, STORE_JAR, "");
+    struct buf text;
+
+    buf_init(&text, KEEP_MAX);
+    lock(p->account);
+    BUG_ON(keep_write_jar(p->account->config, &p->account->jar, &text)); /* a jar is bounded */
+    unlock(p->account);
+    store_put(p->store, &key, buf_str(&text), STORE_FOREVER, on_kept_again, p);
+    buf_wipe(&text);
+}
+
+static void on_jar(void *arg, const struct cookies *jar, bool is_kept)
+{
+    struct account_port *p = arg;
+    struct account *a = p->account;
+    bool is_unkept = p->store && !is_kept;
+
+    lock(a);
+    cookies_copy(&a->jar, jar);
+    a->jar_is_kept = true; /* what is older must not come back from the store */
+    a->jar_is_unkept = is_unkept;
+    unlock(a);
+    if (is_unkept && !p->closed)
+        timer_arm(p->loop, &p->keep_again, KEEP_AGAIN_MS, keep_again, p);
 }
 
 /* Under the lock. */
-static void take_token(struct account *a, const struct signin_result *result, int64_t now_ms)
+static void take_token(struct account *a, const struct refresh_result *result, int64_t now_ms)
 {
     const struct jwt_claims *c = result->claims;
     const char *organization = a->config->organization_id;
-    int64_t life_ms = c->expires_s - c->issued_s;
+    int64_t whole_ms = (c->expires_s - c->issued_s) * 1000;
 
-    life_ms = (life_ms < TOKEN_LIFE_MAX_S ? life_ms : TOKEN_LIFE_MAX_S) * 1000;
-    if (life_ms > 2 * SECOND_MS)
-        life_ms -= SECOND_MS; /* exp and iat are cut to whole seconds, not at the same place */
     if (!organization)
         organization =
             c->organization_id[0] ? c->organization_id : result->session->organization_id;
@@ -213,8 +258,11 @@ static void take_token(struct account *a, const struct signin_result *result, in
     str_to_z(str_of(c->user_id), a->token.user_id, sizeof(a->token.user_id));
     str_to_z(str_of(organization), a->token.organization_id, sizeof(a->token.organization_id));
     a->session = *result->session;
-    a->expires_at_ms = now_ms + life_ms;
-    a->refresh_at_ms = now_ms + life_ms / 4 * 3;
+    secret_deinit(&a->refused);
+    a->jar_is_kept = true;
+    a->expires_at_ms = now_ms + result->life_ms;
+    a->refresh_at_ms =
+        a->expires_at_ms - (whole_ms < result->life_ms ? whole_ms : result->life_ms) / 4;
     a->is_signed_out = false;
     a->is_failing = false;
     a->held_until_ms = 0;
@@ -227,7 +275,7 @@ static bool has_token(const struct account *a, int64_t now_ms)
 }
 
 /* Under the lock. */
-static void take_failure(struct account *a, const struct signin_result *result,
+static void take_failure(struct account *a, const struct refresh_result *result,
                          const struct notice *notice, int64_t now_ms)
 {
     int64_t wait_ms = notice->retry_after_ms;
@@ -246,14 +294,14 @@ static void take_failure(struct account *a, const struct signin_result *result,
     a->signed_out = *notice;
 }
 
-static void on_signed_in(void *arg, const struct signin_result *result)
+static void on_refreshed(void *arg, const struct refresh_result *result)
 {
     struct account_port *p = arg;
     struct account *a = p->account;
     int64_t now_ms = loop_now_ms(p->loop);
     struct notice notice = { 0 };
 
-    p->signin = NULL;
+    p->refresh = NULL;
     if (result->failure)
         notice_set(&notice, result->failure);
     lock(a);
@@ -274,23 +322,29 @@ static void on_signed_in(void *arg, const struct signin_result *result)
  * meanwhile. */
 static void refresh(struct account_port *p)
 {
-    static const struct signin_handler handler = { on_cookies, on_signed_in };
+    static const struct refresh_handler handler = { on_jar, on_refreshed };
+    struct refresh_params params = { .config = p->account->config,
+                                     .client = p->client,
+                                     .store = p->store,
+                                     .connect_timeout_ms = p->connect_timeout_ms,
+                                     .answer_timeout_ms = p->answer_timeout_ms };
     struct account *a = p->account;
+    struct secret refused = { NULL, 0 };
     struct cookies jar = { 0 };
     struct clerk_session session;
 
     lock(a);
     cookies_copy(&jar, &a->jar);
+    secret_set(&refused, secret_reveal(&a->refused));
     session = a->session;
+    params.jar_is_kept = a->jar_is_kept;
     unlock(a);
-    p->signin = signin_start(&(struct signin_params){ .config = a->config,
-                                                      .client = p->client,
-                                                      .jar = &jar,
-                                                      .session = session.id[0] ? &session : NULL,
-                                                      .connect_timeout_ms = p->connect_timeout_ms,
-                                                      .answer_timeout_ms = p->answer_timeout_ms },
-                             &handler, p);
+    params.jar = &jar;
+    params.refused = &refused;
+    params.session = session.id[0] ? &session : NULL;
+    p->refresh = refresh_start(&params, &handler, p);
     cookies_deinit(&jar);
+    secret_deinit(&refused);
 }
 
 /* Under the lock: whether the caller is the one who must refresh now. */
@@ -361,8 +415,10 @@ void account_token_refused(struct account_port *p, const struct token *t)
     struct account *a = p->account;
 
     lock(a);
-    if (secret_eq(&a->token.jwt, secret_reveal(&t->jwt)))
+    if (secret_eq(&a->token.jwt, secret_reveal(&t->jwt))) {
+        secret_set(&a->refused, secret_reveal(&t->jwt));
         token_deinit(&a->token);
+    }
     unlock(a);
 }
 

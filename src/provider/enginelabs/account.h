@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "provider/enginelabs/signin.h"
+#include "provider/enginelabs/refresh.h"
 #include "provider/enginelabs/waiters.h"
 
 struct account;
@@ -30,14 +30,16 @@ struct account *account_new(const struct enginelabs_config *config);
 /* After all ports are closed. NULL is fine. */
 void account_free(struct account *a);
 
-/* Whether it may answer, from what is known: it is not signed out, and its last sign-in did not
- * fail. `why` (128 bytes) says why not. Any thread. */
+/* Whether it may answer, from what is known: it is not signed out, its last sign-in did not fail,
+ * and its cookies are kept. `why` (128 bytes) says why not. Any thread. */
 bool account_is_ready(struct account *a, char *why);
 
 /* ---- ports: one a worker ---- */
 
+/* `store` keeps rotated cookies; NULL: nothing is kept. Both outlive the port. */
 struct account_port *account_port_open(struct account *a, struct http_client *client,
-                                       int64_t connect_timeout_ms, int64_t answer_timeout_ms);
+                                       struct store_port *store, int64_t connect_timeout_ms,
+                                       int64_t answer_timeout_ms);
 
 /* No wait may stand at it. A refresh that runs here is given 3 s to complete; then others that
  * wait for it begin their own. Calls closed(arg) later, when the port is gone. */

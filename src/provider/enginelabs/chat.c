@@ -350,8 +350,7 @@ static void store_tip(struct provider_call *c, const struct fingerprint_text *an
     str_to_z(str_of(c->instance->config->account), tip.account, sizeof(tip.account));
     str_to_z(str_of(c->chat_id), tip.chat, sizeof(tip.chat));
     tip.past_n = frames_write_past(c->frames, tip.past, sizeof(tip.past));
-    c->settle_op =
-        tip_set(env->store, &at, &tip, env->conversation_ttl_ms, on_stored, c);
+    c->settle_op = tip_set(env->store, &at, &tip, env->conversation_ttl_ms, on_stored, c);
 }
 
 void call_settle(struct provider_call *c, enum provider_verdict verdict,

@@ -28,8 +28,8 @@ static struct provider_instance *attach(void *upstream, const struct provider_en
     p->config = e->config;
     p->env = *env;
     list_init(&p->checks);
-    p->port =
-        account_port_open(e->account, env->client, env->connect_timeout_ms, env->accept_timeout_ms);
+    p->port = account_port_open(e->account, env->client, env->store, env->connect_timeout_ms,
+                                env->accept_timeout_ms);
     return p;
 }
 

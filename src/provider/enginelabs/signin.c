@@ -37,6 +37,11 @@ struct signin {
     struct clerk_session session;
     bool session_is_fresh; /* told in this visit: looking again would not help */
     bool retried;          /* this step's second connection was tried */
+    bool is_held;          /* until signin_go_on() */
+    enum { NEXT_NOTHING, NEXT_SEND, NEXT_TELL } next; /* what is done then */
+    struct signin_result result; /* to be told; it points at the members below */
+    struct failure failure;
+    struct jwt_claims claims;
 };
 
 /* The life of a visit, in order. */
@@ -45,6 +50,7 @@ static void on_reply(void *arg, const struct fetch_result *result);
 static void on_client(struct signin *s, const struct fetch_result *result);
 static void on_token(struct signin *s, const struct fetch_result *result);
 static void finish(struct signin *s, const struct signin_result *result);
+static void tell(struct signin *s);
 
 static void set_step(struct signin *s, enum signin_step next)
 {
@@ -158,6 +164,11 @@ static void send_step(struct signin *s)
     struct buf body;
     struct buf cookie;
 
+    if (s->is_held) {
+        s->next = NEXT_SEND;
+        return;
+    }
+
     buf_init(&target, TARGET_MAX);
     buf_init(&body, TARGET_MAX);
     buf_init(&cookie, COOKIES_MAX_BYTES + 2 * COOKIES_MAX);
@@ -240,7 +251,7 @@ static void on_reply(void *arg, const struct fetch_result *result)
 
     s->fetch = NULL;
     if (head && cookies_merge(&s->jar, head, loop_wall_ms(loop)))
-        s->handler->on_cookies(s->arg, &s->jar);
+        s->is_held = !s->handler->on_cookies(s->arg, &s->jar);
     if (result->outcome.err || !head)
         on_no_answer(s, &result->outcome);
     else if (head->status < 200 || head->status > 299)
@@ -291,13 +302,41 @@ static void on_token(struct signin *s, const struct fetch_result *result)
     finish(s, &done);
 }
 
+/* What is told lives in the arena and in `s`, since it may have to wait. */
 static void finish(struct signin *s, const struct signin_result *result)
 {
-    struct loop *loop = http_client_loop(s->params.client);
+    s->result = *result;
+    if (result->failure) {
+        s->failure = *result->failure;
+        s->result.failure = &s->failure;
+    }
+    if (result->claims) {
+        s->claims = *result->claims;
+        s->result.claims = &s->claims;
+    }
+    if (s->is_held)
+        s->next = NEXT_TELL;
+    else
+        tell(s);
+}
 
+static void tell(struct signin *s)
+{
     if (s->step == STEP_DONE)
         return;
     set_step(s, STEP_DONE);
-    loop_retire(loop, &s->retire);
-    s->handler->on_done(s->arg, result);
+    loop_retire(http_client_loop(s->params.client), &s->retire);
+    s->handler->on_done(s->arg, &s->result);
+}
+
+void signin_go_on(struct signin *s)
+{
+    int next = s->next;
+
+    s->is_held = false;
+    s->next = NEXT_NOTHING;
+    if (next == NEXT_SEND)
+        send_step(s);
+    else if (next == NEXT_TELL)
+        tell(s);
 }

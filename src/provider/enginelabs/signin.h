@@ -26,8 +26,9 @@ struct signin_result {
 };
 
 struct signin_handler {
-    /* A reply rotated cookies: the new jar, before anything else is sent. */
-    void (*on_cookies)(void *arg, const struct cookies *jar);
+    /* A reply rotated cookies: the new jar. False: nothing is sent or told before signin_go_on().
+     */
+    bool (*on_cookies)(void *arg, const struct cookies *jar);
     /* Exactly once, last, unless canceled; the result lives during the call. */
     void (*on_done)(void *arg, const struct signin_result *result);
 };
@@ -44,6 +45,9 @@ struct signin_params {
 /* Never calls back before it returned. `handler` is static. */
 struct signin *signin_start(const struct signin_params *params,
                             const struct signin_handler *handler, void *arg);
+
+/* After on_cookies gave false, later: the new jar may be used. */
+void signin_go_on(struct signin *s);
 
 /* No callback from now on. NULL is fine. */
 void signin_cancel(struct signin *s);

@@ -54,8 +54,8 @@ static inline void rig_open(struct rig *r)
 static inline void rig_sign_in(struct rig *r)
 {
     r->account = account_new(&r->config);
-    r->port = account_port_open(r->account, r->client, CONNECT_MS, ANSWER_MS);
-    r->other = account_port_open(r->account, r->client, CONNECT_MS, ANSWER_MS);
+    r->port = account_port_open(r->account, r->client, NULL, CONNECT_MS, ANSWER_MS);
+    r->other = account_port_open(r->account, r->client, NULL, CONNECT_MS, ANSWER_MS);
 }
 
 static inline void rig_start(struct rig *r)

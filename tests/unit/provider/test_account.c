@@ -304,7 +304,7 @@ static void shift_start(void *arg, struct loop *l)
     s->loop = l;
     s->connector = connector_new(l, NULL, &s->proxies);
     s->client = http_client_new(s->connector, &limits);
-    s->port = account_port_open(s->account, s->client, CONNECT_MS, ANSWER_MS);
+    s->port = account_port_open(s->account, s->client, NULL, CONNECT_MS, ANSWER_MS);
     for (size_t i = 0; i < CROWD; i++) {
         struct asker *a = &s->crowd[i];
 

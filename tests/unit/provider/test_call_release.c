@@ -16,7 +16,7 @@ static void held_run(struct store *s, void *port, struct store_op *op)
 {
     struct held_store *h = CONTAINER_OF(s, struct held_store, store);
 
-    if (h->is_holding && op->port)
+    if (h->is_holding && op->port && op->keys[0].space == STORE_TIP)
         h->held = op;
     else
         h->real->backend->run(h->real, port, op);
