@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store that replicas share: each worker's port has a connection of its own to one Redis or
+ * Valkey server. What the ports know about it meets here, for whoever asks whether it is ready.
+ */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "store/redis_internal.h"
+
+void redis_note(struct redis *r, bool *is_troubled, const char *problem)
+{
+    pthread_mutex_lock(&r->mutex);
+    if (*is_troubled)
+        r->n_troubled--;
+    *is_troubled = problem != NULL;
+    if (*is_troubled) {
+        r->n_troubled++;
+        snprintf(r->why, sizeof(r->why), "%s", problem);
+    }
+    pthread_mutex_unlock(&r->mutex);
+}
+
+void redis_note_open(struct redis *r)
+{
+    pthread_mutex_lock(&r->mutex);
+    r->was_open = true;
+    pthread_mutex_unlock(&r->mutex);
+}
+
+static bool is_ready(struct store *s, char *why)
+{
+    struct redis *r = CONTAINER_OF(s, struct redis, store);
+    bool is_ready;
+
+    pthread_mutex_lock(&r->mutex);
+    is_ready = r->was_open && r->n_troubled == 0;
+    if (r->n_troubled > 0)
+        memcpy(why, r->why, sizeof(r->why));
+    else if (!is_ready)
+        snprintf(why, REDIS_WHY_MAX, "Redis at %.80s is not connected yet", r->name);
+    pthread_mutex_unlock(&r->mutex);
+    return is_ready;
+}
+
+static void close_redis(struct store *s)
+{
+    struct redis *r = CONTAINER_OF(s, struct redis, store);
+
+    secret_deinit(&r->password);
+    pthread_mutex_destroy(&r->mutex);
+    mem_free(r);
+}
+
+static const struct store_backend backend = {
+    .name = "redis",
+    .is_shared = true,
+    .deadline_ms = REDIS_DEADLINE_MS,
+    .port_open = redis_port_open,
+    .port_close = redis_port_close,
+    .run = redis_port_run,
+    .is_ready = is_ready,
+    .close = close_redis,
+};
+
+struct store *store_redis_new(const struct store_redis_params *params)
+{
+    struct redis *r = mem_new(struct redis);
+    struct str user = str_of(params->user);
+    struct str prefix = str_of(params->key_prefix ? params->key_prefix : "enginelabs-2api");
+
+    BUG_ON(user.n > STORE_USER_MAX || prefix.n > STORE_PREFIX_MAX);
+    BUG_ON(params->at.tls && !params->trust);
+    BUG_ON(pthread_mutex_init(&r->mutex, NULL) != 0);
+    r->store.backend = &backend;
+    r->at = params->at;
+    endpoint_text(&r->at, r->name);
+    str_to_z(user, r->user, sizeof(r->user));
+    if (params->password)
+        secret_set(&r->password, secret_reveal(params->password));
+    r->db = params->db;
+    str_to_z(prefix, r->prefix, sizeof(r->prefix));
+    r->trust = params->trust;
+    return &r->store;
+}
