@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operations as commands. An entry is the string "PREFIX:SPACE:KEY" with an expiry; a space that can
- * be listed has an index "PREFIX:SPACE#index", a sorted set of its keys; a log is the stream
+ * Operations as commands. An entry is the string "PREFIX:SPACE:KEY" with an expiry; a space that
+ * can be listed has an index "PREFIX:SPACE#index", a sorted set of its keys; a log is the stream
  * "PREFIX:SPACE#log"; a counter is the string "PREFIX:SPACE:KEY#START" of one window. What takes
  * more than one step is a script, so that nobody comes between.
  */
@@ -101,8 +101,8 @@ static const char script_append[] =
     "  'row', ARGV[1])\n"
     "return 1\n";
 
-/* KEYS: index. ARGV: key to begin behind, most rows, what stands before keys in the names of entries.
- * Keys without an entry leave the index. */
+/* KEYS: index. ARGV: key to begin behind, most rows, what stands before keys in the names of
+ * entries. Keys without an entry leave the index. */
 static const char script_list[] =
     "local rows, after, max = {}, '(' .. ARGV[1], tonumber(ARGV[2])\n"
     "repeat\n"

@@ -137,8 +137,7 @@ static struct str info_of(struct str info, struct str name)
 
 bool redis_aof_is_on(const struct redis_reply *reply)
 {
-    return reply->type == REDIS_TEXT &&
-           str_eq(info_of(reply->text, STR("aof_enabled")), STR("1"));
+    return reply->type == REDIS_TEXT && str_eq(info_of(reply->text, STR("aof_enabled")), STR("1"));
 }
 
 static enum err refuse(const struct redis *r, char *ret_why, const char *what)

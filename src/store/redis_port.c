@@ -46,7 +46,6 @@ struct redis_port {
     bool is_troubled; /* redis_note()'s */
     bool has_aof;     /* OPEN */
     bool is_sick;     /* OPEN: the server refuses to work; left when all is answered */
-    bool is_dead;     /* the protocol broke; left when the reply at hand is done with */
 
     struct connect *connect; /* CONNECT */
     struct conn *conn;       /* owned; GREET, OPEN */
@@ -198,11 +197,13 @@ static void greet(struct redis_port *p)
 static void on_connected(void *arg, const struct connect_outcome *outcome)
 {
     struct redis_port *p = arg;
+    char why[REDIS_WHY_MAX];
 
     p->connect = NULL;
     if (outcome->err) {
+        snprintf(why, sizeof(why), "Redis: %.120s", outcome->detail);
+        redis_note(p->redis, &p->is_troubled, why);
         lose(p, ERR_CLOSED, NULL);
-        redis_note(p->redis, &p->is_troubled, outcome->detail);
         return;
     }
     p->conn = outcome->conn;
@@ -256,39 +257,38 @@ static void fall_sick(struct redis_port *p, const char *condition)
     note(p, condition);
 }
 
-static void take_answer(struct redis_port *p, struct store_op *op, const struct redis_reply *reply)
+/* ERR_PROTOCOL: the connection is of no use any more. */
+static enum err take_answer(struct redis_port *p, struct store_op *op,
+                            const struct redis_reply *reply)
 {
     enum err err = redis_command_answer(op, reply);
     const char *condition = reply->type == REDIS_FAILURE ? redis_condition(reply->text) : NULL;
 
     if (condition)
         fall_sick(p, condition);
-    else
-        p->backoff_ms = 0;
     end_op(p, op, err == ERR_PROTOCOL ? ERR_IO : err);
-    p->is_dead = err == ERR_PROTOCOL;
+    return err;
 }
 
 static void take_reply(struct redis_port *p, const struct redis_reply *reply)
 {
     struct list *first = p->sent.next;
+    enum err err = ERR_NONE;
 
-    if (p->state == PORT_GREET) {
-        take_greeting(p, reply);
-        return;
-    }
-    if (first == &p->recheck) {
+    if (first == &p->sent) {
+        err = ERR_PROTOCOL; /* nothing was asked */
+    } else if (first == &p->recheck) {
         list_remove(first);
         note_aof(p, redis_aof_is_on(reply));
-    } else if (first != &p->sent) {
-        take_answer(p, CONTAINER_OF(first, struct store_op, node), reply);
     } else {
-        p->is_dead = true; /* nothing was asked */
+        err = take_answer(p, CONTAINER_OF(first, struct store_op, node), reply);
     }
-    if (p->is_dead)
+    if (err == ERR_PROTOCOL)
         lose(p, ERR_CLOSED, "broke the protocol");
     else if (p->is_sick && list_is_empty(&p->sent))
         lose(p, ERR_IO, NULL);
+    else if (!p->is_sick)
+        p->backoff_ms = 0;
 }
 
 static void watch_silence(struct redis_port *p)
@@ -312,7 +312,9 @@ static void on_read(void *arg, enum err err, struct str bytes)
     err = redis_reader_feed(&p->reader, bytes);
     while (!err && p->conn) {
         err = redis_reader_next(&p->reader, &reply);
-        if (!err)
+        if (!err && p->state == PORT_GREET)
+            take_greeting(p, reply);
+        else if (!err)
             take_reply(p, reply);
         has_replied = has_replied || !err;
     }
@@ -373,7 +375,7 @@ static void drop(struct redis_port *p)
     conn_close(TAKE(p->conn), false);
     buf_wipe(&p->out);
     end_all(p, &p->sent, ERR_CLOSED);
-    p->is_sick = p->is_dead = false;
+    p->is_sick = false;
 }
 
 /* Doubles, and takes a part of it at random: workers and replicas come back one by one. */

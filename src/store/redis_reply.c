@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A reply is a tree in an arena. hiredis calls create_...() for each part as soon as it is whole and
- * says where in the tree it belongs; NULL makes it give up.
+ * A reply is a tree in an arena. hiredis calls create_...() for each part as soon as it is whole
+ * and says where in the tree it belongs; NULL makes it give up.
  */
 #include "store/redis_reply.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where Redis is, as an operator writes it: a refusal says what to change, and never the password. */
+/* Where Redis is, as an operator writes it: a refusal says what to change, and never the password.
+ */
 #include <stdio.h>
 
 #include "base/encoding.h"

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Against a real server: the contract, replicas, restarts, and servers that will not do. */
+#include "redis_rig.h"
+#include "store_race.h"
+
+static void set_up(struct rig *r, struct server *s)
+{
+    server_start(s, no_extra, NULL);
+    rig_open(r, store_at(s->port), still_loop());
+}
+
+static void tear_down(struct rig *r, struct server *s)
+{
+    rig_close(r);
+    server_stop(s);
+}
+
+static void does_what_every_store_must(void)
+{
+    struct server s;
+    struct loop *l = still_loop();
+    struct store *store;
+
+    server_start(&s, no_extra, NULL);
+    store = store_at(s.port);
+    EXPECT(store_is_shared(store));
+    EXPECT_Z(store_name(store), "redis");
+    store_contract(store, l, false);
+    EXPECT_INT(loop_timers(l), 0);
+    loop_free(l);
+    server_stop(&s);
+}
+
+static void of_two_workers_exactly_one_gets_a_key(void)
+{
+    enum { RACES = 1000 };
+    static atomic_uchar winners[RACES];
+    struct server s;
+    struct loop *l = still_loop();
+    struct store *store;
+
+    server_start(&s, no_extra, NULL);
+    store = store_at(s.port);
+    store_race(store, l, winners, RACES);
+    store_close(store);
+    loop_free(l);
+    server_stop(&s);
+}
+
+/* ---- replicas ---- */
+
+struct tally {
+    unsigned n;
+    unsigned n_done;
+    unsigned n_refused;
+    int64_t highest;
+};
+
+static void on_tally(void *arg, const struct store_result *result)
+{
+    struct tally *t = arg;
+
+    t->n++;
+    t->n_done += result->err == ERR_NONE;
+    t->n_refused +=
+        result->err == ERR_LIMIT || result->err == ERR_NOT_FOUND || result->err == ERR_CONFLICT;
+    if (result->sums[0] > t->highest)
+        t->highest = result->sums[0];
+}
+
+static void replicas_share_everything(void)
+{
+    struct store_counter c = counter_of("shared", 3, 300, 0);
+    struct store_key lease = contract_key_in(STORE_LEASE, "slot");
+    struct str me = STR("me");
+    struct tally counted = { 0 }, claimed = { 0 }, leased = { 0 };
+    struct server s;
+    struct rig r;
+    struct bench other;
+
+    set_up(&r, &s);
+    bench_open(&other, store_at(s.port), r.b.loop);
+    for (unsigned i = 0; i < 100; i++) {
+        struct store_key key = race_key(i);
+
+        store_put(i % 2 ? r.b.port : other.port, &key, STR("prize"), 60000, NULL, NULL);
+    }
+    EXPECT_INT(rig_get(&r, "x"), ERR_NOT_FOUND);
+    EXPECT_INT(rig_get(&(struct rig){ .b = other }, "x"), ERR_NOT_FOUND);
+    for (unsigned i = 0; i < 200; i++) {
+        struct store_port *p = i % 2 ? r.b.port : other.port;
+        struct store_key key = race_key(i / 2);
+
+        store_count(p, &c, 1, on_tally, &counted);
+        store_claim_first(p, &key, 1, on_tally, &claimed);
+        store_swap(p, &lease, NULL, &me, 60000, on_tally, &leased);
+    }
+    RUN_UNTIL(r.b.loop, counted.n + claimed.n + leased.n == 600);
+    EXPECT(counted.n_done == 100 && counted.n_refused == 100 && counted.highest == 300);
+    EXPECT(claimed.n_done == 100 && claimed.n_refused == 100);
+    EXPECT(leased.n_done == 1 && leased.n_refused == 199);
+    bench_close(&other);
+    tear_down(&r, &s);
+}
+
+static void stores_with_other_prefixes_are_apart(void)
+{
+    struct store_redis_params params;
+    struct server s;
+    struct rig r;
+    struct bench other;
+
+    set_up(&r, &s);
+    params = params_at(s.port);
+    params.key_prefix = "other";
+    bench_open(&other, store_redis_new(&params), r.b.loop);
+    contract_put(&other, "x", "theirs", 60000);
+    EXPECT_INT(rig_get(&r, "x"), ERR_NOT_FOUND);
+    expect_got(&other, "x", "theirs");
+    bench_close(&other);
+    tear_down(&r, &s);
+}
+
+/* ---- what is kept ---- */
+
+static void entries_and_windows_end_by_the_servers_clock(void)
+{
+    struct store_counter c = counter_of("window", 1, 1, 300);
+    struct store_key key = contract_key("short");
+    struct told told;
+    struct server s;
+    struct rig r;
+
+    set_up(&r, &s);
+    TOLD(&r.b, told, store_put(r.b.port, &key, STR("x"), 50, on_told, &told));
+    PASS_UNTIL(r.b.loop, rig_get(&r, "short") == ERR_NOT_FOUND);
+    do
+        told = contract_count(&r.b, &c, 1);
+    while (told.err == ERR_NONE);
+    EXPECT_INT(told.err, ERR_LIMIT);
+    PASS_UNTIL(r.b.loop, (told = contract_count(&r.b, &c, 1)).err == ERR_NONE);
+    EXPECT_INT(told.sums[0], 1);
+    tear_down(&r, &s);
+}
+
+static void sums_are_exact_beyond_2_to_53(void)
+{
+    static const struct {
+        int64_t amount;
+        int64_t limit;
+        enum err err;
+        int64_t sum;
+    } rows[] = {
+        { 9007199254740993, INT64_MAX, ERR_NONE, 9007199254740993 },
+        { 2, 9007199254740994, ERR_LIMIT, 9007199254740993 },
+        { 1, 9007199254740994, ERR_NONE, 9007199254740994 },
+        { -9007199254740993, 0, ERR_NONE, 1 },
+        { 999999999, 1000000000, ERR_NONE, 1000000000 },
+        { -1, 0, ERR_NONE, 999999999 },
+        { 1, -1, ERR_LIMIT, 999999999 },
+        { 0, 0, ERR_NONE, 999999999 },
+        { INT64_MAX, INT64_MAX, ERR_NONE, INT64_MAX },
+        { 1, INT64_MAX - 1, ERR_LIMIT, INT64_MAX },
+        { -1, 0, ERR_NONE, INT64_MAX - 1 },
+        { INT64_MIN, 0, ERR_NONE, 0 },
+    };
+    struct server s;
+    struct rig r;
+
+    set_up(&r, &s);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct store_counter c = counter_of("sum", rows[i].amount, rows[i].limit, 0);
+        struct told told = contract_count(&r.b, &c, 1);
+
+        EXPECT_INT(told.err, rows[i].err);
+        EXPECT(told.sums[0] == rows[i].sum);
+    }
+    tear_down(&r, &s);
+}
+
+static void what_died_leaves_the_index(void)
+{
+    struct store_key key = contract_key_in(STORE_JAR, "b");
+    struct told told;
+    struct server s;
+    struct rig r;
+    char reply[64];
+
+    set_up(&r, &s);
+    contract_put_in(&r.b, STORE_JAR, "a", "1", STORE_FOREVER);
+    contract_put_in(&r.b, STORE_JAR, "c", "3", STORE_FOREVER);
+    TOLD(&r.b, told, store_put(r.b.port, &key, STR("2"), 1, on_told, &told));
+    PASS_UNTIL(r.b.loop, (told = contract_list(&r.b, "", 10)).n_rows == 2);
+    EXPECT_Z(told.rows, "a=1;c=3;");
+    server_say(&s, "DEL enginelabs-2api:jar:a", reply);
+    told = contract_list(&r.b, "", 1);
+    EXPECT_Z(told.rows, "c=3;");
+    server_say(&s, "ZCARD enginelabs-2api:jar#index", reply);
+    EXPECT_Z(reply, ":1");
+    tear_down(&r, &s);
+}
+
+static void its_log_is_bounded(void)
+{
+    struct told told;
+    struct server s;
+    struct rig r;
+    char reply[64];
+
+    set_up(&r, &s);
+    server_say(&s,
+               "EVAL \"for i = 1, 101000 do redis.call('XADD', KEYS[1], i .. '-0', 'row', 'old') "
+               "end return redis.status_reply('OK')\" 1 enginelabs-2api:usage#log",
+               reply);
+    EXPECT_Z(reply, "+OK");
+    contract_append(&r.b, "new");
+    server_say(&s, "XLEN enginelabs-2api:usage#log", reply);
+    EXPECT(strlen(reply) == 7 && memcmp(reply, ":100", 4) == 0);
+    told = contract_read(&r.b, 101000, 10);
+    EXPECT_Z(told.rows, "new;");
+    EXPECT_INT(told.last_id, 101001);
+    EXPECT_INT(contract_read(&r.b, UINT64_MAX, 10).n_rows, 0);
+    EXPECT_INT(contract_read(&r.b, 0, 0).n_rows, 0);
+    tear_down(&r, &s);
+}
+
+/* 256 of the largest rows are more than one answer holds. */
+static void a_full_answer_goes_on_with_the_next_one(void)
+{
+    static char big[STORE_VALUE_MAX];
+    struct tally appended = { 0 };
+    struct told told;
+    struct server s;
+    struct rig r;
+
+    set_up(&r, &s);
+    memset(big, 'x', 9);
+    EXPECT_INT(rig_get(&r, "x"), ERR_NOT_FOUND);
+    for (unsigned i = 0; i < 200; i++)
+        store_append(r.b.port, STORE_USAGE, (struct str){ big, sizeof(big) }, on_tally, &appended);
+    RUN_UNTIL(r.b.loop, appended.n == 200);
+    EXPECT_INT(appended.n_done, 200);
+    told = contract_read(&r.b, 0, STORE_ROWS_MAX);
+    EXPECT(told.n_rows > 100 && told.n_rows < 200 && told.last_id == told.n_rows);
+    EXPECT_INT(contract_read(&r.b, told.last_id, STORE_ROWS_MAX).n_rows, 200 - told.n_rows);
+    tear_down(&r, &s);
+}
+
+static void a_foreign_value_fails_only_its_operation(void)
+{
+    struct store_counter c = counter_of("foreign", 1, 10, 0);
+    struct server s;
+    struct rig r;
+    char reply[64];
+
+    set_up(&r, &s);
+    rig_await(&r);
+    server_say(&s, "LPUSH enginelabs-2api:tip:foreign x", reply);
+    server_say(&s, "SET enginelabs-2api:limit:foreign#0 words", reply);
+    EXPECT_INT(rig_get(&r, "foreign"), ERR_IO);
+    EXPECT_INT(contract_count(&r.b, &c, 1).err, ERR_IO);
+    EXPECT(rig_is_ready(&r));
+    EXPECT_INT(rig_get(&r, "x"), ERR_NOT_FOUND);
+    tear_down(&r, &s);
+}
+
+/* ---- servers come and go ---- */
+
+static void a_killed_server_fails_fast_until_it_is_back(void)
+{
+    struct server s;
+    struct rig r;
+
+    set_up(&r, &s);
+    expect_why(&r, "is not connected yet");
+    EXPECT_INT(rig_put(&r, STORE_JAR, "kept", "cookie"), ERR_NONE);
+    EXPECT(rig_is_ready(&r));
+    server_kill(&s);
+    PASS_UNTIL(r.b.loop, rig_get(&r, "x") == ERR_CLOSED && !rig_is_ready(&r) &&
+                             str_find(str_of(r.why), STR("no connection to")) != SIZE_MAX);
+    for (int i = 0; i < 3; i++)
+        EXPECT_INT(rig_get(&r, "x"), ERR_CLOSED); /* at once: the clock stands */
+    EXPECT(server_run(&s));
+    rig_await(&r);
+    EXPECT_Z(contract_list(&r.b, "", 10).rows, "kept=cookie;");
+    tear_down(&r, &s);
+}
+
+static void operations_wait_for_the_first_connection(void)
+{
+    struct tally t = { 0 };
+    struct store_key key = contract_key("early");
+    struct server s;
+    struct rig r;
+
+    set_up(&r, &s);
+    store_put(r.b.port, &key, STR("bird"), 60000, NULL, NULL);
+    for (unsigned i = 0; i < 100; i++)
+        store_get(r.b.port, &key, on_tally, &t);
+    RUN_UNTIL(r.b.loop, t.n == 100);
+    EXPECT_INT(t.n_done, 100);
+    tear_down(&r, &s);
+}
+
+static void without_a_server_they_fail_with_the_first_attempt(void)
+{
+    uint16_t port;
+    struct rig r;
+
+    close(listen_loopback(&port));
+    rig_open(&r, store_at(port), still_loop());
+    EXPECT_INT(rig_get(&r, "x"), ERR_CLOSED);
+    EXPECT_INT(rig_get(&r, "x"), ERR_CLOSED);
+    expect_why(&r, "refused");
+    rig_close(&r);
+}
+
+static void a_server_that_hangs_costs_the_deadline_once(void)
+{
+    struct store_key key = contract_key("x");
+    struct told told = { 0 };
+    struct server s;
+    struct rig r;
+
+    set_up(&r, &s);
+    contract_put(&r.b, "x", "there", 60000);
+    EXPECT(kill(s.pid, SIGSTOP) == 0);
+    store_get(r.b.port, &key, on_told, &told);
+    run_turn(r.b.loop);
+    pass(r.b.loop, 199);
+    EXPECT_INT(told.calls, 0);
+    pass(r.b.loop, 1);
+    RUN_UNTIL(r.b.loop, told.calls == 1);
+    EXPECT_INT(told.err, ERR_TIMEOUT);
+    pass(r.b.loop, 800);
+    EXPECT_INT(rig_get(&r, "x"), ERR_CLOSED); /* at once: it is known to be dead */
+    expect_why(&r, "does not answer");
+    EXPECT(kill(s.pid, SIGCONT) == 0);
+    PASS_UNTIL(r.b.loop, rig_get(&r, "x") == ERR_NONE);
+    EXPECT(rig_is_ready(&r));
+    tear_down(&r, &s);
+}
+
+static void a_port_closes_though_the_server_hangs(void)
+{
+    struct store_key key = contract_key("x");
+    struct told told = { 0 };
+    struct server s;
+    struct rig r;
+
+    set_up(&r, &s);
+    rig_await(&r);
+    EXPECT(kill(s.pid, SIGSTOP) == 0);
+    store_put(r.b.port, &key, STR("nobody waits"), 60000, NULL, NULL);
+    store_get(r.b.port, &key, on_told, &told);
+    store_port_close(r.b.port, on_bench_closed, &r.b);
+    PASS_UNTIL(r.b.loop, r.b.is_closed);
+    EXPECT(told.calls == 1 && told.err == ERR_TIMEOUT);
+    store_close(r.b.store);
+    EXPECT_INT(loop_timers(r.b.loop), 0);
+    EXPECT_INT(count_fds(), r.fds);
+    loop_free(r.b.loop);
+    server_stop(&s);
+}
+
+static void what_nobody_waits_for_is_written_before_the_port_closes(void)
+{
+    struct store_key key = contract_key("last");
+    struct server s;
+    struct rig r;
+    struct bench other;
+
+    set_up(&r, &s);
+    rig_await(&r);
+    bench_open(&other, store_at(s.port), r.b.loop);
+    contract_put(&other, "first", "x", 60000);
+    store_put(other.port, &key, STR("words"), 60000, NULL, NULL);
+    bench_close(&other);
+    PASS_UNTIL(r.b.loop, rig_get(&r, "last") == ERR_NONE);
+    tear_down(&r, &s);
+}
+
+static const struct test suite[] = {
+    { "does what every store must", does_what_every_store_must },
+    { "of two workers exactly one gets a key", of_two_workers_exactly_one_gets_a_key },
+    { "replicas share everything", replicas_share_everything },
+    { "stores with other prefixes are apart", stores_with_other_prefixes_are_apart },
+    { "entries and windows end by the server's clock",
+      entries_and_windows_end_by_the_servers_clock },
+    { "sums are exact beyond 2^53", sums_are_exact_beyond_2_to_53 },
+    { "what died leaves the index", what_died_leaves_the_index },
+    { "its log is bounded", its_log_is_bounded },
+    { "a full answer goes on with the next one", a_full_answer_goes_on_with_the_next_one },
+    { "a foreign value fails only its operation", a_foreign_value_fails_only_its_operation },
+    { "a killed server fails fast until it is back", a_killed_server_fails_fast_until_it_is_back },
+    { "operations wait for the first connection", operations_wait_for_the_first_connection },
+    { "without a server they fail with the first attempt",
+      without_a_server_they_fail_with_the_first_attempt },
+    { "a server that hangs costs the deadline once", a_server_that_hangs_costs_the_deadline_once },
+    { "a port closes though the server hangs", a_port_closes_though_the_server_hangs },
+    { "what nobody waits for is written before the port closes",
+      what_nobody_waits_for_is_written_before_the_port_closes },
+};
+
+TEST_MAIN(suite)
