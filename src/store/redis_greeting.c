@@ -29,6 +29,8 @@ static const struct {
     { "NOAUTH ", "wants a password" },
     { "WRONGPASS ", "refuses the user or the password" },
     { "NOPERM ", "does not permit its user what the store needs" },
+    { "The user executing the script can't ",
+      "does not permit its user what the store needs" }, /* NOPERM from within, Redis 7 */
     { "MOVED ", "is part of a cluster, which is not supported" },
     { "CROSSSLOT ", "is part of a cluster, which is not supported" },
     { "CLUSTERDOWN ", "is part of a cluster, which is not supported" },
