@@ -8,6 +8,14 @@
 #include "base/mem.h"
 #include "store/redis_internal.h"
 
+/* A long name is cut rather than what is said of it. */
+void redis_why(const struct redis *r, const char *what, char *ret_why)
+{
+    int room = REDIS_WHY_MAX - (int)sizeof("Redis at  ") - (int)strlen(what);
+
+    snprintf(ret_why, REDIS_WHY_MAX, "Redis at %.*s %s", room > 16 ? room : 16, r->name, what);
+}
+
 void redis_note(struct redis *r, bool *is_troubled, const char *problem)
 {
     pthread_mutex_lock(&r->mutex);
@@ -38,7 +46,7 @@ static bool is_ready(struct store *s, char *why)
     if (r->n_troubled > 0)
         memcpy(why, r->why, sizeof(r->why));
     else if (!is_ready)
-        snprintf(why, REDIS_WHY_MAX, "Redis at %.80s is not connected yet", r->name);
+        redis_why(r, "is not connected yet", why);
     pthread_mutex_unlock(&r->mutex);
     return is_ready;
 }

@@ -144,7 +144,7 @@ bool redis_aof_is_on(const struct redis_reply *reply)
 
 static enum err refuse(const struct redis *r, char *ret_why, const char *what)
 {
-    snprintf(ret_why, REDIS_WHY_MAX, "Redis at %.48s %s", r->name, what);
+    redis_why(r, what, ret_why);
     return ERR_IO;
 }
 

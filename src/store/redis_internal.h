@@ -35,6 +35,9 @@ struct redis {
 
 /* ---- readiness; any thread ---- */
 
+/* "Redis at HOST:PORT" and `what`, into `ret_why` (REDIS_WHY_MAX), for people. */
+void redis_why(const struct redis *r, const char *what, char *ret_why);
+
 /* Notes what a port is up to: a problem (of `*is_troubled`, the port's own), or none (NULL). */
 void redis_note(struct redis *r, bool *is_troubled, const char *problem);
 

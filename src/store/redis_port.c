@@ -167,7 +167,7 @@ static void note(struct redis_port *p, const char *what)
 {
     char why[REDIS_WHY_MAX];
 
-    snprintf(why, sizeof(why), "Redis at %.48s %.64s", p->redis->name, what);
+    redis_why(p->redis, what, why);
     redis_note(p->redis, &p->is_troubled, why);
 }
 
@@ -212,14 +212,11 @@ static void on_connected(void *arg, const struct connect_outcome *outcome)
 
 static void note_aof(struct redis_port *p, bool has_aof)
 {
-    char why[2 * REDIS_WHY_MAX];
-
     p->has_aof = has_aof;
-    snprintf(why, sizeof(why),
-             "Redis at %.*s keeps no append-only file (set appendonly yes): renewed cookies could "
-             "be lost",
-             REDIS_WHY_MAX - 90, p->redis->name);
-    redis_note(p->redis, &p->is_troubled, has_aof ? NULL : why);
+    if (has_aof)
+        redis_note(p->redis, &p->is_troubled, NULL);
+    else
+        note(p, "keeps no append-only file (set appendonly yes): renewed cookies could be lost");
 }
 
 static void open_port(struct redis_port *p)

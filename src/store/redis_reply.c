@@ -52,7 +52,7 @@ static void *create_list(const redisReadTask *task, int n)
 
     if (n < 0 || n > REDIS_ITEMS_MAX)
         return NULL;
-    reply = create(task, (size_t)n * sizeof(reply->items[0]));
+    reply = create(task, (size_t)n * sizeof(struct redis_reply *));
     if (!reply)
         return NULL;
     reply->type = REDIS_LIST;
