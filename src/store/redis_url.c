@@ -104,7 +104,7 @@ static enum err parse_host(struct str host, struct store_redis_url *u, char *ret
 {
     struct str port = cut_port(&host);
     bool tls = u->at.tls;
-    uint16_t number;
+    uint16_t number = 0;
     char text[HOST_MAX + 16];
     enum err err;
 

@@ -188,7 +188,7 @@ static inline void pass(struct loop *l, int64_t ms)
         }                                                      \
     } while (0)
 
-/* A loop with a store and an open port, and what was there before them. */
+/* A loop with a store and an open port, and the descriptors before these two. */
 struct rig {
     struct bench b;
     size_t fds;
@@ -202,13 +202,26 @@ static inline void rig_open(struct rig *r, struct store *s, struct loop *l)
     bench_open(&r->b, s, l);
 }
 
-/* Nothing may be left: no timer, no descriptor. */
-static inline void rig_close(struct rig *r)
+/* Nothing may be left of a store that is closed: no timer, no descriptor. */
+static inline void rig_end(struct rig *r)
 {
-    bench_close(&r->b);
     EXPECT_INT(loop_timers(r->b.loop), 0);
     EXPECT_INT(count_fds(), r->fds);
     loop_free(r->b.loop);
+}
+
+static inline void rig_close(struct rig *r)
+{
+    bench_close(&r->b);
+    rig_end(r);
+}
+
+/* For a port that does not close before some time has passed. */
+static inline void rig_close_in_time(struct rig *r)
+{
+    store_port_close(r->b.port, on_bench_closed, &r->b);
+    PASS_UNTIL(r->b.loop, r->b.is_closed);
+    store_close(r->b.store);
 }
 
 static inline bool rig_is_ready(struct rig *r)

@@ -353,13 +353,9 @@ static void a_port_closes_though_the_server_hangs(void)
     EXPECT(kill(s.pid, SIGSTOP) == 0);
     store_put(r.b.port, &key, STR("nobody waits"), 60000, NULL, NULL);
     store_get(r.b.port, &key, on_told, &told);
-    store_port_close(r.b.port, on_bench_closed, &r.b);
-    PASS_UNTIL(r.b.loop, r.b.is_closed);
+    rig_close_in_time(&r);
     EXPECT(told.calls == 1 && told.err == ERR_TIMEOUT);
-    store_close(r.b.store);
-    EXPECT_INT(loop_timers(r.b.loop), 0);
-    EXPECT_INT(count_fds(), r.fds);
-    loop_free(r.b.loop);
+    rig_end(&r);
     server_stop(&s);
 }
 

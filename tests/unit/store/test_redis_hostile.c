@@ -76,14 +76,19 @@ static void fake_start(struct fake *f, const char *greeting, const char *answer)
 
 static void rig_on(struct rig *r, struct fake *f)
 {
+    struct loop *l = still_loop();
+    size_t fds = count_fds();
+
     peer_start(&f->peer, serve_fake, f);
-    rig_open(r, store_at(f->peer.port), still_loop());
+    rig_open(r, store_at(f->peer.port), l);
+    r->fds = fds; /* those of the thread come and go */
 }
 
 static void rig_off(struct rig *r, struct fake *f)
 {
-    rig_close(r);
+    bench_close(&r->b);
     peer_stop(&f->peer);
+    rig_end(r);
 }
 
 /* ---- operations of each verb ---- */
@@ -380,12 +385,9 @@ static unsigned fill(size_t value_n)
             run_turn_now(r.b.loop);
     } while (n_refused == 0 && n < 20000);
     EXPECT(n_refused > 0);
-    store_port_close(r.b.port, on_bench_closed, &r.b);
-    PASS_UNTIL(r.b.loop, r.b.is_closed);
-    store_close(r.b.store);
-    EXPECT_INT(loop_timers(r.b.loop), 0);
-    loop_free(r.b.loop);
+    rig_close_in_time(&r);
     peer_stop(&f.peer);
+    rig_end(&r);
     return n;
 }
 
