@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "store_contract.h"
@@ -23,18 +24,40 @@ struct server {
 
 static const char *const no_extra[] UNUSED = { NULL };
 
+/* Its socket in its directory, besides the port: `path` has 48 bytes. */
+static inline void server_path(const struct server *s, char *path)
+{
+    snprintf(path, 48, "%s/socket", s->dir);
+}
+
 static inline void exec_server(const struct server *s)
 {
     char port[8];
-    const char *args[32] = {
-        "redis-server", "--port",      port, "--bind",       "127.0.0.1", "--dir",
-        s->dir,         "--save",      "",   "--appendonly", "yes",       "--appendfsync",
-        "no",           "--daemonize", "no", "--loglevel",   "warning"
-    };
+    char path[48];
+    const char *args[32] = { "redis-server",
+                             "--port",
+                             port,
+                             "--bind",
+                             "127.0.0.1",
+                             "--dir",
+                             s->dir,
+                             "--save",
+                             "",
+                             "--appendonly",
+                             "yes",
+                             "--appendfsync",
+                             "no",
+                             "--daemonize",
+                             "no",
+                             "--loglevel",
+                             "warning",
+                             "--unixsocket",
+                             path };
     size_t n = 0;
     int null = open("/dev/null", O_RDWR);
 
     snprintf(port, sizeof(port), "%u", s->port);
+    server_path(s, path);
     while (args[n])
         n++;
     if (s->password) {
@@ -50,12 +73,13 @@ static inline void exec_server(const struct server *s)
     _exit(127);
 }
 
-static inline int try_connect(uint16_t port)
+/* -1 when nobody listens. On the port somebody else may. */
+static inline int server_connect(const struct server *s)
 {
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    server_path(s, a.sun_path);
     if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
         return fd;
     close(fd);
@@ -66,9 +90,9 @@ static inline int try_connect(uint16_t port)
 static inline bool await_server(struct server *s)
 {
     int64_t give_up = clock_now_ms() + WATCHDOG_MS;
-    int fd = -1;
+    int fd;
 
-    while ((fd = try_connect(s->port)) < 0 && clock_now_ms() < give_up) {
+    while ((fd = server_connect(s)) < 0 && clock_now_ms() < give_up) {
         if (waitpid(s->pid, NULL, WNOHANG) == s->pid) {
             s->pid = 0;
             return false;
@@ -122,9 +146,10 @@ static inline void server_stop(struct server *s)
 /* Says a command behind the store's back, as text; `reply` gets the first line, up to 64 bytes. */
 static inline void server_say(const struct server *s, const char *command, char *reply)
 {
-    int fd = connect_loopback(s->port);
+    int fd = server_connect(s);
     size_t n = 0;
 
+    EXPECT(fd >= 0);
     if (s->password) {
         write_text(fd, "AUTH ");
         write_text(fd, s->password);
