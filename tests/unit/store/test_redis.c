@@ -130,6 +130,7 @@ static void entries_and_windows_end_by_the_servers_clock(void)
     struct told told;
     struct server s;
     struct rig r;
+    char dbsize[64];
 
     set_up(&r, &s);
     TOLD(&r.b, told, store_put(r.b.port, &key, STR("x"), 50, on_told, &told));
@@ -140,6 +141,9 @@ static void entries_and_windows_end_by_the_servers_clock(void)
     EXPECT_INT(told.err, ERR_LIMIT);
     PASS_UNTIL(r.b.loop, (told = contract_count(&r.b, &c, 1)).err == ERR_NONE);
     EXPECT_INT(told.sums[0], 1);
+    do
+        server_say(&s, "DBSIZE", dbsize);
+    while (strcmp(dbsize, ":0") != 0); /* the probe too is gone after a second */
     tear_down(&r, &s);
 }
 
@@ -197,6 +201,34 @@ static void what_died_leaves_the_index(void)
     EXPECT_Z(told.rows, "c=3;");
     server_say(&s, "ZCARD enginelabs-2api:jar#index", reply);
     EXPECT_Z(reply, ":1");
+    tear_down(&r, &s);
+}
+
+static void what_goes_leaves_the_index_at_once(void)
+{
+    struct store_key keys[] = { contract_key_in(STORE_JAR, "a"), contract_key_in(STORE_JAR, "b"),
+                                contract_key_in(STORE_JAR, "c") };
+    struct str value = STR("x");
+    struct told told;
+    struct server s;
+    struct rig r;
+    char reply[64];
+
+    set_up(&r, &s);
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        store_swap(r.b.port, &keys[i], NULL, &value, STORE_FOREVER, NULL, NULL);
+    EXPECT_Z(contract_list(&r.b, "", 10).rows, "a=x;b=x;c=x;");
+    TOLD(&r.b, told, store_claim_first(r.b.port, &keys[0], 1, on_told, &told));
+    EXPECT_INT(told.err, ERR_NONE);
+    TOLD(&r.b, told, store_swap(r.b.port, &keys[1], &value, &value, 0, on_told, &told));
+    EXPECT_INT(told.err, ERR_NONE);
+    TOLD(&r.b, told, store_put(r.b.port, &keys[2], value, 0, on_told, &told));
+    EXPECT_INT(told.err, ERR_NONE);
+    server_say(&s, "ZCARD enginelabs-2api:jar#index", reply);
+    EXPECT_Z(reply, ":0");
+    server_say(&s, "EXISTS enginelabs-2api:jar:a enginelabs-2api:jar:b enginelabs-2api:jar:c",
+               reply);
+    EXPECT_Z(reply, ":0");
     tear_down(&r, &s);
 }
 
@@ -376,8 +408,10 @@ static void what_nobody_waits_for_is_written_before_the_port_closes(void)
     rig_await(&r);
     bench_open(&other, store_at(s.port), r.b.loop);
     contract_put(&other, "first", "x", 60000);
+    store_port_close(other.port, on_bench_closed, &other);
     store_put(other.port, &key, STR("words"), 60000, NULL, NULL);
-    bench_close(&other);
+    RUN_UNTIL(r.b.loop, other.is_closed);
+    store_close(other.store);
     PASS_UNTIL(r.b.loop, rig_get(&r, "last") == ERR_NONE);
     tear_down(&r, &s);
 }
@@ -391,6 +425,7 @@ static const struct test suite[] = {
       entries_and_windows_end_by_the_servers_clock },
     { "sums are exact beyond 2^53", sums_are_exact_beyond_2_to_53 },
     { "what died leaves the index", what_died_leaves_the_index },
+    { "what goes leaves the index at once", what_goes_leaves_the_index_at_once },
     { "its log is bounded", its_log_is_bounded },
     { "a full answer goes on with the next one", a_full_answer_goes_on_with_the_next_one },
     { "a foreign value fails only its operation", a_foreign_value_fails_only_its_operation },

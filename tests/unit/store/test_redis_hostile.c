@@ -18,6 +18,7 @@ struct fake {
     size_t cut; /* bytes of greeting and answer together, then the end; SIZE_MAX: all */
     bool byte_by_byte;
     bool keeps_silent; /* keeps the connection open behind the answer */
+    atomic_bool waits; /* before the greeting */
     atomic_uint n_conns;
 };
 
@@ -56,6 +57,8 @@ static void serve_fake(void *arg, int fd)
     atomic_fetch_add(&f->n_conns, 1);
     if (!read_greeting(fd))
         return;
+    while (atomic_load(&f->waits))
+        poll(NULL, 0, 1);
     send_some(f, fd, f->greeting, n < f->cut ? n : f->cut);
     if (f->cut <= n)
         return;
@@ -334,6 +337,50 @@ static void servers_that_will_not_do_are_named(void)
     }
 }
 
+/* The second answer never comes, and nobody asks a server again that is out of memory. */
+static void while_it_refuses_others_nothing_more_is_asked(void)
+{
+    struct fake f;
+    struct rig r;
+    struct told told[2] = { { 0 } };
+
+    fake_start(&f, GOOD, "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+    f.keeps_silent = true;
+    rig_on(&r, &f);
+    ask(r.b.port, 1, &told[0]);
+    ask(r.b.port, 1, &told[1]);
+    RUN_UNTIL(r.b.loop, told[0].calls > 0);
+    EXPECT_INT(told[0].err, ERR_IO);
+    EXPECT_INT(rig_get(&r, "k"), ERR_IO); /* at once */
+    EXPECT_INT(told[1].calls, 0);
+    expect_why(&r, "is out of memory");
+    PASS_UNTIL(r.b.loop, told[1].calls > 0);
+    EXPECT_INT(told[1].err, ERR_TIMEOUT);
+    rig_close_in_time(&r);
+    peer_stop(&f.peer);
+    rig_end(&r);
+}
+
+/* What was told to have failed must not take anything later. */
+static void what_waited_too_long_is_not_asked_any_more(void)
+{
+    struct fake f;
+    struct rig r;
+    struct told told = { 0 };
+
+    fake_start(&f, GOOD, "$-1\r\n"); /* one answer for two operations */
+    atomic_store(&f.waits, true);
+    rig_on(&r, &f);
+    ask(r.b.port, 2, &told);
+    RUN_UNTIL(r.b.loop, atomic_load(&f.n_conns) == 1);
+    pass(r.b.loop, 200);
+    EXPECT_INT(told.calls, 1);
+    EXPECT_INT(told.err, ERR_TIMEOUT);
+    atomic_store(&f.waits, false);
+    EXPECT_INT(rig_get(&r, "k"), ERR_NOT_FOUND);
+    rig_off(&r, &f);
+}
+
 /* A server that breaks each connection is asked less and less often. */
 static void attempts_become_rare(void)
 {
@@ -438,6 +485,9 @@ static const struct test suite[] = {
     { "replies that nobody asked for break the connection",
       replies_that_nobody_asked_for_break_the_connection },
     { "servers that will not do are named", servers_that_will_not_do_are_named },
+    { "while it refuses others, nothing more is asked",
+      while_it_refuses_others_nothing_more_is_asked },
+    { "what waited too long is not asked any more", what_waited_too_long_is_not_asked_any_more },
     { "attempts become rare", attempts_become_rare },
     { "what waits is bounded", what_waits_is_bounded },
     { "what does not fit is written later", what_does_not_fit_is_written_later },
