@@ -16,6 +16,21 @@ void redis_why(const struct redis *r, const char *what, char *ret_why)
     snprintf(ret_why, REDIS_WHY_MAX, "Redis at %.*s %s", room > 16 ? room : 16, r->name, what);
 }
 
+/* Under the mutex, so that what is told last is what holds. */
+static void tell(struct redis *r)
+{
+    char why[REDIS_WHY_MAX];
+
+    if (r->n_troubled > 0) {
+        store_set_problem(&r->store, r->why);
+    } else if (!r->was_open) {
+        redis_why(r, "is not connected yet", why);
+        store_set_problem(&r->store, why);
+    } else {
+        store_set_problem(&r->store, NULL);
+    }
+}
+
 void redis_note(struct redis *r, bool *is_troubled, const char *problem)
 {
     pthread_mutex_lock(&r->mutex);
@@ -26,6 +41,7 @@ void redis_note(struct redis *r, bool *is_troubled, const char *problem)
         r->n_troubled++;
         snprintf(r->why, sizeof(r->why), "%s", problem);
     }
+    tell(r);
     pthread_mutex_unlock(&r->mutex);
 }
 
@@ -33,22 +49,8 @@ void redis_note_open(struct redis *r)
 {
     pthread_mutex_lock(&r->mutex);
     r->was_open = true;
+    tell(r);
     pthread_mutex_unlock(&r->mutex);
-}
-
-static bool is_ready(struct store *s, char *why)
-{
-    struct redis *r = CONTAINER_OF(s, struct redis, store);
-    bool is_ready;
-
-    pthread_mutex_lock(&r->mutex);
-    is_ready = r->was_open && r->n_troubled == 0;
-    if (r->n_troubled > 0)
-        memcpy(why, r->why, sizeof(r->why));
-    else if (!is_ready)
-        redis_why(r, "is not connected yet", why);
-    pthread_mutex_unlock(&r->mutex);
-    return is_ready;
 }
 
 static void close_redis(struct store *s)
@@ -57,6 +59,7 @@ static void close_redis(struct store *s)
 
     secret_deinit(&r->password);
     pthread_mutex_destroy(&r->mutex);
+    store_deinit(&r->store);
     mem_free(r);
 }
 
@@ -67,7 +70,6 @@ static const struct store_backend backend = {
     .port_open = redis_port_open,
     .port_close = redis_port_close,
     .run = redis_port_run,
-    .is_ready = is_ready,
     .close = close_redis,
 };
 
@@ -80,7 +82,7 @@ struct store *store_redis_new(const struct store_redis_params *params)
     BUG_ON(user.n > STORE_USER_MAX || prefix.n > STORE_PREFIX_MAX);
     BUG_ON(params->at.tls && !params->trust);
     BUG_ON(pthread_mutex_init(&r->mutex, NULL) != 0);
-    r->store.backend = &backend;
+    store_init(&r->store, &backend);
     r->at = params->at;
     endpoint_text(&r->at, r->name);
     str_to_z(user, r->user, sizeof(r->user));
@@ -89,5 +91,6 @@ struct store *store_redis_new(const struct store_redis_params *params)
     r->db = params->db;
     str_to_z(prefix, r->prefix, sizeof(r->prefix));
     r->trust = params->trust;
+    tell(r);
     return &r->store;
 }

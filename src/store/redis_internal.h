@@ -14,7 +14,7 @@
 
 enum {
     REDIS_DEADLINE_MS = 200,
-    REDIS_WHY_MAX = 128, /* store_is_ready()'s */
+    REDIS_WHY_MAX = STORE_PROBLEM_MAX,
 };
 
 struct redis {
