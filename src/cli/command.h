@@ -47,6 +47,15 @@ MUST_USE enum err cli_load_settings(const struct cli_args *args, enum settings_u
 /* The upstream's configuration as the settings have it; borrows from `s`, which outlives it. */
 void cli_enginelabs_config(const struct settings *s, struct enginelabs_config *ret);
 
+/* Where the gateway that has the store listens for commands; false when it keeps none to itself. */
+enum { CONTROL_PATH_SIZE = 4096 };
+bool cli_control_path(const struct settings *s, char path[CONTROL_PATH_SIZE]);
+
+/* Opens the store that the settings name. ERR_CONFLICT: another process has it; ERR_IO: it cannot
+ * be used. `ret_why` (STORE_WHY_MAX) says why then; else it is empty, or has what the log should
+ * say. */
+MUST_USE enum err cli_open_store(const struct settings *s, struct store **ret, char *ret_why);
+
 extern const struct command command_serve;
 extern const struct command command_check;
 extern const struct command command_chat;

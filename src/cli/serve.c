@@ -12,6 +12,7 @@
 #include "cli/demo.h"
 #include "cli/descriptors.h"
 #include "gateway/gateway.h"
+#include "ops/control.h"
 #include "ops/ops.h"
 #include "ops/signals.h"
 
@@ -30,8 +31,6 @@ static const struct gateway_path paths[] = {
     { NULL, HTTP_GET, 0, NULL },
 };
 
-enum { TIPS_MAX = 200000 };
-
 /* What serve holds, in the order in which it is opened. */
 struct server {
     struct settings settings;
@@ -41,6 +40,7 @@ struct server {
     struct gateway gateway;
     struct gateway_worker *shares;
     struct worker **workers;
+    struct control *control; /* NULL: there is none */
 };
 
 /* The simulator's address and cookie stand in for what an account would need. */
@@ -91,6 +91,29 @@ static void fit_connections(struct settings *s)
     s->max_connections = fit;
 }
 
+static void on_store_changed(void *arg, const char *problem)
+{
+    if (problem)
+        log_warn("the store fails; conversations go on from their transcripts",
+                 LOG_Z("problem", problem));
+    else
+        log_info("the store works again", LOG_Z("store", store_name(arg)));
+}
+
+static enum err open_store(struct server *s)
+{
+    char why[STORE_WHY_MAX];
+
+    if (cli_open_store(&s->settings, &s->gateway.store, why)) {
+        fprintf(stderr, "enginelabs-2api: cannot open the store: %s\n", why);
+        return ERR_IO;
+    }
+    if (why[0])
+        log_error("the store was damaged", LOG_Z("file", why));
+    store_watch(s->gateway.store, on_store_changed, s->gateway.store);
+    return ERR_NONE;
+}
+
 static enum err open_shared(struct server *s)
 {
     struct gateway *g = &s->gateway;
@@ -100,12 +123,13 @@ static enum err open_shared(struct server *s)
         fprintf(stderr, "enginelabs-2api: cannot listen: %s\n", what);
         return ERR_IO;
     }
+    if (open_store(s))
+        return ERR_IO;
     g->trust = s->settings.trust;
     g->settings = &s->settings;
     g->version = VERSION;
     g->demo = s->demo != NULL;
     g->paths = paths;
-    g->store = store_memory_new(TIPS_MAX);
     g->provider = &provider_enginelabs;
     cli_enginelabs_config(&s->settings, &s->config);
     g->upstream = enginelabs_new(&s->config);
@@ -129,6 +153,20 @@ static void start_workers(struct server *s)
     }
 }
 
+/* For commands that need the store that this process has. Without it they cannot ask, which is no
+ * reason not to serve. */
+static void open_control(struct server *s)
+{
+    char path[CONTROL_PATH_SIZE];
+    char why[256];
+
+    if (!cli_control_path(&s->settings, path))
+        return;
+    s->control = control_open(&s->gateway, path, why);
+    if (!s->control)
+        log_warn("commands cannot reach this gateway", LOG_Z("reason", why));
+}
+
 /* Who comes now is refused at once, instead of waiting for an accept that never comes. The path is
  * free for the next gateway. */
 static void stop_listening(struct server *s)
@@ -140,6 +178,7 @@ static void stop_listening(struct server *s)
 
 static void stop_workers(struct server *s)
 {
+    control_close(s->control);
     atomic_store(&s->gateway.draining, true);
     stop_listening(s);
     for (size_t i = 0; i < s->gateway.n_workers; i++)
@@ -223,6 +262,7 @@ static int serve(struct server *s)
     fit_connections(&s->settings);
     if ((!s->settings.is_demo || start_demo(s) == ERR_NONE) && open_shared(s) == ERR_NONE) {
         start_workers(s);
+        open_control(s);
         say_ready(s);
         int number = signals_wait();
         log_info("shutting down", LOG_INT("signal", number),

@@ -256,6 +256,21 @@ static void use_all_proxy(struct proxy *p, const struct proxy *all)
     secret_set(&p->password, secret_reveal(&all->password));
 }
 
+/* systemd's, which may be a list; the user's own; or the usual place in the home directory. */
+static void find_state_directory(struct loader *l)
+{
+    struct arena *a = &l->out->arena;
+    struct str value;
+
+    if (find_environment(l, "STATE_DIRECTORY", &value))
+        l->out->state_directory = arena_dup(a, str_cut(value, ':', &value)).p;
+    else if (find_environment(l, "XDG_STATE_HOME", &value))
+        l->out->state_directory = arena_printf(a, "%.*s/enginelabs-2api", STR_ARGS(value)).p;
+    else if (find_environment(l, "HOME", &value))
+        l->out->state_directory =
+            arena_printf(a, "%.*s/.local/state/enginelabs-2api", STR_ARGS(value)).p;
+}
+
 static void complete(struct settings *s)
 {
     if (s->workers == 0)
@@ -303,7 +318,8 @@ static void open_trust(struct loader *l)
     struct settings *s = l->out;
     char what[256];
 
-    if (!s->ca_file && !s->enginelabs_api_url.endpoint.tls && !s->clerk_url.endpoint.tls)
+    if (!s->ca_file && !s->enginelabs_api_url.endpoint.tls && !s->clerk_url.endpoint.tls &&
+        !str_starts(str_of(s->store_url), STR("rediss:")))
         return;
     if (tls_trust_new(s->ca_file, &s->trust, what))
         problem(l, "%s%s", s->ca_file ? "UPSTREAM_CA_FILE: " : "", what);
@@ -335,6 +351,7 @@ enum err settings_load(const struct settings_source *source, struct settings *re
     for (const struct setting *row = settings_table; row->name; row++)
         load_row(&l, row);
     complete(ret);
+    find_state_directory(&l);
     if (l.use == SETTINGS_SERVE || l.use == SETTINGS_DEMO)
         check_key(&l);
     if (l.use == SETTINGS_SERVE) {

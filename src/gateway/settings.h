@@ -18,8 +18,9 @@ struct settings {
     struct secret api_master_key;
     bool allow_no_auth;
     struct endpoint listen;
-    size_t workers; /* 0 in the table: one a core; filled in by settings_load */
-    const char *store_url;
+    size_t workers;                  /* 0 in the table: one a core; filled in by settings_load */
+    const char *store_url;           /* "sqlite:", "sqlite:PATH", "memory:", "redis://..." */
+    const char *state_directory;     /* of the environment; NULL: it names none */
     const char *const *cors_origins; /* NULL-ended; "*" alone for any */
 
     const char *default_model;
@@ -50,7 +51,7 @@ struct settings {
     int64_t shutdown_timeout_ms;
 
     const char *ca_file;     /* NULL: the system's */
-    struct tls_trust *trust; /* for SETTINGS_SERVE with an upstream that needs TLS, else NULL */
+    struct tls_trust *trust; /* for SETTINGS_SERVE where upstream or store need TLS, else NULL */
     struct proxy_rules proxies;
     struct proxy all_proxy; /* stands in for the two above where they are not set */
 

@@ -18,6 +18,7 @@ enum setting_type {
     SETTING_URL,
     SETTING_LISTEN,
     SETTING_PROXY,
+    SETTING_STORE,
 };
 
 struct setting {

@@ -16,7 +16,7 @@ const struct setting settings_table[] = {
     { "ALLOW_NO_AUTH", SETTING_BOOL, FIELD(allow_no_auth), "false", NULL },
     { "LISTEN", SETTING_LISTEN, FIELD(listen), "127.0.0.1:8089", NULL },
     { "WORKERS", SETTING_COUNT, FIELD(workers), "0", NULL },
-    { "STORE_URL", SETTING_CHOICE, FIELD(store_url), "memory:", "memory:" },
+    { "STORE_URL", SETTING_STORE, FIELD(store_url), "sqlite:", NULL },
     { "CORS_ORIGINS", SETTING_ORIGINS, FIELD(cors_origins), "", NULL },
     { "DEFAULT_MODEL", SETTING_TEXT, FIELD(default_model), "ClaudeSonnet4_5", NULL },
     { "KNOWN_MODELS", SETTING_LIST, FIELD(known_models), "ClaudeSonnet4_5,GPT5", NULL },
@@ -87,6 +87,7 @@ static const char *expected(enum setting_type type)
         return "control characters are not allowed";
     case SETTING_CHOICE:
     case SETTING_URL:
+    case SETTING_STORE:
         break;
     }
     return "malformed";
@@ -99,6 +100,24 @@ static enum err set_text(struct str value, struct arena *a, const char **field)
             return ERR_BAD_INPUT;
     *field = arena_dup(a, value).p;
     return ERR_NONE;
+}
+
+/* "memory:", "sqlite:" with or without a path, "redis://...". */
+static enum err set_store(struct str value, struct arena *a, const char **field, char what[256])
+{
+    struct store_redis_url url;
+    enum err err = ERR_NONE;
+
+    snprintf(what, 256,
+             "expected sqlite:, sqlite:PATH, memory:, redis://HOST:PORT/DB or rediss://...");
+    if (str_starts(value, STR("redis:")) || str_starts(value, STR("rediss:"))) {
+        err = store_redis_parse(value, &url, what);
+        if (!err)
+            store_redis_url_deinit(&url);
+    } else if (!str_starts(value, STR("sqlite:")) && !str_eq(value, STR("memory:"))) {
+        err = ERR_BAD_INPUT;
+    }
+    return err ? err : set_text(value, a, field);
 }
 
 static enum err set_secret(struct str value, struct secret *field)
@@ -153,6 +172,8 @@ static enum err set_value(const struct setting *row, struct settings *s, struct 
         return endpoint_parse(value, field);
     case SETTING_PROXY:
         return proxy_parse(value, field);
+    case SETTING_STORE:
+        return set_store(value, &s->arena, field, what);
     }
     return ERR_BAD_INPUT;
 }

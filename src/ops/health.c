@@ -43,7 +43,10 @@ void handle_readyz(struct gateway_worker *w, struct http_request *r)
     struct gateway *g = w->gateway;
     bool draining = atomic_load(&g->draining);
     char why[128] = "";
+    char store_why[STORE_PROBLEM_MAX];
     bool upstream = g->provider->is_ready(g->upstream, why);
+    bool store = store_is_ready(g->store, store_why);
+    bool ready = upstream && store && !draining;
     struct json_writer j;
     struct buf out;
 
@@ -52,13 +55,14 @@ void handle_readyz(struct gateway_worker *w, struct http_request *r)
     buf_init(&out, 4096);
     json_w_init(&j, &out);
     json_w_object(&j);
-    json_w_member_str(&j, "status", upstream && !draining ? STR("ready") : STR("not ready"));
+    json_w_member_str(&j, "status", ready ? STR("ready") : STR("not ready"));
     json_w_key(&j, "parts");
     json_w_array(&j);
     write_part(&j, "gateway", !draining, "it is shutting down");
     write_part(&j, g->upstream_name, upstream, why);
+    write_part(&j, "store", store, store_why);
     json_w_array_end(&j);
     json_w_object_end(&j);
-    gateway_reply_written(r, upstream && !draining ? 200 : 503, &j);
+    gateway_reply_written(r, ready ? 200 : 503, &j);
     buf_deinit(&out);
 }

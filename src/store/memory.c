@@ -20,6 +20,7 @@ enum { SWEEP = 4, LOG_MAX = 10000 };
 
 struct memory {
     struct store store;
+    struct store *durable; /* owned; NULL: nothing survives */
     pthread_mutex_t mutex; /* of all below */
     struct map entries;    /* struct entry, by flat_key() */
     struct list order;     /* the one set longest ago first */
@@ -232,10 +233,22 @@ static enum err run_verb(struct memory *m, struct store_op *op)
     return verb_run(&entries, op);
 }
 
-static void run(struct store *s, UNUSED void *port, struct store_op *op)
+static enum store_space space_of(const struct store_op *op)
+{
+    if (op->n_counters > 0)
+        return op->counters[0].key.space;
+    return op->n_keys > 0 ? op->keys[0].space : op->space;
+}
+
+static void run(struct store *s, void *port, struct store_op *op)
 {
     struct memory *m = CONTAINER_OF(s, struct memory, store);
     enum err err;
+
+    if (m->durable && store_space_is_durable(space_of(op))) {
+        m->durable->backend->run(m->durable, port, op);
+        return;
+    }
 
     pthread_mutex_lock(&m->mutex);
     err = run_verb(m, op);
@@ -253,6 +266,7 @@ static void close_memory(struct store *s)
     while ((node = list_take_head(&m->log)))
         mem_free(CONTAINER_OF(node, struct row, node));
     map_deinit(&m->entries);
+    store_close(m->durable);
     store_deinit(&m->store);
     pthread_mutex_destroy(&m->mutex);
     mem_free(m);
@@ -272,4 +286,18 @@ struct store *store_memory_new(size_t max_entries)
     list_init(&m->log);
     m->max_entries = max_entries;
     return &m->store;
+}
+
+static void on_durable_changed(void *arg, const char *problem)
+{
+    store_set_problem(arg, problem);
+}
+
+void store_memory_keep(struct store *memory, struct store *durable)
+{
+    struct memory *m = CONTAINER_OF(memory, struct memory, store);
+
+    BUG_ON(m->durable || durable->backend->port_open); /* it has no ports of its own here */
+    m->durable = durable;
+    store_watch(durable, on_durable_changed, memory);
 }

@@ -89,6 +89,10 @@ struct store_op;
 /* Lost at exit. At most `max_entries`; beyond, the entry that was set longest ago goes. */
 struct store *store_memory_new(size_t max_entries);
 
+/* What must survive a power cut is kept in `durable` all the same, which the memory store owns from
+ * now on. Before any port is opened. */
+void store_memory_keep(struct store *memory, struct store *durable);
+
 /* In one file, made when it is not there (mode 0600; its folder must be). One process at a time:
  * ERR_CONFLICT names the other. ERR_IO: it cannot be used. `ret_why` (STORE_WHY_MAX) says what is
  * wrong with which file and what to do. A damaged file is moved aside and a new one begun: then

@@ -42,6 +42,7 @@ struct signin {
     struct signin_result result; /* to be told; it points at the members below */
     struct failure failure;
     struct jwt_claims claims;
+    struct secret jwt;
 };
 
 /* The life of a visit, in order. */
@@ -64,6 +65,7 @@ static void retire(void *arg)
     struct signin *s = arg;
 
     cookies_deinit(&s->jar);
+    secret_deinit(&s->jwt);
     arena_deinit(&s->arena);
     mem_free(s);
 }
@@ -302,7 +304,7 @@ static void on_token(struct signin *s, const struct fetch_result *result)
     finish(s, &done);
 }
 
-/* What is told lives in the arena and in `s`, since it may have to wait. */
+/* What is told is copied, since it may have to wait, and the reply goes. */
 static void finish(struct signin *s, const struct signin_result *result)
 {
     s->result = *result;
@@ -314,6 +316,8 @@ static void finish(struct signin *s, const struct signin_result *result)
         s->claims = *result->claims;
         s->result.claims = &s->claims;
     }
+    secret_set(&s->jwt, result->jwt);
+    s->result.jwt = secret_reveal(&s->jwt);
     if (s->is_held)
         s->next = NEXT_TELL;
     else

@@ -79,6 +79,7 @@ static void begin_worker(const char *const *overrides)
 
     begin_gateway(overrides);
     f.gateway.listen_fd = listen_loopback(&port);
+    f.gateway.store = store_memory_new(10);
     gateway_worker_start(&f.worker, f.l);
     EXPECT(f.worker.provider == &f.instance);
     open_wire(&f.w);
@@ -98,6 +99,7 @@ static void expect_stopped(void)
     EXPECT(f.worker.served);
     EXPECT_INT(f.instance.n_detaches, 1);
     expect_quiet(0);
+    store_close(f.gateway.store);
     close(f.gateway.listen_fd);
     end_gateway();
 }
