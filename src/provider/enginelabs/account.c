@@ -38,8 +38,7 @@ struct account {
     int64_t held_until_ms; /* the service asked not to be asked before; 0: it did not */
     struct notice held;
     struct list token_queue;
-    struct list lease_queue;
-    unsigned leases;
+    struct slots *slots;
 };
 
 struct account_port {
@@ -49,7 +48,8 @@ struct account_port {
     int64_t connect_timeout_ms;
     int64_t answer_timeout_ms;
     struct store_port *store;
-    struct refresh *refresh; /* running here */
+    struct slots_port *slots; /* owned */
+    struct refresh *refresh;  /* running here */
     struct timer keep_again;
     struct timer grace;
     struct task retire;
@@ -101,7 +101,7 @@ struct account *account_new(const struct enginelabs_config *config)
     a->config = config;
     BUG_ON(pthread_mutex_init(&a->lock, NULL));
     list_init(&a->token_queue);
-    list_init(&a->lease_queue);
+    a->slots = slots_new(config);
     err = cookies_load(&a->jar, secret_reveal(&config->cookie));
     if (err)
         refuse_cookie(a, err);
@@ -112,7 +112,8 @@ void account_free(struct account *a)
 {
     if (!a)
         return;
-    BUG_ON(a->leases || !list_is_empty(&a->token_queue) || !list_is_empty(&a->lease_queue));
+    BUG_ON(!list_is_empty(&a->token_queue));
+    slots_free(a->slots);
     token_deinit(&a->token);
     secret_deinit(&a->refused);
     cookies_deinit(&a->jar);
@@ -150,6 +151,7 @@ struct account_port *account_port_open(struct account *a, struct http_client *cl
     p->account = a;
     p->client = client;
     p->store = store;
+    p->slots = slots_port_open(a->slots, store, http_client_loop(client));
     p->loop = http_client_loop(client);
     p->connect_timeout_ms = connect_timeout_ms;
     p->answer_timeout_ms = answer_timeout_ms;
@@ -192,6 +194,7 @@ void account_port_close(struct account_port *p, void (*closed)(void *arg), void 
     p->closed = closed;
     p->closed_arg = arg;
     timer_disarm(&p->keep_again);
+    slots_port_close(p->slots);
     task_init(&p->retire, retire, p);
     if (p->refresh)
         timer_arm(p->loop, &p->grace, CLOSE_GRACE_MS, on_grace, p);
@@ -445,50 +448,17 @@ enum err account_cookie(struct account_port *p, struct buf *out)
     return err;
 }
 
-/* Under the lock. */
-static bool has_room(const struct account *a)
-{
-    return a->config->max_parallel == 0 || a->leases < a->config->max_parallel;
-}
-
 bool account_lease(struct account_port *p, struct wait *w, on_wake *wake, void *arg)
 {
-    struct account *a = p->account;
-    bool leased;
-
-    lock(a);
-    leased = has_room(a) && list_is_empty(&a->lease_queue);
-    if (leased)
-        a->leases++;
-    else
-        wait_begin(w, &a->lease_queue, p->loop, wake, arg);
-    unlock(a);
-    if (leased)
-        metric_add(METRIC_LEASES, 1);
-    return leased;
-}
-
-/* Under the lock: a lease that was given back goes to whoever waits longest. */
-static void pass_on(struct account *a)
-{
-    BUG_ON(a->leases == 0);
-    if (wait_call_first(&a->lease_queue, NULL))
-        return;
-    a->leases--;
-    metric_add(METRIC_LEASES, -1);
+    return slots_lease(p->slots, w, wake, arg);
 }
 
 void account_lease_leave(struct account_port *p, struct wait *w)
 {
-    lock(p->account);
-    if (wait_leave(w))
-        pass_on(p->account);
-    unlock(p->account);
+    slots_leave(p->slots, w);
 }
 
 void account_lease_release(struct account_port *p)
 {
-    lock(p->account);
-    pass_on(p->account);
-    unlock(p->account);
+    slots_release(p->slots);
 }

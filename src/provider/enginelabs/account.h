@@ -11,7 +11,7 @@
 #pragma once
 
 #include "provider/enginelabs/refresh.h"
-#include "provider/enginelabs/waiters.h"
+#include "provider/enginelabs/slots.h"
 
 struct account;
 struct account_port;
@@ -72,7 +72,7 @@ void account_forget(struct account_port *p);
 /* Appends the Cookie header's value. */
 MUST_USE enum err account_cookie(struct account_port *p, struct buf *out);
 
-/* ---- leases: answers that run at once, first come first served across all workers ---- */
+/* ---- leases: answers that run at once (slots.h) ---- */
 
 /* True: leased. False: wake follows when it is. */
 bool account_lease(struct account_port *p, struct wait *w, on_wake *wake, void *arg);
