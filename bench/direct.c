@@ -90,12 +90,18 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void stop_loop(void *arg)
+{
+    loop_stop(arg);
+}
+
 static void run(struct direct *d, const struct enginelabs_config *config)
 {
     const struct proxy_rules no_proxies = { .no_proxy = NULL };
     struct connector *connector = connector_new(d->loop, NULL, &no_proxies);
     struct enginelabs *upstream = enginelabs_new(config);
     struct store *store = store_memory_new(1000);
+    struct store_port *port = store_port_open(store, d->loop);
     struct http_client_limits limits;
 
     http_client_limits_default(&limits);
@@ -103,12 +109,14 @@ static void run(struct direct *d, const struct enginelabs_config *config)
     d->provider =
         provider_enginelabs.attach(upstream, &(struct provider_env){ .loop = d->loop,
                                                                      .client = client,
-                                                                     .store = store,
+                                                                     .store = port,
                                                                      .conversation_ttl_ms = 1000,
                                                                      .connect_timeout_ms = 10000,
                                                                      .accept_timeout_ms = 10000 });
     task_init(&d->next, start, d);
     loop_defer(d->loop, &d->next);
+    loop_run(d->loop);
+    store_port_close(port, stop_loop, d->loop);
     loop_run(d->loop);
     enginelabs_free(upstream);
     http_client_free(client);

@@ -5,6 +5,9 @@
  * --cancel-after it leaves in the middle instead. Bounded in count; prints one JSON object.
  *
  *     bench-load --url http://127.0.0.1:8089 --streams 1000 --prompt '!frames 100 every 50'
+ *
+ * --at-once N: so many side by side; --rate N: so many begin a second; --turns N: the request is
+ * the N-th turn of a conversation that nobody knows.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +21,7 @@
 #include "json/reader.h"
 #include "json/writer.h"
 
-enum { STREAMS_MAX = 20000, SAMPLES_MAX = 4 << 20, TEXT_MAX = 64 << 20 };
+enum { STREAMS_MAX = 200000, SAMPLES_MAX = 4 << 20, TEXT_MAX = 64 << 20 };
 
 struct samples {
     uint32_t *us;
@@ -48,6 +51,9 @@ struct load {
     size_t wanted, started, running, whole, wrong, failed, canceled;
     size_t cancel_after;
     size_t at_once; /* streams that run side by side */
+    size_t rate;    /* streams that begin in a second; 0: as soon as may be */
+    int64_t begun_us;
+    struct timer tick;
     uint64_t chunks;
     struct samples first, gaps;
     struct str authorization;
@@ -195,14 +201,38 @@ static void start(struct load *l)
     l->running++;
 }
 
+/* How many may have begun by now. */
+static size_t due(const struct load *l)
+{
+    int64_t us = clock_now_us() - l->begun_us;
+
+    return l->rate ? 1 + (size_t)(us * (int64_t)l->rate / 1000000) : SIZE_MAX;
+}
+
+static void on_tick(void *arg)
+{
+    start_more(arg);
+}
+
 /* The first alone, to learn what is expected; then all, or --at-once of them. */
 static void start_more(struct load *l)
 {
-    while (l->started < l->wanted && l->running < l->at_once && !(l->learning && l->started))
+    while (l->started < l->wanted && l->running < l->at_once && l->started < due(l) &&
+           !(l->learning && l->started))
         start(l);
+    if (l->rate && l->started < l->wanted && !timer_is_armed(&l->tick))
+        timer_arm(l->loop, &l->tick, 1, on_tick, l);
 }
 
-static void write_body(struct load *l, const char *model, const char *prompt)
+static void write_message(struct json_writer *w, const char *role, const char *content)
+{
+    json_w_object(w);
+    json_w_member_str(w, "role", str_of(role));
+    json_w_member_str(w, "content", str_of(content));
+    json_w_object_end(w);
+}
+
+static void write_body(struct load *l, const char *model, const char *prompt, size_t turns)
 {
     struct json_writer w;
 
@@ -213,10 +243,11 @@ static void write_body(struct load *l, const char *model, const char *prompt)
     json_w_member_bool(&w, "stream", true);
     json_w_key(&w, "messages");
     json_w_array(&w);
-    json_w_object(&w);
-    json_w_member_str(&w, "role", STR("user"));
-    json_w_member_str(&w, "content", str_of(prompt));
-    json_w_object_end(&w);
+    for (size_t i = 1; i < turns; i++) {
+        write_message(&w, "user", "What was said before?");
+        write_message(&w, "assistant", "This and that.");
+    }
+    write_message(&w, "user", prompt);
     json_w_array_end(&w);
     json_w_object_end(&w);
     BUG_ON(json_w_end(&w));
@@ -283,7 +314,9 @@ int main(int argc, char **argv)
     snprintf(authorization, sizeof(authorization), "Bearer %s", key);
     l.authorization = key[0] ? str_of(authorization) : STR("");
     write_body(&l, option(argc, argv, "--model", "GPT5"),
-               option(argc, argv, "--prompt", "!frames 100 every 50"));
+               option(argc, argv, "--prompt", "!frames 100 every 50"),
+               number(argc, argv, "--turns", 100));
+    l.rate = number(argc, argv, "--rate", 100000);
     buf_init(&l.expected, TEXT_MAX);
     l.first.us = mem_alloc_array(SAMPLES_MAX, sizeof(uint32_t));
     l.gaps.us = mem_alloc_array(SAMPLES_MAX, sizeof(uint32_t));
@@ -293,11 +326,11 @@ int main(int argc, char **argv)
     limits.max_idle = STREAMS_MAX;
     struct connector *connector = connector_new(l.loop, NULL, &direct);
     l.client = http_client_new(connector, &limits);
-    int64_t begun = clock_now_us();
+    l.begun_us = clock_now_us();
     start_more(&l);
     if (l.wanted)
         loop_run(l.loop);
-    report(&l, clock_now_us() - begun);
+    report(&l, clock_now_us() - l.begun_us);
     http_client_free(l.client);
     connector_free(connector);
     loop_free(l.loop);

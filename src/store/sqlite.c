@@ -17,6 +17,7 @@
 #include "store/sqlite_db.h"
 
 enum {
+    PACE_MS = 3,
     QUEUE_MAX = 20000,
     BATCH_MAX = 1024,  /* operations in one transaction */
     DEADLINE_MS = 500, /* a claim or a tip is not worth more waiting */
@@ -37,6 +38,7 @@ struct sqlite {
     struct list queue; /* struct store_op.node */
     size_t n_queued;
     bool is_closing;
+    int64_t next_ms; /* no transaction begins before */
     bool is_failing; /* the thread's: the last transaction did not end well */
 };
 
@@ -230,10 +232,23 @@ static struct timespec after_ms(int64_t ms)
     return t;
 }
 
+/* Under load a transaction begins at most every PACE_MS and serves all that came meanwhile; alone,
+ * an operation runs at once. Under the mutex. */
+static void keep_pace(struct sqlite *q)
+{
+    struct timespec until = after_ms(q->next_ms - clock_now_ms());
+    int waited = 0;
+
+    while (!q->is_closing && clock_now_ms() < q->next_ms && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&q->wake, &q->mutex, &until);
+    q->next_ms = clock_now_ms() + PACE_MS;
+}
+
 /* Moves what waits into `batch`; nothing when it is time to look around. False: the end. */
 static bool take_batch(struct sqlite *q, struct list *batch)
 {
     struct timespec until;
+    struct list *node;
     bool goes_on;
     int waited = 0;
 
@@ -241,8 +256,10 @@ static bool take_batch(struct sqlite *q, struct list *batch)
     until = after_ms(q->is_failing ? PROBE_MS : IDLE_MS);
     while (list_is_empty(&q->queue) && !q->is_closing && waited != ETIMEDOUT)
         waited = pthread_cond_timedwait(&q->wake, &q->mutex, &until);
-    for (size_t i = 0; i < BATCH_MAX && !list_is_empty(&q->queue); i++) {
-        list_add_tail(batch, list_take_head(&q->queue));
+    if (!list_is_empty(&q->queue))
+        keep_pace(q);
+    for (size_t i = 0; i < BATCH_MAX && (node = list_take_head(&q->queue)); i++) {
+        list_add_tail(batch, node);
         q->n_queued--;
     }
     goes_on = !list_is_empty(batch) || !q->is_closing;
