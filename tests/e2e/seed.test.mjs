@@ -267,7 +267,7 @@ describe('done right where the original was wrong', () => {
   });
 
   test('what it remembers of conversations goes with time', async () => {
-    const own = await pair({ CONVERSATION_TTL: 1 });
+    const own = await pair({ CONVERSATION_TTL: 1, STORE_URL: 'memory:' });
     await until(async () => {
       for (let i = 0; i < 10; i++) await own.gw.post({ messages: user(`number ${i}`) });
       return (await own.gw.metrics()).store_entries >= 8;
