@@ -51,7 +51,7 @@ asan: $(BUILD)/.packages-test $(BUILD)/.npm ## every test under the address and 
 tsan: $(BUILD)/.packages-test ## the unit tests under the thread sanitizer
 	@scripts/run-tests tsan unit
 
-lint: $(BUILD)/.packages-lint ## layers, budgets, layout, static analysis
+lint: build $(BUILD)/.packages-lint $(BUILD)/.npm ## layers, budgets, layout, static analysis
 	@scripts/lint
 
 fuzz: $(BUILD)/.packages-lint ## each fuzz target, FUZZ_SECONDS (10) seconds
