@@ -2,6 +2,7 @@
 // deploy/nginx.conf in Debian's nginx, in front of two gateways on one simulator.
 
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { Front, freePort } from './lib/deploy.mjs';
 import { CANARY, Gateway, KEY, Simulator, finish, until } from './lib/harness.mjs';
@@ -58,6 +59,17 @@ describe('nginx in front of two gateways', () => {
     await answer.readUntil(() => answer.events.length > seen + 3);
     assert.ok(answer.events.length < 1000, 'pieces are not held back');
     answer.leave();
+    await until(async () => (await exchanges()) === 0, 'the gateway sees the client leave');
+    await sim.reset();
+  });
+
+  test('tells the gateway that a client has left before there was anything to send', async () => {
+    const { path, method, body } = chat('!set first_ms=60000\n!echo never');
+    const request = http.request({ port: front.port, agent: false, method, path, headers });
+    request.on('error', () => {});
+    request.end(body);
+    await until(async () => (await exchanges()) === 1, 'the gateway has it');
+    request.destroy();
     await until(async () => (await exchanges()) === 0, 'the gateway sees the client leave');
     await sim.reset();
   });

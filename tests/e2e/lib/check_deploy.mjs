@@ -100,6 +100,16 @@ function checkDockerfile() {
     if (!wanted.test(text)) problems.push(`Dockerfile: nothing like ${wanted}`);
 }
 
+/** What no short test on loopback would miss. */
+function checkNginx() {
+  const text = read('nginx.conf').replace(/#.*/g, '');
+  for (const wanted of ['proxy_buffering off;', 'proxy_request_buffering off;'])
+    if (!text.includes(wanted)) problems.push(`nginx.conf: ${wanted} is missing`);
+  if (text.includes('non_idempotent')) problems.push('nginx.conf: prompts would be sent twice');
+  if (!(Number(/proxy_read_timeout (\d+)s;/.exec(text)?.[1]) > 300))
+    problems.push('nginx.conf: proxy_read_timeout is not longer than API_REQUEST_TIMEOUT');
+}
+
 if (process.argv[2] === 'nginx') {
   renderNginx(process.argv[3], 8089, [8090, 8091]);
 } else {
@@ -107,6 +117,7 @@ if (process.argv[2] === 'nginx') {
   checkKubernetes(YAML);
   checkCompose(YAML);
   checkDockerfile();
+  checkNginx();
 }
 for (const problem of problems) console.log(`deploy/${problem}`);
 process.exitCode = problems.length > 0 ? 1 : 0;
