@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
-import { Front, freePort } from './lib/deploy.mjs';
+import { freePort } from './lib/certs.mjs';
+import { Front } from './lib/deploy.mjs';
 import { CANARY, Gateway, KEY, Simulator, finish, until } from './lib/harness.mjs';
 import { EventStream, fetchWhole, open } from './lib/http.mjs';
 

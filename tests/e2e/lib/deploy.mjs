@@ -3,10 +3,9 @@
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { freePort } from './certs.mjs';
 import { fetchWhole } from './http.mjs';
 import { Program, tempDir } from './process.mjs';
 import { final, until } from './until.mjs';
@@ -40,14 +39,6 @@ export function renderNginx(dir, port, gateways) {
   const file = path.join(dir, 'nginx.conf');
   fs.writeFileSync(file, text);
   return file;
-}
-
-export async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 export class Front {
