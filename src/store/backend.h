@@ -91,6 +91,7 @@ struct store {
     const struct store_backend *backend;
     pthread_mutex_t problem_mutex;
     char problem[STORE_PROBLEM_MAX]; /* under the mutex; "" when all is well */
+    bool is_told;                    /* under the mutex: of a problem, and not of its end */
     void (*changed)(void *arg, const char *problem);
     void *changed_arg;
 };

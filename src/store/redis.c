@@ -16,19 +16,14 @@ void redis_why(const struct redis *r, const char *what, char *ret_why)
     snprintf(ret_why, REDIS_WHY_MAX, "Redis at %.*s %s", room > 16 ? room : 16, r->name, what);
 }
 
-/* Under the mutex, so that what is told last is what holds. */
+/* Under the mutex, so that what is told last is what holds. Until there is something to tell, what
+ * was said at first does: a connection that takes its time is no failure. */
 static void tell(struct redis *r)
 {
-    char why[REDIS_WHY_MAX];
-
-    if (r->n_troubled > 0) {
+    if (r->n_troubled > 0)
         store_set_problem(&r->store, r->why);
-    } else if (!r->was_open) {
-        redis_why(r, "is not connected yet", why);
-        store_set_problem(&r->store, why);
-    } else {
+    else if (r->was_open)
         store_set_problem(&r->store, NULL);
-    }
 }
 
 void redis_note(struct redis *r, bool *is_troubled, const char *problem)
@@ -78,6 +73,7 @@ struct store *store_redis_new(const struct store_redis_params *params)
     struct redis *r = mem_new(struct redis);
     struct str user = str_of(params->user);
     struct str prefix = str_of(params->key_prefix ? params->key_prefix : "enginelabs-2api");
+    char why[REDIS_WHY_MAX];
 
     BUG_ON(user.n > STORE_USER_MAX || prefix.n > STORE_PREFIX_MAX);
     BUG_ON(params->at.tls && !params->trust);
@@ -91,6 +87,7 @@ struct store *store_redis_new(const struct store_redis_params *params)
     r->db = params->db;
     str_to_z(prefix, r->prefix, sizeof(r->prefix));
     r->trust = params->trust;
-    tell(r);
+    redis_why(r, "is not connected yet", why);
+    store_set_problem(&r->store, why);
     return &r->store;
 }

@@ -156,10 +156,12 @@ void store_set_problem(struct store *s, const char *problem)
     bool is_new;
 
     pthread_mutex_lock(&s->problem_mutex);
-    is_new = (problem == NULL) != (s->problem[0] == '\0');
+    is_new = s->changed && s->is_told != (problem != NULL);
+    if (is_new)
+        s->is_told = problem != NULL;
     str_to_z(str_of(problem), s->problem, sizeof(s->problem));
     pthread_mutex_unlock(&s->problem_mutex);
-    if (is_new && s->changed)
+    if (is_new)
         s->changed(s->changed_arg, problem);
 }
 

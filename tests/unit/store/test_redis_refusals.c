@@ -84,6 +84,59 @@ static void expect_refused(struct rig *r, const char *why)
     expect_why(r, why);
 }
 
+struct watcher {
+    int problems;
+    int recoveries;
+};
+
+static void on_changed(void *arg, const char *problem)
+{
+    struct watcher *w = arg;
+
+    if (problem)
+        w->problems++;
+    else
+        w->recoveries++;
+}
+
+static void trouble_from_the_start_is_told_once_and_so_is_its_end(void)
+{
+    struct watcher w = { 0 };
+    struct store *store;
+    struct server s;
+    struct rig r;
+
+    server_start(&s, no_extra, "open-sesame");
+    store = store_with(s.port, NULL, "wrong-one", 0);
+    store_watch(store, on_changed, &w);
+    rig_open(&r, store, still_loop());
+    expect_refused(&r, "refuses the user or the password");
+    EXPECT_INT(w.problems, 1);
+    server_does(&s, "CONFIG SET requirepass wrong-one");
+    rig_await(&r);
+    EXPECT_INT(w.problems, 1);
+    EXPECT_INT(w.recoveries, 1);
+    tear_down(&r, &s);
+}
+
+static void a_start_without_trouble_tells_nothing(void)
+{
+    struct watcher w = { 0 };
+    struct store *store;
+    struct server s;
+    struct rig r;
+
+    server_start(&s, no_extra, NULL);
+    store = store_at(s.port);
+    store_watch(store, on_changed, &w);
+    rig_open(&r, store, still_loop());
+    rig_await(&r);
+    EXPECT_INT(rig_get(&r, "x"), ERR_NOT_FOUND);
+    tear_down(&r, &s);
+    EXPECT_INT(w.problems, 0);
+    EXPECT_INT(w.recoveries, 0);
+}
+
 static void a_wrong_password_is_refused_until_it_is_right(void)
 {
     struct server s;
@@ -305,6 +358,9 @@ static const struct test suite[] = {
     { "a user has a password of its own", a_user_has_a_password_of_its_own },
     { "a wrong password is refused until it is right",
       a_wrong_password_is_refused_until_it_is_right },
+    { "trouble from the start is told once, and so is its end",
+      trouble_from_the_start_is_told_once_and_so_is_its_end },
+    { "a start without trouble tells nothing", a_start_without_trouble_tells_nothing },
     { "no password where one is needed is refused", no_password_where_one_is_needed_is_refused },
     { "a user without the right to write is refused",
       a_user_without_the_right_to_write_is_refused },
