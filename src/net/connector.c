@@ -47,6 +47,7 @@ struct connector {
     struct tls_trust *trust;         /* borrowed; may be NULL */
     const struct proxy_rules *rules; /* borrowed; may be NULL */
     size_t n_running;
+    bool is_uncounted;
 };
 
 struct connect {
@@ -93,6 +94,11 @@ struct connector *connector_new(struct loop *l, struct tls_trust *trust,
     c->trust = trust;
     c->rules = rules;
     return c;
+}
+
+void connector_leave_uncounted(struct connector *c)
+{
+    c->is_uncounted = true;
 }
 
 void connector_free(struct connector *c)
@@ -322,13 +328,14 @@ static void finish(struct connect *op, enum err err, const char *detail)
     if (op->state == CONNECT_DONE)
         return;
     end(op);
-    if (err) {
-        metric_add(METRIC_CONNECT_FAILURES, 1);
-        conn_close(TAKE(op->conn), true);
-    } else {
-        metric_add(METRIC_CONNECTS, 1);
-        conn_count_upstream(op->conn);
-        outcome.conn = TAKE(op->conn);
+    if (!op->connector->is_uncounted) {
+        metric_add(err ? METRIC_CONNECT_FAILURES : METRIC_CONNECTS, 1);
+        if (!err)
+            conn_count_upstream(op->conn);
     }
+    if (err)
+        conn_close(TAKE(op->conn), true);
+    else
+        outcome.conn = TAKE(op->conn);
     op->done(op->arg, &outcome);
 }

@@ -47,6 +47,9 @@ struct connector;
 struct connector *connector_new(struct loop *l, struct tls_trust *trust,
                                 const struct proxy_rules *rules);
 
+/* Its connections lead to no upstream: the metrics of those leave them out. */
+void connector_leave_uncounted(struct connector *c);
+
 /* All of its connects must have ended or been canceled. NULL is fine. */
 void connector_free(struct connector *c);
 struct loop *connector_loop(const struct connector *c);

@@ -409,6 +409,7 @@ void *redis_port_open(struct store *s, struct loop *l)
     p->redis = CONTAINER_OF(s, struct redis, store);
     p->loop = l;
     p->connector = connector_new(l, p->redis->trust, NULL);
+    connector_leave_uncounted(p->connector);
     list_init(&p->waiting);
     list_init(&p->sent);
     list_init(&p->recheck);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Real servers that will not do, or not yet: why is said, nothing hangs, and it ends when they do.
  */
+#include "base/metrics.h"
 #include "net/tls_fixture.h"
 #include "redis_rig.h"
 
@@ -117,6 +118,26 @@ static void trouble_from_the_start_is_told_once_and_so_is_its_end(void)
     EXPECT_INT(w.problems, 1);
     EXPECT_INT(w.recoveries, 1);
     tear_down(&r, &s);
+}
+
+static void its_connections_are_none_of_the_upstreams(void)
+{
+    int64_t open = metric_get(METRIC_UPSTREAM_CONNS);
+    int64_t made = metric_get(METRIC_CONNECTS);
+    int64_t failed = metric_get(METRIC_CONNECT_FAILURES);
+    struct server s;
+    struct rig r;
+
+    server_start(&s, no_extra, NULL);
+    rig_open(&r, store_at(s.port), still_loop());
+    rig_await(&r);
+    EXPECT_INT(metric_get(METRIC_UPSTREAM_CONNS), open);
+    EXPECT_INT(metric_get(METRIC_CONNECTS), made);
+    server_kill(&s);
+    PASS_UNTIL(r.b.loop, rig_get(&r, "x") == ERR_CLOSED);
+    EXPECT_INT(metric_get(METRIC_CONNECT_FAILURES), failed);
+    tear_down(&r, &s);
+    EXPECT_INT(metric_get(METRIC_UPSTREAM_CONNS), open);
 }
 
 static void a_start_without_trouble_tells_nothing(void)
@@ -360,6 +381,7 @@ static const struct test suite[] = {
       a_wrong_password_is_refused_until_it_is_right },
     { "trouble from the start is told once, and so is its end",
       trouble_from_the_start_is_told_once_and_so_is_its_end },
+    { "its connections are none of the upstream's", its_connections_are_none_of_the_upstreams },
     { "a start without trouble tells nothing", a_start_without_trouble_tells_nothing },
     { "no password where one is needed is refused", no_password_where_one_is_needed_is_refused },
     { "a user without the right to write is refused",
