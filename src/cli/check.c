@@ -39,11 +39,14 @@ static void on_detached(void *arg)
 static void on_report_done(void *arg, const struct provider_report *report)
 {
     struct check *c = arg;
+    char why[STORE_PROBLEM_MAX];
 
     for (size_t i = 0; i < report->n; i++) {
         print_fact(report->facts[i].name, report->facts[i].is_problem, report->facts[i].value);
     }
     c->usable = report->usable;
+    if (!store_is_ready(store_of(c->store), why))
+        print_fact(STR("store"), true, str_of(why));
     provider_enginelabs.detach(c->provider, on_detached, c);
 }
 
