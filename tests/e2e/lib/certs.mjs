@@ -58,6 +58,7 @@ export class Authority {
   }
 }
 
+/** A port that nobody listens on now. */
 export async function freePort() {
   const server = net.createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
