@@ -117,7 +117,8 @@ describe('a file that another program has locked', () => {
 class Disk {
   constructor(mount) {
     this.dir = tempDir();
-    const script = 'mount "$1" "$2" "$3" "$4" "$5" "$0" && shift 5 && exec "$@"';
+    // A write beyond the limit of a file's size is an error then, and not a signal.
+    const script = 'trap "" XFSZ; mount "$1" "$2" "$3" "$4" "$5" "$0" && shift 5 && exec "$@"';
     this.wrap = ['unshare', '--mount', 'sh', '-c', script, this.dir, ...mount];
     try {
       execFileSync(this.wrap[0], [...this.wrap.slice(1), 'true'], { stdio: 'pipe' });
@@ -132,8 +133,17 @@ class Disk {
     return new Disk(['-t', 'tmpfs', '-o', 'size=1m', 'none']);
   }
 
-  /** A file system that can end up read-only, as one does whose device fails. */
+  /**
+   * One on which writes fail from some moment on: a file system that ends up read-only, as one does
+   * whose device fails, or, on machines without loop devices, one whose files may not grow.
+   */
   static failing() {
+    if (!fs.existsSync('/dev/loop-control')) {
+      const disk = Disk.small();
+      const limit = () => ['--pid', String(disk.gw.program.pid), '--fsize=4096'];
+      disk.fail = () => execFileSync('prlimit', limit());
+      return disk;
+    }
     const image = path.join(tempDir(), 'image');
     fs.writeFileSync(image, '');
     fs.truncateSync(image, 16 << 20);
