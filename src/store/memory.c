@@ -192,7 +192,7 @@ static int by_key(const void *a, const void *b)
 /* All entries of the space behind `after_key`, owned; few things are listed, and seldom. */
 static struct entry **collect(struct memory *m, const struct store_op *op, size_t *ret_n)
 {
-    struct entry **all = mem_alloc_array(m->entries.n + 1, sizeof(*all));
+    struct entry **all = mem_alloc_array(m->entries.n + 1, sizeof(struct entry *));
     size_t cursor = 0, n = 0;
     struct entry *e;
     struct str key;

@@ -25,6 +25,8 @@ static const struct {
     [STEP_DONE] = { "done", 0 },
 };
 
+enum next_step { NEXT_NOTHING, NEXT_SEND, NEXT_TELL };
+
 struct signin {
     struct signin_params params;
     const struct signin_handler *handler;
@@ -35,10 +37,10 @@ struct signin {
     struct arena arena;
     struct cookies jar;
     struct clerk_session session;
-    bool session_is_fresh; /* told in this visit: looking again would not help */
-    bool retried;          /* this step's second connection was tried */
-    bool is_held;          /* until signin_go_on() */
-    enum { NEXT_NOTHING, NEXT_SEND, NEXT_TELL } next; /* what is done then */
+    bool session_is_fresh;       /* told in this visit: looking again would not help */
+    bool retried;                /* this step's second connection was tried */
+    bool is_held;                /* until signin_go_on() */
+    enum next_step next;         /* what is done then */
     struct signin_result result; /* to be told; it points at the members below */
     struct failure failure;
     struct jwt_claims claims;
@@ -335,7 +337,7 @@ static void tell(struct signin *s)
 
 void signin_go_on(struct signin *s)
 {
-    int next = s->next;
+    enum next_step next = s->next;
 
     s->is_held = false;
     s->next = NEXT_NOTHING;
