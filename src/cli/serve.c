@@ -178,9 +178,9 @@ static void stop_listening(struct server *s)
 
 static void stop_workers(struct server *s)
 {
-    control_close(s->control);
     atomic_store(&s->gateway.draining, true);
     stop_listening(s);
+    control_close(s->control);
     for (size_t i = 0; i < s->gateway.n_workers; i++)
         worker_stop(s->workers[i]);
     for (size_t i = 0; i < s->gateway.n_workers; i++)

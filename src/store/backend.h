@@ -89,6 +89,7 @@ struct store_backend {
 /* Every store begins with this. */
 struct store {
     const struct store_backend *backend;
+    int64_t deadline_ms; /* the backend's, unless it stands on another store */
     pthread_mutex_t problem_mutex;
     char problem[STORE_PROBLEM_MAX]; /* under the mutex; "" when all is well */
     bool is_told;                    /* under the mutex: of a problem, and not of its end */

@@ -299,5 +299,6 @@ void store_memory_keep(struct store *memory, struct store *durable)
 
     BUG_ON(m->durable || durable->backend->port_open); /* it has no ports of its own here */
     m->durable = durable;
+    memory->deadline_ms = durable->deadline_ms;
     store_watch(durable, on_durable_changed, memory);
 }

@@ -169,8 +169,14 @@ static void answer_all(struct list *batch, enum err failure)
     }
 }
 
-/* Each in a transaction of its own. */
-static void run_one_by_one(struct sqlite *q, struct list *batch)
+/* What only the next turn of a conversation would miss: it is not worth waiting for each alone. */
+static bool may_fail(const struct store_op *op)
+{
+    return !only_reads(op) && !is_durable(op);
+}
+
+/* Each that matters in a transaction of its own. */
+static void run_one_by_one(struct sqlite *q, struct list *batch, enum err failure)
 {
     struct list *node;
 
@@ -181,7 +187,9 @@ static void run_one_by_one(struct sqlite *q, struct list *batch)
         list_init(&one);
         list_add_tail(&one, node);
         forget_answer(CONTAINER_OF(node, struct store_op, node));
-        err = run_transaction(q, &one);
+        err = failure;
+        if (!may_fail(CONTAINER_OF(node, struct store_op, node)))
+            err = run_transaction(q, &one);
         if (err)
             note(q, err);
         answer_all(&one, err);
@@ -190,10 +198,12 @@ static void run_one_by_one(struct sqlite *q, struct list *batch)
 
 static void run_batch(struct sqlite *q, struct list *batch)
 {
+    bool writes = plan_of(batch).writes;
     enum err err = run_transaction(q, batch);
 
     if (!err) {
-        note(q, ERR_NONE);
+        if (writes) /* that reading works says nothing of a disk that is full */
+            note(q, ERR_NONE);
         answer_all(batch, ERR_NONE);
         return;
     }
@@ -201,7 +211,7 @@ static void run_batch(struct sqlite *q, struct list *batch)
     if (batch->next->next == batch)
         answer_all(batch, err);
     else
-        run_one_by_one(q, batch);
+        run_one_by_one(q, batch, err);
 }
 
 /* Nothing waits: expired entries go, and after a failure the file is tried. */
@@ -209,6 +219,8 @@ static void look_around(struct sqlite *q)
 {
     enum err err = sqlite_db_begin(q->db, false);
 
+    if (!err && q->is_failing)
+        err = sqlite_db_probe(q->db);
     if (!err)
         err = sqlite_db_sweep(q->db, clock_wall_ms(), SWEEP_IDLE);
     if (!err)
@@ -326,12 +338,19 @@ enum err store_sqlite_open(const char *path, struct store **ret, char *ret_why)
     struct file_lock lock;
     struct sqlite_db *db;
     struct sqlite *q;
-    bool unclean;
-    enum err err = file_lock_take(path, &lock, &unclean, ret_why);
+    enum file_lock_past past;
+    enum err err = file_lock_take(path, &lock, &past, ret_why);
 
     if (err)
         return err;
-    err = sqlite_db_open(path, unclean, &db, ret_why);
+    err = sqlite_db_open(path, past != FILE_LOCK_CLEAN, &db, ret_why);
+    /* The last transactions may be gone, and with them claims: a tip that is there again may point
+     * to a chat that has gone on. Without tips, all chats begin anew from their transcripts. */
+    if (!err && past == FILE_LOCK_REBOOTED && sqlite_db_forget(db, STORE_TIP)) {
+        snprintf(ret_why, STORE_WHY_MAX, "%.300s: %s", path, sqlite_db_problem(db));
+        sqlite_db_close(db);
+        err = ERR_IO;
+    }
     if (err) {
         file_lock_release(&lock);
         return err;

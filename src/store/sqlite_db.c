@@ -144,6 +144,22 @@ enum err sqlite_db_sweep(struct sqlite_db *db, int64_t wall_ms, size_t max)
     return run_to_end(db, s);
 }
 
+enum err sqlite_db_forget(struct sqlite_db *db, enum store_space space)
+{
+    char sql[96];
+
+    snprintf(sql, sizeof(sql), "DELETE FROM entry WHERE space = '%s'", store_space_name(space));
+    return sqlite_db_execute(db, sql);
+}
+
+enum err sqlite_db_probe(struct sqlite_db *db)
+{
+    enum err err = sqlite_db_execute(db, "INSERT OR REPLACE INTO entry (space, key, value, expires)"
+                                         " VALUES ('probe', x'00', zeroblob(8192), 0)");
+
+    return err ? err : sqlite_db_execute(db, "DELETE FROM entry WHERE space = 'probe'");
+}
+
 /* ---- the log and lists ---- */
 
 static enum err append(struct sqlite_db *db, const struct store_op *op)

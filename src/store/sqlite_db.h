@@ -28,6 +28,12 @@ void sqlite_db_undo(struct sqlite_db *db);
 /* Runs an operation and fills its answer. */
 MUST_USE enum err sqlite_db_run(struct sqlite_db *db, struct store_op *op);
 
+/* Deletes all entries of a space. */
+MUST_USE enum err sqlite_db_forget(struct sqlite_db *db, enum store_space space);
+
+/* Writes something and takes it away again: whether that works. */
+MUST_USE enum err sqlite_db_probe(struct sqlite_db *db);
+
 /* Deletes at most `max` entries that have expired at `wall_ms`. */
 MUST_USE enum err sqlite_db_sweep(struct sqlite_db *db, int64_t wall_ms, size_t max);
 

@@ -128,7 +128,7 @@ void store_close(struct store *s)
 
 void store_init(struct store *s, const struct store_backend *backend)
 {
-    *s = (struct store){ .backend = backend };
+    *s = (struct store){ .backend = backend, .deadline_ms = backend->deadline_ms };
     BUG_ON(pthread_mutex_init(&s->problem_mutex, NULL));
 }
 
@@ -359,8 +359,8 @@ static struct store_op *start(struct store_port *p, const struct store_op *asked
         op->done = done;
         op->arg = arg;
         list_add_tail(&p->running, &op->running);
-        if (backend->deadline_ms)
-            timer_arm(p->loop, &op->deadline, backend->deadline_ms, on_deadline, op);
+        if (p->store->deadline_ms)
+            timer_arm(p->loop, &op->deadline, p->store->deadline_ms, on_deadline, op);
     }
     backend->run(p->store, p->backend, op);
     return done ? op : NULL;

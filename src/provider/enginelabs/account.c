@@ -51,6 +51,7 @@ struct account_port {
     struct slots_port *slots; /* owned */
     struct refresh *refresh;  /* running here */
     struct timer keep_again;
+    struct store_op *keep_op; /* running */
     struct timer grace;
     struct task retire;
     void (*closed)(void *arg); /* NULL while open */
@@ -194,6 +195,9 @@ void account_port_close(struct account_port *p, void (*closed)(void *arg), void 
     p->closed = closed;
     p->closed_arg = arg;
     timer_disarm(&p->keep_again);
+    if (p->keep_op)
+        store_forget(p->keep_op); /* it goes on */
+    p->keep_op = NULL;
     slots_port_close(p->slots);
     task_init(&p->retire, retire, p);
     if (p->refresh)
@@ -209,6 +213,7 @@ static void on_kept_again(void *arg, const struct store_result *result)
     struct account_port *p = arg;
     bool is_unkept;
 
+    p->keep_op = NULL;
     lock(p->account);
     if (!result->err)
         p->account->jar_is_unkept = false;
@@ -223,12 +228,19 @@ static void keep_again(void *arg)
     struct account_port *p = arg;
     struct store_key key = keep_key(p->account->config, STORE_JAR, "");
     struct buf text;
+    bool is_busy;
 
     buf_init(&text, KEEP_MAX);
     lock(p->account);
+    is_busy = p->account->is_refreshing;
     BUG_ON(keep_write_jar(p->account->config, &p->account->jar, &text)); /* a jar is bounded */
     unlock(p->account);
-    store_put(p->store, &key, buf_str(&text), STORE_FOREVER, on_kept_again, p);
+    if (is_busy) { /* it keeps what it gets: this one may be older */
+        timer_arm(p->loop, &p->keep_again, KEEP_AGAIN_MS, keep_again, p);
+        buf_wipe(&text);
+        return;
+    }
+    p->keep_op = store_put(p->store, &key, buf_str(&text), STORE_FOREVER, on_kept_again, p);
     buf_wipe(&text);
 }
 
@@ -341,6 +353,7 @@ static void refresh(struct account_port *p)
     secret_set(&refused, secret_reveal(&a->refused));
     session = a->session;
     params.jar_is_kept = a->jar_is_kept;
+    params.jar_is_unkept = a->jar_is_unkept;
     unlock(a);
     params.jar = &jar;
     params.refused = &refused;

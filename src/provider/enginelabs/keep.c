@@ -5,6 +5,8 @@
  */
 #include "provider/enginelabs/keep.h"
 
+#include <stdio.h>
+
 #include "base/encoding.h"
 #include "base/hash.h"
 
@@ -33,6 +35,16 @@ static void digest_of(struct str cookie, char out[2 * SHA256_LEN + 1])
     sha256_add(&hash, cookie);
     sha256_end(&hash, digest);
     hex_encode(digest, sizeof(digest), out);
+}
+
+struct store_key keep_token_key(const struct enginelabs_config *config)
+{
+    char digest[2 * SHA256_LEN + 1];
+    char what[18];
+
+    digest_of(secret_reveal(&config->cookie), digest);
+    snprintf(what, sizeof(what), "/%.16s", digest);
+    return keep_key(config, STORE_TOKEN, what);
 }
 
 enum err keep_write_jar(const struct enginelabs_config *config, const struct cookies *jar,

@@ -16,6 +16,9 @@ enum { KEEP_MAX = COOKIES_MAX_BYTES + 2 * COOKIES_MAX + 256 };
 struct store_key keep_key(const struct enginelabs_config *config, enum store_space space,
                           const char *what);
 
+/* The key of its token: another one when the settings' cookie is another one. */
+struct store_key keep_token_key(const struct enginelabs_config *config);
+
 /* The jar, and which cookie of the settings it began with. `out` is empty, with KEEP_MAX bytes. */
 MUST_USE enum err keep_write_jar(const struct enginelabs_config *config, const struct cookies *jar,
                                  struct buf *out);

@@ -9,9 +9,10 @@
 enum {
     TOKEN_LIFE_MAX_S = 86400, /* more is not believed */
     SECOND_MS = 1000,
+    LOCK_RENEW_MS = 10000,
     LOCK_MS = 30000,    /* a gateway that dies with the lock holds the others up for so long */
     LOCK_WAIT_MS = 200, /* between looks whether the other one is done */
-    LOCK_WAIT_MAX_MS = 15000,
+    LOCK_WAIT_MAX_MS = 35000, /* longer than a lock that nobody gives back */
     OWNER_LEN = 16,
 };
 
@@ -29,7 +30,8 @@ struct refresh {
     struct store_op *op;   /* running */
     struct signin *signin; /* running */
     struct timer timer;
-    struct task task; /* the begin, then the end */
+    struct timer renew; /* of the lock */
+    struct task task;   /* the begin, then the end */
     struct arena arena;
     bool is_done;
 };
@@ -99,7 +101,7 @@ static void fail(struct refresh *r, enum failure_kind kind, const char *what)
 static void look_for_token(void *arg)
 {
     struct refresh *r = arg;
-    struct store_key key = keep_key(r->params.config, STORE_TOKEN, "");
+    struct store_key key = keep_token_key(r->params.config);
 
     r->op = store_get(r->params.store, &key, on_token, r);
 }
@@ -144,11 +146,23 @@ static void on_token(void *arg, const struct store_result *result)
         take_lock(r);
 }
 
+/* A slow sign-in keeps it. */
+static void renew_lock(void *arg)
+{
+    struct refresh *r = arg;
+    struct store_key key = keep_key(r->params.config, STORE_LEASE, "/sign-in");
+    struct str owner = str_of(r->owner);
+
+    store_swap(r->params.store, &key, &owner, &owner, LOCK_MS, NULL, NULL);
+    timer_arm(r->loop, &r->renew, LOCK_RENEW_MS, renew_lock, r);
+}
+
 static void take_lock(struct refresh *r)
 {
     struct store_key key = keep_key(r->params.config, STORE_LEASE, "/sign-in");
     struct str owner = str_of(r->owner);
 
+    r->has_lock = true; /* it may be, from now on, and is to be given back */
     r->op = store_swap(r->params.store, &key, NULL, &owner, LOCK_MS, on_lock, r);
 }
 
@@ -157,10 +171,11 @@ static void on_lock(void *arg, const struct store_result *result)
     struct refresh *r = arg;
 
     r->op = NULL;
-    r->has_lock = !result->err;
-    if (r->has_lock)
+    r->has_lock = result->err != ERR_CONFLICT; /* after an error it may be ours all the same */
+    if (!result->err) {
+        timer_arm(r->loop, &r->renew, LOCK_RENEW_MS, renew_lock, r);
         load_jar(r);
-    else if (result->err != ERR_CONFLICT)
+    } else if (result->err != ERR_CONFLICT)
         fail(r, FAILURE_UNAVAILABLE, "the store did not give its lock");
     else if (loop_now_ms(r->loop) < r->give_up_ms)
         timer_arm(r->loop, &r->timer, LOCK_WAIT_MS, look_for_token, r);
@@ -185,7 +200,7 @@ static void publish(struct refresh *r, const struct refresh_result *result)
                                   .session_id = str_of(result->session->id),
                                   .organization_id = str_of(result->session->organization_id),
                                   .jwt = result->jwt };
-    struct store_key key = keep_key(r->params.config, STORE_TOKEN, "");
+    struct store_key key = keep_token_key(r->params.config);
     struct buf text;
 
     buf_init(&text, STORE_VALUE_MAX);
@@ -201,7 +216,7 @@ static void load_jar(struct refresh *r)
 {
     struct store_key key = keep_key(r->params.config, STORE_JAR, "");
 
-    if (r->params.store && (is_shared(r) || !r->params.jar_is_kept))
+    if (r->params.store && !r->params.jar_is_unkept && (is_shared(r) || !r->params.jar_is_kept))
         r->op = store_get(r->params.store, &key, on_jar, r);
     else
         sign_in(r);
@@ -212,6 +227,11 @@ static void on_jar(void *arg, const struct store_result *result)
     struct refresh *r = arg;
 
     r->op = NULL;
+    if (result->err && result->err != ERR_NOT_FOUND) {
+        /* A newer cookie may be there: signing in with the older one could end both. */
+        fail(r, FAILURE_UNAVAILABLE, "the store does not say which cookie is the newest");
+        return;
+    }
     if (!result->err && keep_read_jar(r->params.config, result->value, &r->jar) == ERR_NONE)
         r->handler->on_jar(r->arg, &r->jar, true);
     sign_in(r);
@@ -298,6 +318,7 @@ static void let_go(struct refresh *r)
     r->is_done = true;
     task_cancel(&r->task);
     timer_disarm(&r->timer);
+    timer_disarm(&r->renew);
     if (r->op)
         store_forget(r->op);
     r->op = NULL;

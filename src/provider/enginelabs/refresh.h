@@ -19,6 +19,7 @@ struct refresh_params {
     struct store_port *store;            /* NULL: nothing is kept */
     const struct cookies *jar;           /* copied */
     bool jar_is_kept;                    /* it came from the store, or is newer */
+    bool jar_is_unkept;                  /* the store did not take it: what it has is older */
     const struct clerk_session *session; /* copied; NULL: not known yet */
     const struct secret *refused;        /* a token that is no good; borrowed until refresh_start
                                             returned; may be none */

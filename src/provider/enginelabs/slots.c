@@ -14,7 +14,8 @@
 #include "net/timer.h"
 
 enum {
-    SLOTS_MAX = 256,  /* shared ones; more are counted here alone */
+    SLOTS_MAX = 256,  /* an account has no more where it is shared */
+    HANDED_MAX = 4,   /* a slot goes so often from one to the next here, then to all gateways */
     LEASE_MS = 30000, /* a gateway that died is missed for so long */
     RENEW_MS = 10000,
     ASK_AGAIN_MS = 250, /* while other gateways have all slots */
@@ -29,7 +30,9 @@ struct slots {
     pthread_mutex_t lock;      /* guards all below */
     struct list queue;
     unsigned leases;
-    size_t n; /* shared slots */
+    size_t n;              /* shared slots */
+    unsigned handed;       /* since one was given back */
+    int64_t not_before_ms; /* after that: others ask first */
     enum slot_state states[SLOTS_MAX];
 };
 
@@ -119,6 +122,8 @@ static void on_renew(void *arg)
             continue;
         n++;
         store_swap(p->store, &key, &owner, &owner, LEASE_MS, NULL, NULL);
+        /* Lost by the store, or never there because it failed: nobody else may have it. */
+        store_swap(p->store, &key, NULL, &owner, LEASE_MS, NULL, NULL);
     }
     unlock(s);
     if (n > 0)
@@ -182,20 +187,22 @@ static void look(struct slots_port *p)
     struct str owner = str_of(s->owner);
     struct store_key key;
     size_t slot = s->n;
+    int64_t waits_ms;
 
     if (p->op || timer_is_armed(&p->again))
         return;
     lock(s);
     if (!list_is_empty(&s->queue))
         slot = next_free(s, p->at);
-    if (slot < s->n && p->tried < s->n)
+    waits_ms = p->tried >= s->n ? ASK_AGAIN_MS : s->not_before_ms - loop_now_ms(p->loop);
+    if (slot < s->n && waits_ms <= 0)
         s->states[slot] = SLOT_ASKED;
     unlock(s);
     if (slot == s->n)
         return;
-    if (p->tried >= s->n) {
+    if (waits_ms > 0) {
         p->tried = 0;
-        timer_arm(p->loop, &p->again, ASK_AGAIN_MS, on_again, p);
+        timer_arm(p->loop, &p->again, waits_ms, on_again, p);
         return;
     }
     p->at = slot;
@@ -249,14 +256,18 @@ bool slots_lease(struct slots_port *p, struct wait *w, on_wake *wake, void *arg)
     return leased;
 }
 
-/* Under the lock: to whoever waits longest, else back; the slot that is free now, or n. */
-static size_t pass_on(struct slots *s, bool is_shared)
+/* Under the lock: to whoever waits longest, else back; the slot that is free now, or n. A shared
+ * one does not stay here for ever while others wait elsewhere. */
+static size_t pass_on(struct slots *s, bool is_shared, int64_t now_ms)
 {
+    bool stays = !is_shared || ++s->handed <= HANDED_MAX;
     size_t slot = 0;
 
     BUG_ON(s->leases == 0);
-    if (wait_call_first(&s->queue, NULL))
+    if (stays && wait_call_first(&s->queue, NULL))
         return s->n;
+    s->handed = 0;
+    s->not_before_ms = list_is_empty(&s->queue) ? 0 : now_ms + 2 * ASK_AGAIN_MS;
     s->leases--;
     metric_add(METRIC_LEASES, -1);
     while (is_shared && slot < s->n && s->states[slot] != SLOT_USED)
@@ -273,10 +284,12 @@ void slots_release(struct slots_port *p)
     size_t slot;
 
     lock(s);
-    slot = pass_on(s, p->store != NULL);
+    slot = pass_on(s, p->store != NULL, loop_now_ms(p->loop));
     unlock(s);
     if (slot < s->n)
         give_back(p, slot);
+    if (p->store)
+        look(p);
 }
 
 void slots_leave(struct slots_port *p, struct wait *w)

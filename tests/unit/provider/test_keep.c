@@ -74,7 +74,13 @@ static void a_token_comes_back_as_it_was(void)
 struct odd_store {
     struct store store;
     struct store *real;
-    bool fails_jars;
+    bool fails_jars; /* puts of them */
+    bool fails_jar_gets;
+    bool holds_jars;       /* puts of them, until the test lets them go */
+    bool loses_lock_reply; /* once: it is taken, and whoever asked is told of a time-out */
+    struct store_port *port;
+    struct store_op *held[4];
+    unsigned n_held;
     unsigned jar_puts;
     struct fake *fake;
     unsigned tokens_at_put;
@@ -89,10 +95,19 @@ static void odd_run(struct store *s, void *port, struct store_op *op)
         o->jar_puts++;
         o->tokens_at_put = o->fake->at[FAKE_TOKEN].count;
     }
-    if (is_jar_put && o->fails_jars)
+    if (o->loses_lock_reply && op->verb == STORE_SWAP && op->expects_none) {
+        o->loses_lock_reply = false;
+        store_put(o->port, op->keys, op->value, op->ttl_ms, NULL, NULL);
+        store_answer_here(op, ERR_TIMEOUT);
+    } else if (is_jar_put && o->holds_jars) {
+        o->held[o->n_held++] = op;
+    } else if (is_jar_put && o->fails_jars) {
         store_answer_here(op, ERR_IO);
-    else
+    } else if (op->verb == STORE_GET && op->keys[0].space == STORE_JAR && o->fails_jar_gets) {
+        store_answer_here(op, ERR_TIMEOUT);
+    } else {
         o->real->backend->run(o->real, port, op);
+    }
 }
 
 static void odd_close(struct store *s)
@@ -133,6 +148,7 @@ static void keeper_open(struct keeper *k, bool is_shared)
     k->odd.real = k->memory;
     k->odd.fake = &k->r.fake;
     k->port = store_port_open(&k->odd.store, k->r.loop);
+    k->odd.port = k->port;
 }
 
 /* A gateway starts: what it knows is what is in the store. */
@@ -309,7 +325,164 @@ static void a_gateway_that_dies_with_the_lock_is_waited_for(void)
     keeper_close(&k);
 }
 
+/* What is in the store, as another gateway would have left it. */
+static void put_jar(struct keeper *k, const char *cookie)
+{
+    struct store_key key = keep_key(&k->r.config, STORE_JAR, "");
+    struct cookies jar = { 0 };
+    struct buf text;
+
+    buf_init(&text, KEEP_MAX);
+    EXPECT(!cookies_load(&jar, str_of(cookie)));
+    EXPECT(!keep_write_jar(&k->r.config, &jar, &text));
+    store_put(k->port, &key, buf_str(&text), STORE_FOREVER, NULL, NULL);
+    buf_deinit(&text);
+    cookies_deinit(&jar);
+}
+
+static void get_another(struct keeper *k)
+{
+    struct asker a;
+
+    EXPECT_INT(get(&k->r, &a), ACCOUNT_READY);
+    account_token_refused(k->r.port, &a.token);
+    token_deinit(&a.token);
+    EXPECT_INT(get(&k->r, &a), ACCOUNT_READY);
+    token_deinit(&a.token);
+}
+
+static void an_older_jar_of_the_store_never_wins(void)
+{
+    struct keeper k;
+    char why[128];
+
+    keeper_open(&k, true);
+    put_jar(&k, "__client=zero");
+    keeper_start(&k);
+    k.odd.fails_jars = true;
+    fake_say_header(&k.r.fake, FAKE_CLIENT, 200, "Set-Cookie", "__client=one");
+    get_another(&k);
+    EXPECT_Z(k.r.fake.at[FAKE_TOKEN].cookie, "__client=one");
+    EXPECT(!account_is_ready(k.r.account, why));
+    keeper_stop(&k);
+    keeper_close(&k);
+}
+
+static void a_store_that_does_not_say_is_not_an_empty_one(void)
+{
+    struct keeper k;
+    struct asker a;
+
+    keeper_open(&k, false);
+    put_jar(&k, "__client=rotated");
+    k.odd.fails_jar_gets = true;
+    keeper_start(&k);
+    EXPECT_INT(get(&k.r, &a), ACCOUNT_FAILED);
+    EXPECT_INT(a.notice.kind, FAILURE_UNAVAILABLE);
+    EXPECT_INT(k.r.fake.at[FAKE_CLIENT].count, 0);
+    k.odd.fails_jar_gets = false;
+    get_any(&k.r);
+    EXPECT_Z(k.r.fake.at[FAKE_CLIENT].cookie, "__client=rotated");
+    keeper_stop(&k);
+    keeper_close(&k);
+}
+
+static void a_jar_is_not_kept_again_while_a_newer_one_comes(void)
+{
+    struct keeper k;
+    struct asker a;
+
+    keeper_open(&k, false);
+    keeper_start(&k);
+    loop_clock_set(k.r.loop, loop_now_ms(k.r.loop));
+    k.odd.fails_jars = true;
+    fake_say_header(&k.r.fake, FAKE_CLIENT, 200, "Set-Cookie", "__client=one");
+    EXPECT_INT(get(&k.r, &a), ACCOUNT_READY);
+    account_token_refused(k.r.port, &a.token);
+    token_deinit(&a.token);
+    k.odd.fails_jars = false;
+    k.odd.holds_jars = true;
+    fake_say_header(&k.r.fake, FAKE_TOKEN, 200, "Set-Cookie", "__client=two");
+    a = (struct asker){ 0 };
+    ask(&a, k.r.other);
+    RUN_UNTIL(k.r.loop, k.odd.n_held == 1);
+    loop_clock_set(k.r.loop, loop_now_ms(k.r.loop) + 5000);
+    for (int i = 0; i < 5; i++)
+        run_turn(k.r.loop);
+    EXPECT_INT(k.odd.n_held, 1);
+    k.odd.holds_jars = false;
+    k.memory->backend->run(k.memory, NULL, k.odd.held[0]);
+    RUN_UNTIL(k.r.loop, a.answer != ACCOUNT_WAITS);
+    token_deinit(&a.token);
+    keeper_stop(&k);
+    keeper_start(&k);
+    get_any(&k.r);
+    EXPECT_Z(k.r.fake.at[FAKE_CLIENT].cookie, "__client=two");
+    keeper_stop(&k);
+    keeper_close(&k);
+}
+
+static void a_port_that_closes_does_not_wait_for_what_is_kept_again(void)
+{
+    struct keeper k;
+
+    keeper_open(&k, false);
+    keeper_start(&k);
+    loop_clock_set(k.r.loop, loop_now_ms(k.r.loop));
+    k.odd.fails_jars = true;
+    fake_say_header(&k.r.fake, FAKE_CLIENT, 200, "Set-Cookie", "__client=second");
+    get_any(&k.r);
+    k.odd.holds_jars = true;
+    loop_clock_set(k.r.loop, loop_now_ms(k.r.loop) + 5000);
+    RUN_UNTIL(k.r.loop, k.odd.n_held == 1);
+    keeper_stop(&k);
+    store_answer_here(k.odd.held[0], ERR_NONE);
+    keeper_close(&k);
+}
+
+static void a_lock_whose_reply_was_lost_is_given_back(void)
+{
+    struct keeper k;
+    struct asker a;
+
+    keeper_open(&k, true);
+    keeper_start(&k);
+    k.odd.loses_lock_reply = true;
+    EXPECT_INT(get(&k.r, &a), ACCOUNT_FAILED);
+    EXPECT_INT(get(&k.r, &a), ACCOUNT_READY);
+    token_deinit(&a.token);
+    keeper_stop(&k);
+    keeper_close(&k);
+}
+
+static void another_cookie_in_the_settings_is_another_token(void)
+{
+    struct keeper k;
+
+    keeper_open(&k, true);
+    keeper_start(&k);
+    get_any(&k.r);
+    keeper_stop(&k);
+    secret_set(&k.r.config.cookie, STR("__client=of somebody else"));
+    keeper_start(&k);
+    get_any(&k.r);
+    EXPECT_INT(k.r.fake.at[FAKE_TOKEN].count, 2);
+    EXPECT_Z(k.r.fake.at[FAKE_TOKEN].cookie, "__client=of somebody else");
+    keeper_stop(&k);
+    keeper_close(&k);
+}
+
 static const struct test suite[] = {
+    { "an older jar of the store never wins", an_older_jar_of_the_store_never_wins },
+    { "a store that does not say is not an empty one",
+      a_store_that_does_not_say_is_not_an_empty_one },
+    { "a jar is not kept again while a newer one comes",
+      a_jar_is_not_kept_again_while_a_newer_one_comes },
+    { "a port that closes does not wait for what is kept again",
+      a_port_that_closes_does_not_wait_for_what_is_kept_again },
+    { "a lock whose reply was lost is given back", a_lock_whose_reply_was_lost_is_given_back },
+    { "another cookie in the settings is another token",
+      another_cookie_in_the_settings_is_another_token },
     { "a jar comes back as it was", a_jar_comes_back_as_it_was },
     { "a token comes back as it was", a_token_comes_back_as_it_was },
     { "a rotated cookie survives a restart", a_rotated_cookie_survives_a_restart },

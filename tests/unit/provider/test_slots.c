@@ -220,7 +220,56 @@ static void a_port_that_closes_leaves_its_slot(void)
     end();
 }
 
+/* Gateway 0 always has somebody who waits; gateway 1 gets its turn all the same. */
+static void no_gateway_keeps_a_slot_for_itself(void)
+{
+    size_t held = 0, next = 2;
+
+    begin(1);
+    ask(0, 0);
+    ask(1, 1);
+    ask(next, 0);
+    for (int i = 0; i < 20 && !g.woken[1]; i++) {
+        pass(1000);
+        slots_release(g.ports[0]);
+        pass(1000);
+        if (!g.woken[next])
+            break; /* it went to another gateway */
+        held = next;
+        next = held == 2 ? 3 : 2;
+        g.woken[next] = 0;
+        ask(next, 0);
+    }
+    EXPECT_INT(g.woken[1], 1);
+    slots_leave(g.ports[0], &g.waits[next]);
+    slots_release(g.ports[1]);
+    settle();
+    end();
+}
+
+/* Granted while the store failed: entered once it works again. */
+static void a_slot_that_the_store_lost_is_entered_again(void)
+{
+    begin(1);
+    shared.fails = true;
+    ask(0, 0);
+    EXPECT_INT(g.woken[0], 1);
+    shared.fails = false;
+    pass(10000);
+    ask(1, 1);
+    pass(60000);
+    EXPECT_INT(g.woken[1], 0);
+    slots_release(g.ports[0]);
+    pass(500);
+    EXPECT_INT(g.woken[1], 1);
+    slots_release(g.ports[1]);
+    settle();
+    end();
+}
+
 static const struct test suite[] = {
+    { "no gateway keeps a slot for itself", no_gateway_keeps_a_slot_for_itself },
+    { "a slot that the store lost is entered again", a_slot_that_the_store_lost_is_entered_again },
     { "all gateways together have no more than the account",
       all_gateways_together_have_no_more_than_the_account },
     { "what a dead gateway had comes back", what_a_dead_gateway_had_comes_back },

@@ -270,6 +270,28 @@ static void after_a_kill_all_that_was_answered_is_there(void)
     tear_down(&p);
 }
 
+/* The last transactions before a power cut may be gone, claims among them. */
+static void after_a_crash_of_the_machine_no_tip_is_trusted(void)
+{
+    char lock[160];
+    struct place p;
+    struct told t;
+    int fd;
+
+    make_folder(&p);
+    be_killed(&p);
+    snprintf(lock, sizeof(lock), "%s.lock", p.file);
+    fd = open(lock, O_WRONLY | O_TRUNC);
+    EXPECT(write(fd, "4711\nanother-boot\n", 18) == 18);
+    EXPECT(close(fd) == 0);
+    open_store(&p);
+    EXPECT_Z(p.why, "");
+    expect_absent(&p.b, "a");
+    t = contract_list(&p.b, "", 10);
+    EXPECT_Z(t.rows, "j=a cookie;");
+    tear_down(&p);
+}
+
 /* Overwrites all but the first page. */
 static void damage(struct place *p)
 {
@@ -496,6 +518,8 @@ static const struct test suite[] = {
     { "opens a file of every earlier version", opens_a_file_of_every_earlier_version },
     { "refuses a file of a later version", refuses_a_file_of_a_later_version },
     { "after a kill all that was answered is there", after_a_kill_all_that_was_answered_is_there },
+    { "after a crash of the machine no tip is trusted",
+      after_a_crash_of_the_machine_no_tip_is_trusted },
     { "a damaged file is found after a kill and moved aside",
       a_damaged_file_is_found_after_a_kill_and_moved_aside },
     { "what is no database is moved aside", what_is_no_database_is_moved_aside },
