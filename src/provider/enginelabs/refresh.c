@@ -25,10 +25,11 @@ struct refresh {
     struct clerk_session session; /* id "": not known yet */
     struct secret refused;
     char owner[OWNER_LEN + 1]; /* in the lock, while it is ours */
-    bool has_lock;
-    int64_t give_up_ms;    /* when the lock is not waited for any longer */
-    struct store_op *op;   /* running */
-    struct signin *signin; /* running */
+    bool has_lock;             /* or may have it */
+    bool is_sure;              /* it has */
+    int64_t give_up_ms;        /* when the lock is not waited for any longer */
+    struct store_op *op;       /* running */
+    struct signin *signin;     /* running */
     struct timer timer;
     struct timer renew; /* of the lock */
     struct task task;   /* the begin, then the end */
@@ -142,7 +143,11 @@ static void on_token(void *arg, const struct store_result *result)
         fail(r, FAILURE_UNAVAILABLE,
              "the store does not answer, and without its lock two gateways could renew one sign-in "
              "at once and lose it");
-    else if (result->err || !use_kept(r, result->value))
+    else if (!result->err && use_kept(r, result->value))
+        return;
+    else if (r->is_sure)
+        load_jar(r);
+    else
         take_lock(r);
 }
 
@@ -174,7 +179,8 @@ static void on_lock(void *arg, const struct store_result *result)
     r->has_lock = result->err != ERR_CONFLICT; /* after an error it may be ours all the same */
     if (!result->err) {
         timer_arm(r->loop, &r->renew, LOCK_RENEW_MS, renew_lock, r);
-        load_jar(r);
+        r->is_sure = true;
+        look_for_token(r); /* who had the lock before may have left one since */
     } else if (result->err != ERR_CONFLICT)
         fail(r, FAILURE_UNAVAILABLE, "the store did not give its lock");
     else if (loop_now_ms(r->loop) < r->give_up_ms)

@@ -78,6 +78,8 @@ struct odd_store {
     bool fails_jar_gets;
     bool holds_jars;       /* puts of them, until the test lets them go */
     bool loses_lock_reply; /* once: it is taken, and whoever asked is told of a time-out */
+    const char *token;     /* another gateway leaves it just before the lock is taken */
+    struct store_key token_key;
     struct store_port *port;
     struct store_op *held[4];
     unsigned n_held;
@@ -94,6 +96,10 @@ static void odd_run(struct store *s, void *port, struct store_op *op)
     if (is_jar_put) {
         o->jar_puts++;
         o->tokens_at_put = o->fake->at[FAKE_TOKEN].count;
+    }
+    if (o->token && op->verb == STORE_SWAP && op->expects_none) {
+        store_put(o->port, &o->token_key, str_of(o->token), 60000, NULL, NULL);
+        o->token = NULL;
     }
     if (o->loses_lock_reply && op->verb == STORE_SWAP && op->expects_none) {
         o->loses_lock_reply = false;
@@ -455,6 +461,29 @@ static void a_lock_whose_reply_was_lost_is_given_back(void)
     keeper_close(&k);
 }
 
+static void a_token_that_comes_just_before_the_lock_is_taken_is_used(void)
+{
+    char payload[256], jwt[512], text[1024];
+    struct keeper k;
+    struct asker a;
+
+    keeper_open(&k, true);
+    snprintf(payload, sizeof(payload),
+             "{\"sub\":\"user_9\",\"iat\":1000,\"exp\":1060,\"sid\":\"sess_9\"}");
+    token_text(payload, jwt, sizeof(jwt));
+    snprintf(text, sizeof(text), "token 1\n%lld\nsess_9\norg_9\n%s",
+             (long long)loop_wall_ms(k.r.loop) + 59000, jwt);
+    k.odd.token = text;
+    k.odd.token_key = keep_token_key(&k.r.config);
+    keeper_start(&k);
+    EXPECT_INT(get(&k.r, &a), ACCOUNT_READY);
+    EXPECT_Z(a.token.user_id, "user_9");
+    EXPECT_INT(k.r.fake.at[FAKE_CLIENT].count, 0);
+    token_deinit(&a.token);
+    keeper_stop(&k);
+    keeper_close(&k);
+}
+
 static void another_cookie_in_the_settings_is_another_token(void)
 {
     struct keeper k;
@@ -481,6 +510,8 @@ static const struct test suite[] = {
     { "a port that closes does not wait for what is kept again",
       a_port_that_closes_does_not_wait_for_what_is_kept_again },
     { "a lock whose reply was lost is given back", a_lock_whose_reply_was_lost_is_given_back },
+    { "a token that comes just before the lock is taken is used",
+      a_token_that_comes_just_before_the_lock_is_taken_is_used },
     { "another cookie in the settings is another token",
       another_cookie_in_the_settings_is_another_token },
     { "a jar comes back as it was", a_jar_comes_back_as_it_was },
