@@ -28,7 +28,6 @@ struct control {
 struct question {
     struct list node;
     struct http_request *request; /* NULL: who asked has left */
-    struct control *control;
 };
 
 /* ---- /check ---- */
@@ -92,7 +91,6 @@ static void on_request(void *arg, struct http_request *r)
     }
     q = mem_new(struct question);
     q->request = r;
-    q->control = c;
     list_add_tail(&c->asked, &q->node);
     r->on_gone = on_gone;
     r->arg = q;
