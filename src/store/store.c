@@ -110,11 +110,6 @@ void store_port_close(struct store_port *p, void (*closed)(void *arg), void *arg
     close_when_idle(p);
 }
 
-struct loop *store_port_loop(const struct store_port *p)
-{
-    return p->loop;
-}
-
 struct store *store_of(const struct store_port *p)
 {
     return p->store;

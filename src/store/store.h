@@ -148,7 +148,6 @@ struct store_port *store_port_open(struct store *s, struct loop *l);
 /* Calls closed(arg) later, when every operation has been answered and the port is gone. */
 void store_port_close(struct store_port *p, void (*closed)(void *arg), void *arg);
 
-struct loop *store_port_loop(const struct store_port *p);
 struct store *store_of(const struct store_port *p);
 
 /* ---- operations ---- */
