@@ -194,6 +194,8 @@ static enum err write_text(const struct sim_wish *w, const struct str *prompts, 
         return add_frames(out, w->number);
     case SIM_ANSWER_UNICODE:
         return buf_add(out, str_of(unicode));
+    case SIM_ANSWER_MODEL:
+        return buf_add(out, w->model);
     }
     return ERR_BAD_INPUT;
 }

@@ -36,6 +36,11 @@ void sim_entry_init(struct simulator *s, const struct http_request *r, const cha
     };
 }
 
+int sim_call_account(const struct sim_call *c)
+{
+    return c->account ? (int)(c->account - c->s->accounts) : -1;
+}
+
 void sim_call_log(struct sim_call *c, int status)
 {
     struct simulator *s = c->s;
@@ -44,8 +49,7 @@ void sim_call_log(struct sim_call *c, int status)
         return;
     c->entry.status = status;
     c->entry.ms = loop_wall_ms(s->loop) - c->entry.time_ms;
-    if (c->account)
-        c->entry.account = (int)(c->account - s->accounts);
+    c->entry.account = sim_call_account(c);
     c->entry.prompt = c->prompt;
     c->entry.adapter = c->adapter;
     c->entry.chat = c->chat;

@@ -29,6 +29,9 @@ struct sim_call {
     struct str adapter;
     struct str chat;
     uint64_t origin;
+    bool is_project; /* in the shape of protocol project */
+    bool has_images;
+    struct str workspace;  /* that a handshake names; empty for the short token */
     struct sim_wish *wish; /* in the arena */
 };
 
@@ -75,8 +78,50 @@ void sim_entry_init(struct simulator *s, const struct http_request *r, const cha
  * to run now. */
 bool sim_call_goes_wrong(struct sim_call *c);
 
-/* ---- clerk.c, api.c, stream.c, control.c: what routes point at ---- */
+/* ---- what several files use, and what routes point at ---- */
 
+/* As sim_call_refuse(), for what the service bans for. */
+bool sim_call_offend(struct sim_call *c, const char *what, struct str name);
+
+/* 404 for what the client cannot know; no violation. Returns false. */
+bool sim_call_reply_not_found(struct sim_call *c);
+
+/* The number of the call's account, -1 without one. */
+int sim_call_account(const struct sim_call *c);
+
+/* Reads the body: an object of exactly these members, all strings with text; else an offence. */
+struct sim_member {
+    const char *name;
+    struct str *place; /* p NULL at first */
+};
+bool sim_call_read_strings(struct sim_call *c, const struct sim_member *members, size_t n);
+
+/* Reads the commands of c->prompt into c->wish, and arms their faults. */
+void sim_call_wish(struct sim_call *c);
+
+/* Content-Type is JSON; refuses otherwise. */
+bool sim_check_json(struct sim_call *c);
+
+/* One adapter with its three names. */
+struct sim_adapter {
+    struct str name;           /* "GPT5_4" */
+    char key[SIM_MODEL_MAX];   /* "gpt_5_4" */
+    char model[SIM_MODEL_MAX]; /* "gpt-5.4" */
+};
+
+/* Cuts the next one off a list of names with commas; false at its end. */
+bool sim_adapter_next(struct str *list, struct sim_adapter *ret);
+bool sim_adapter_is_known(const struct simulator *s, struct str name);
+
+/* The key of the model that the account's team prefers now. */
+struct str sim_team_model(struct sim_call *c);
+
+bool sim_check_preferred(struct sim_call *c);
+bool sim_check_project(struct sim_call *c);
+bool sim_check_offers(struct sim_call *c);
+void sim_run_preferred(struct sim_call *c);
+void sim_run_project(struct sim_call *c);
+void sim_run_offers(struct sim_call *c);
 bool sim_check_client(struct sim_call *c);
 bool sim_check_token(struct sim_call *c);
 bool sim_check_bearer(struct sim_call *c);

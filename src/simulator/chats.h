@@ -26,10 +26,12 @@ enum sim_gone { SIM_GONE_NOT, SIM_GONE_LOST, SIM_GONE_DELETED };
 struct sim_chat {
     struct list node; /* in sim_chats, the longest unused first */
     char id[SIM_CHAT_ID_LEN + 1];
-    int account;            /* whose it is */
-    enum sim_gone gone;     /* has no prompts, and no task, any more */
-    struct str *prompts;    /* owned, and each of them */
-    struct sim_turn *turns; /* owned; one less than prompts while a task runs */
+    int account;                         /* whose it is */
+    char workspace[SIM_CHAT_ID_LEN + 1]; /* of a hosted project; empty for other chats */
+    bool has_offers;                     /* a project's, and they were asked for */
+    enum sim_gone gone;                  /* has no prompts, and no task, any more */
+    struct str *prompts;                 /* owned, and each of them */
+    struct sim_turn *turns;              /* owned; one less than prompts while a task runs */
     size_t n_prompts;
     size_t n_turns;
     size_t cap;

@@ -7,7 +7,7 @@
 typedef enum err run_command(struct sim_wish *w, struct str rest);
 
 static run_command on_echo, on_say, on_history, on_repeat, on_turn, on_lorem, on_bytes, on_frames,
-    on_unicode, on_think, on_set, on_pacing, on_fault;
+    on_unicode, on_model, on_think, on_set, on_pacing, on_fault;
 
 static const struct {
     const char *name;
@@ -16,8 +16,8 @@ static const struct {
     { "!echo", on_echo },     { "!say", on_say },       { "!history", on_history },
     { "!repeat", on_repeat }, { "!turn", on_turn },     { "!lorem", on_lorem },
     { "!bytes", on_bytes },   { "!frames", on_frames }, { "!unicode", on_unicode },
-    { "!think", on_think },   { "!set", on_set },       { "!pacing", on_pacing },
-    { "!fault", on_fault },
+    { "!model", on_model },   { "!think", on_think },   { "!set", on_set },
+    { "!pacing", on_pacing }, { "!fault", on_fault },
 };
 
 static enum err answer(struct sim_wish *w, enum sim_answer kind, struct str text)
@@ -112,6 +112,11 @@ static enum err on_unicode(struct sim_wish *w, struct str rest)
     w->settings.ascii = 1;
     w->settings.split_surrogates = 1;
     return answer(w, SIM_ANSWER_UNICODE, rest);
+}
+
+static enum err on_model(struct sim_wish *w, struct str rest)
+{
+    return answer(w, SIM_ANSWER_MODEL, rest);
 }
 
 static enum err on_think(struct sim_wish *w, struct str rest)

@@ -18,7 +18,8 @@ enum sim_answer {
     SIM_ANSWER_LOREM,   /* !lorem N words */
     SIM_ANSWER_BYTES,   /* !bytes N SEED */
     SIM_ANSWER_FRAMES,  /* !frames N [every MS] */
-    SIM_ANSWER_UNICODE  /* !unicode */
+    SIM_ANSWER_UNICODE, /* !unicode */
+    SIM_ANSWER_MODEL    /* !model: the name of the model that was asked */
 };
 
 enum { SIM_COMMANDS_MAX = 16, SIM_NUMBER_MAX = 8388608 };
@@ -26,6 +27,7 @@ enum { SIM_COMMANDS_MAX = 16, SIM_NUMBER_MAX = 8388608 };
 struct sim_wish {
     enum sim_answer answer;
     struct str text;                     /* of !echo and !say, as it stands */
+    struct str model;                    /* for !model; set by whoever knows */
     struct str think;                    /* of !think; p NULL without */
     uint64_t number;                     /* of !lorem, !bytes, !frames */
     uint64_t seed;                       /* of !bytes */

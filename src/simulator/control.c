@@ -92,6 +92,8 @@ static void write_account(const struct simulator *s, unsigned i, struct json_wri
     json_w_member_str(w, "user", str_of(a->identity.user));
     json_w_member_str(w, "session", str_of(a->identity.session));
     json_w_member_str(w, "organization", str_of(a->identity.organization));
+    if (a->preferred[0])
+        json_w_member_str(w, "preferred_model", str_of(a->preferred));
     json_w_member_int(w, "rotations", a->generation);
     json_w_member_int(w, "tokens", a->token_replies);
     json_w_member_int(w, "tasks", a->tasks);
@@ -187,7 +189,7 @@ static void lose_all(struct simulator *s)
         struct sim_chat *chat = CONTAINER_OF(node, struct sim_chat, node);
 
         next = node->next;
-        if (chat->n_prompts > 0)
+        if (chat->n_prompts > 0 || chat->workspace[0])
             sim_chat_lose(s, chat, SIM_GONE_LOST);
     }
 }

@@ -16,8 +16,9 @@ static const struct {
 #undef X
 };
 
-static const char *const wheres[] = { "accept", "client", "token", "billing", "adapters",
-                                      "delete", "post",   "ws",    "frames" };
+static const char *const wheres[] = { "accept", "client",          "token",   "billing", "adapters",
+                                      "delete", "preferred_model", "project", "offers",  "post",
+                                      "ws",     "frames" };
 
 #define NUMBER(field, low, high)                                                       \
     {                                                                                  \
@@ -26,7 +27,7 @@ static const char *const wheres[] = { "accept", "client", "token", "billing", "a
 
 static const struct sim_option table[] = {
     { "where", SIM_OPTION_WORD, offsetof(struct sim_fault, where), 0, 0,
-      "accept|client|token|billing|adapters|delete|post|ws|frames" },
+      "accept|client|token|billing|adapters|delete|preferred_model|project|offers|post|ws|frames" },
     NUMBER(times, -1, 1000000000),
     NUMBER(after, 0, 1000000000),
     NUMBER(status, 100, 599),
@@ -34,6 +35,7 @@ static const struct sim_option table[] = {
     NUMBER(code, -1, 4999),
     NUMBER(at, 0, 1000000000),
     NUMBER(bytes, 1, 33554432),
+    NUMBER(account, -1, 63),
 };
 static const struct sim_options numbers = { table, COUNT_OF(table) };
 
@@ -93,6 +95,7 @@ static struct sim_fault *fault_new(struct list *list)
     f->kind = SIM_KIND_COUNT;
     f->times = 1;
     f->code = -1;
+    f->account = -1;
     list_add_tail(list, &f->node);
     return f;
 }
@@ -111,6 +114,9 @@ static unsigned place_bit(int where)
     case SIM_AT_BILLING:
     case SIM_AT_ADAPTERS:
     case SIM_AT_DELETE:
+    case SIM_AT_PREFERRED:
+    case SIM_AT_PROJECT:
+    case SIM_AT_OFFERS:
     case SIM_AT_POST:
         return SIM_FOR_HTTP;
     case SIM_WHERE_COUNT:
@@ -385,6 +391,8 @@ static bool is_for(const struct sim_fault *f, enum sim_where where, const struct
     if (f->where != (int)where || f->times == 0 || is_early(f->kind) != asker->is_early)
         return false;
     if (f->origin && (where == SIM_AT_POST || where == SIM_AT_FRAMES) && f->origin != asker->origin)
+        return false;
+    if (f->account >= 0 && f->account != asker->account)
         return false;
     return !f->prompt.p || str_find(asker->prompt, f->prompt) != SIZE_MAX;
 }

@@ -16,6 +16,9 @@ enum sim_where {
     SIM_AT_BILLING,
     SIM_AT_ADAPTERS,
     SIM_AT_DELETE,
+    SIM_AT_PREFERRED, /* PATCH /teams/preferred-model */
+    SIM_AT_PROJECT,   /* POST /projects/create-hosted */
+    SIM_AT_OFFERS,
     SIM_AT_POST,
     SIM_AT_WS,     /* the WebSocket's handshake, or straight after it */
     SIM_AT_FRAMES, /* in the answer of a task */
@@ -101,6 +104,7 @@ struct sim_fault {
     int code;               /* of a close frame */
     int at;                 /* frames that go out before it */
     int bytes;              /* size of what is huge or oversized */
+    int account;            /* whose requests; -1: anybody's */
     struct str retry_after; /* header value; p NULL when absent */
     struct str body;        /* p NULL: the usual one of that status */
     struct str type;        /* Content-Type; p NULL: the usual one */
@@ -140,6 +144,7 @@ bool sim_faults_know(const struct sim_faults *f, uint64_t origin);
 /* Who asks for a fault. */
 struct sim_asker {
     struct str prompt; /* of the request, empty when it has none */
+    int account;       /* whose request it is, -1 for nobody's */
     uint64_t origin;   /* sim_prompt_origin() of it, or 0 */
     bool is_early;     /* only the head was read: reset_early and close_early, and no others */
 };

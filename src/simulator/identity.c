@@ -55,6 +55,21 @@ void sim_identity_make(uint64_t seed, unsigned account, struct sim_identity *ret
     make_id(seed, account, "ws", ret->workspace);
 }
 
+void sim_identity_uuid(uint64_t seed, const char *what, int64_t n, char out[SIM_UUID_LEN + 1])
+{
+    unsigned char bytes[16];
+    char hex[2 * sizeof(bytes) + 1];
+    char text[SIM_ID_MAX];
+    int length = snprintf(text, sizeof(text), "%s/%lld", what, (long long)n);
+
+    derive(seed, (struct str){ text, (size_t)length }, bytes, sizeof(bytes));
+    bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
+    bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
+    hex_encode(bytes, sizeof(bytes), hex);
+    (void)snprintf(out, SIM_UUID_LEN + 1, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
+                   hex + 16, hex + 20);
+}
+
 /* base64url without padding (RFC 7515 2). */
 static enum err add_base64url(struct buf *out, struct str bytes)
 {

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 
-enum { SIM_ID_LEN = 27, SIM_ID_MAX = 48 };
+enum { SIM_ID_LEN = 27, SIM_ID_MAX = 48, SIM_UUID_LEN = 36 };
 
 struct sim_identity {
     char client[SIM_ID_MAX];       /* "client_..." */
@@ -19,6 +19,9 @@ struct sim_identity {
 };
 
 void sim_identity_make(uint64_t seed, unsigned account, struct sim_identity *ret);
+
+/* The n-th UUID (version 4) of what is called `what`. */
+void sim_identity_uuid(uint64_t seed, const char *what, int64_t n, char out[SIM_UUID_LEN + 1]);
 
 /* Appends the value of `__client` after `generation` rotations. */
 MUST_USE enum err sim_identity_cookie(uint64_t seed, unsigned account, unsigned generation,

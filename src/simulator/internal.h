@@ -16,7 +16,7 @@
 
 struct listener;
 
-enum { SIM_ORIGIN_MAX = 256, SIM_ADAPTERS_MAX = 4096 };
+enum { SIM_ORIGIN_MAX = 256, SIM_ADAPTERS_MAX = 4096, SIM_MODEL_MAX = 128 };
 
 struct sim_account {
     struct sim_identity identity;
@@ -27,6 +27,7 @@ struct sim_account {
     int tasks; /* running now */
     int used;  /* POSTs accepted: the daily usage */
     int64_t token_replies;
+    char preferred[SIM_MODEL_MAX]; /* of a team's first account: its model's key; or empty */
 };
 
 struct simulator {
@@ -49,7 +50,8 @@ struct simulator {
     size_t n_sockets;
     size_t n_tasks;
     int64_t tokens;
-    uint32_t random; /* for jitter */
+    int64_t projects; /* that were created */
+    uint32_t random;  /* for jitter */
     struct task retire;
 };
 
@@ -64,6 +66,12 @@ void sim_park_end(struct simulator *s);
 
 /* Ends all tasks and sockets, forgets chats, faults, log and usage; the scenario is read again. */
 void sim_reset(struct simulator *s);
+
+/* The first account of an account's team, whose organization is that of all. */
+int sim_team_leader(const struct simulator *s, int account);
+
+/* Gives the accounts their organizations, by the setting team_size. */
+void sim_teams_make(struct simulator *s);
 
 /* What a scenario file and POST /__sim/settings say: an object with settings, `origin`, `adapters`
  * and `faults`, or an array of faults. After an error nothing has changed. */

@@ -143,6 +143,8 @@ static void write_entry(struct json_writer *w, const struct sim_entry *e)
     write_number(w, "token", e->token);
     write_number(w, "cookie", e->cookie);
     write_number(w, "messages", e->messages);
+    if (e->protocol)
+        json_w_member_str(w, "protocol", str_of(e->protocol));
     if (e->by)
         json_w_member_str(w, "by", str_of(e->by));
     if (e->fault)

@@ -19,12 +19,13 @@ struct sim_entry {
     int account;
     int close_code; /* of the peer's close frame; 1005, 1006 as in RFC 6455 7.4.1 */
     int turn;
-    int64_t ms;        /* how long it took, or was open */
-    int64_t token;     /* number of the token that was given or used */
-    int64_t cookie;    /* how often the cookie that came had been rotated */
-    int64_t messages;  /* packets sent to a socket */
-    const char *by;    /* static: who closed: "client", "simulator"; NULL */
-    const char *fault; /* static: what was made to go wrong; NULL */
+    int64_t ms;           /* how long it took, or was open */
+    int64_t token;        /* number of the token that was given or used */
+    int64_t cookie;       /* how often the cookie that came had been rotated */
+    int64_t messages;     /* packets sent to a socket */
+    const char *protocol; /* static: of a prompt: "classic", "project"; NULL */
+    const char *by;       /* static: who closed: "client", "simulator"; NULL */
+    const char *fault;    /* static: what was made to go wrong; NULL */
     struct str chat;
     struct str prompt;
     struct str adapter;

@@ -18,6 +18,12 @@ static const struct sim_route routes[] = {
     { HTTP_POST, "/engine-agent/chat", SIM_AT_POST, "post", sim_check_post, sim_run_post },
     { HTTP_DELETE, "/engine-agent/chat-histories/{}", SIM_AT_DELETE, "delete", sim_check_bearer,
       sim_run_delete },
+    { HTTP_PATCH, "/teams/preferred-model", SIM_AT_PREFERRED, "preferred_model",
+      sim_check_preferred, sim_run_preferred },
+    { HTTP_POST, "/projects/create-hosted", SIM_AT_PROJECT, "project", sim_check_project,
+      sim_run_project },
+    { HTTP_POST, "/engine-agent/offers", SIM_AT_OFFERS, "offers", sim_check_offers,
+      sim_run_offers },
     { HTTP_GET, "/engine-agent/chat-histories/{}/buffer/stream", SIM_AT_WS, "ws_open",
       sim_check_stream, sim_run_stream },
     { HTTP_GET, "/", SIM_WHERE_COUNT, NULL, NULL, sim_run_about },
@@ -51,12 +57,25 @@ static bool matches(const char *pattern, struct str path, struct str *ret_param)
     return path.n == 0;
 }
 
-static const struct sim_route *find(const struct http_head *head, struct str *ret_param,
-                                    bool *ret_path_exists)
+/* What the settings switch off is not there. */
+static bool is_offered(const struct simulator *s, const struct sim_route *route)
+{
+    switch ((int)route->where) {
+    case SIM_AT_PREFERRED:
+    case SIM_AT_PROJECT:
+    case SIM_AT_OFFERS:
+        return s->settings.project;
+    default:
+        return true;
+    }
+}
+
+static const struct sim_route *find(const struct simulator *s, const struct http_head *head,
+                                    struct str *ret_param, bool *ret_path_exists)
 {
     *ret_path_exists = false;
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
-        if (!matches(routes[i].path, head->path, ret_param))
+        if (!is_offered(s, &routes[i]) || !matches(routes[i].path, head->path, ret_param))
             continue;
         *ret_path_exists = true;
         if (routes[i].method == head->method)
@@ -69,7 +88,7 @@ static const struct sim_route *find(const struct http_head *head, struct str *re
 
 static void on_head(void *arg, struct http_request *r, size_t *max_body)
 {
-    static const struct sim_asker asker = { .is_early = true };
+    static const struct sim_asker asker = { .is_early = true, .account = -1 };
     struct simulator *s = arg;
     const struct sim_fault *fault;
     const struct sim_route *route;
@@ -79,7 +98,7 @@ static void on_head(void *arg, struct http_request *r, size_t *max_body)
     bool exists;
 
     (void)max_body;
-    route = find(&r->head, &param, &exists);
+    route = find(s, &r->head, &param, &exists);
     if (!route || route->where == SIM_WHERE_COUNT)
         return;
     fault = sim_faults_take(&s->faults, route->where, &asker);
@@ -122,7 +141,9 @@ static void go(struct sim_call *c)
     if (route->check && !route->check(c))
         return;
     if (route->where != SIM_WHERE_COUNT) {
-        asker = (struct sim_asker){ .prompt = c->prompt, .origin = c->origin };
+        asker = (struct sim_asker){ .prompt = c->prompt,
+                                    .origin = c->origin,
+                                    .account = sim_call_account(c) };
         fault = sim_faults_take(&c->s->faults, route->where, &asker);
         if (fault)
             copy_fault(c, fault);
@@ -149,7 +170,7 @@ static void on_request(void *arg, struct http_request *r)
     struct sim_call *c = call_new(s, r);
     bool exists;
 
-    c->route = find(&r->head, &c->param, &exists);
+    c->route = find(s, &r->head, &c->param, &exists);
     sim_entry_init(s, r, c->route ? c->route->kind : "other", &c->entry);
     if (c->route)
         go(c);

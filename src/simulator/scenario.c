@@ -87,6 +87,7 @@ static void take_over(struct simulator *s, const struct draft *d)
     s->settings = d->settings;
     memcpy(s->origin, d->origin, sizeof(s->origin));
     memcpy(s->adapters, d->adapters, sizeof(s->adapters));
+    sim_teams_make(s);
     sim_journal_resize(s->journal, (size_t)s->settings.log_entries);
 }
 

@@ -53,6 +53,7 @@ struct sim_settings {
 
     /* sign-in */
     int accounts;
+    int team_size; /* so many accounts in a row are of one organization */
     int token_life_s;
     int clock_skew_s;   /* added to the clock that dates tokens */
     int rotate_every;   /* every n-th token reply rotates the cookie; 0: none */
@@ -60,6 +61,8 @@ struct sim_settings {
     int client_session; /* /v1/client names the session */
 
     /* API */
+    int classic;           /* prompts in the shape of protocol classic are taken */
+    int project;           /* ... of protocol project, with its other requests */
     int reply_status;      /* of an accepted POST: 200 to 299 */
     int reply_json;        /* ... with a JSON body */
     int chunked;           /* answers come in chunks */

@@ -23,9 +23,26 @@ static void set_defaults(struct simulator *s)
     str_to_z(str_of(usual_adapters), s->adapters, sizeof(s->adapters));
     s->random = (uint32_t)s->seed;
     s->tokens = 0;
+    s->projects = 0;
     for (unsigned i = 0; i < SIMULATOR_ACCOUNTS_MAX; i++) {
         s->accounts[i] = (struct sim_account){ .generation = 0 };
         sim_identity_make(s->seed, i, &s->accounts[i].identity);
+    }
+    sim_teams_make(s);
+}
+
+int sim_team_leader(const struct simulator *s, int account)
+{
+    return account - account % s->settings.team_size;
+}
+
+void sim_teams_make(struct simulator *s)
+{
+    struct sim_identity leader;
+
+    for (int i = 0; i < SIMULATOR_ACCOUNTS_MAX; i++) {
+        sim_identity_make(s->seed, (unsigned)sim_team_leader(s, i), &leader);
+        str_to_z(str_of(leader.organization), s->accounts[i].identity.organization, SIM_ID_MAX);
     }
 }
 
@@ -143,7 +160,7 @@ static void note_accept(struct simulator *s, const struct sim_fault *f)
 
 void simulator_accept(struct simulator *s, struct conn *c)
 {
-    static const struct sim_asker asker = { .is_early = false };
+    static const struct sim_asker asker = { .account = -1 };
     const struct sim_fault *f = sim_faults_take(&s->faults, SIM_AT_ACCEPT, &asker);
 
     if (!f) {

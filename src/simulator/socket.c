@@ -35,7 +35,8 @@ static void leave_chat(struct sim_socket *k)
     k->chat = NULL;
     if (chat->task)
         sim_task_resume(chat->task);
-    else if (list_is_empty(&chat->sockets) && chat->n_prompts == 0 && !chat->gone)
+    else if (list_is_empty(&chat->sockets) && chat->n_prompts == 0 && !chat->gone &&
+             !chat->workspace[0])
         sim_chats_remove(&k->s->chats, chat);
 }
 

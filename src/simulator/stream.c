@@ -80,6 +80,7 @@ static bool check_token(struct sim_call *c)
         return sim_call_refuse(c, 401, NULL, "the token is no user id of an account");
     if (is_long && !url_query_get(c->r->head.query, "workspaceId", workspace, sizeof(workspace)))
         return sim_call_refuse(c, 401, NULL, "the query has no workspaceId");
+    c->workspace = is_long ? arena_dup(&c->r->arena, str_of(workspace)) : STR("");
     if (c->account->is_banned)
         return sim_call_refuse(c, 403, NULL, "Account suspended");
     return true;
@@ -95,9 +96,12 @@ static bool check_chat(struct sim_call *c)
     chat = sim_chats_find(&c->s->chats, c->chat);
     if (chat && &c->s->accounts[chat->account] != c->account)
         return sim_call_refuse(c, 404, NULL, "Chat history not found");
+    if (chat && chat->workspace[0] && !str_eq(c->workspace, str_of(chat->workspace)))
+        return sim_call_refuse(c, 403, NULL, "workspaceId is not that of the project");
     /* Ways of the service and no mistakes of the client. */
     if ((chat && chat->gone == SIM_GONE_DELETED) ||
-        (c->s->settings.ws_needs_chat && (!chat || chat->n_prompts == 0))) {
+        (c->s->settings.ws_needs_chat &&
+         (!chat || (chat->n_prompts == 0 && !chat->workspace[0])))) {
         sim_call_reply(c, 404, sim_error_body(c, 404, NULL, NULL));
         return false;
     }

@@ -23,6 +23,7 @@ struct live {
     char what[SIMULATOR_WHAT_MAX];
     char cookie[1200]; /* with "Cookie: " */
     char jwt[1200];
+    char token[256]; /* of handshakes; empty: the user id */
     char user[64];
     char session[64];
     char organization[64];
@@ -155,14 +156,14 @@ static inline void live_token(struct live *v)
     live_find(v->body, v->jwt, sizeof(v->jwt), "jwt", NULL);
 }
 
-static inline void live_sign_in(struct live *v)
+static inline void live_sign_in_as(struct live *v, unsigned account)
 {
     struct buf cookie;
     char headers[1600];
     struct str session;
 
     buf_init(&cookie, SIMULATOR_COOKIE_MAX);
-    EXPECT_INT(simulator_cookie(1, 0, &cookie), ERR_NONE);
+    EXPECT_INT(simulator_cookie(1, account, &cookie), ERR_NONE);
     (void)snprintf(v->cookie, sizeof(v->cookie), "Cookie: a=b; %.*s\r\n",
                    STR_ARGS(buf_str(&cookie)));
     buf_deinit(&cookie);
@@ -182,7 +183,7 @@ static inline void live_begin(struct live *v, const char *scenario)
     buf_init(&v->in, LIVE_MAX);
     v->worker = worker_new(
         &(struct worker_params){ "simulator", live_start_on_loop, live_stop_on_loop, v });
-    live_sign_in(v);
+    live_sign_in_as(v, 0);
 }
 
 static inline void live_end(struct live *v)
@@ -227,7 +228,7 @@ static inline int live_open(struct live *v, const char *chat)
                         "Sec-WebSocket-Version: 13\r\n"
                         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                         "Origin: https://cto.new\r\n%s\r\n",
-                        chat, v->user, v->cookie),
+                        chat, v->token[0] ? v->token : v->user, v->cookie),
                ERR_NONE);
     live_write(fd, buf_str(&request));
     buf_deinit(&request);
