@@ -9,14 +9,14 @@
 static const struct flag {
     const char *name;
     const char *alias;
-    char letter; /* as in struct command's options; '\0': every command takes it */
+    char letter; /* as in struct command's options, but for those that every command takes */
     bool has_value;
     const char *choice; /* the one value that may stand behind '=' of one that needs none */
 } flags[] = {
     { "--demo", NULL, 'd', false, "auto" }, { "--offline", NULL, 'o', false, NULL },
     { "--listen", "-l", 'l', true, NULL },  { "--scenario", NULL, 's', true, NULL },
-    { "--model", "-m", 'm', true, NULL },   { "--env-file", NULL, '\0', true, NULL },
-    { "--config", NULL, '\0', true, NULL }, { "--help", "-h", '\0', false, NULL },
+    { "--model", "-m", 'm', true, NULL },   { "--env-file", NULL, 'e', true, NULL },
+    { "--config", NULL, 'c', true, NULL },  { "--help", "-h", 'h', false, NULL },
 };
 
 static const struct flag *find_flag(const char *word, const char **ret_value)
@@ -56,6 +56,10 @@ static void set_flag(struct cli_args *args, const struct flag *flag, const char 
     case 'm':
         args->model = value;
         break;
+    case 'c':
+        args->config = value;
+        args->config_given = true;
+        break;
     default:
         args->env_file = value;
         args->env_file_given = true;
@@ -71,7 +75,7 @@ static int take_flag(struct cli_args *args, const struct command *command, char 
 
     if (!flag)
         return usage_error("unknown option", word);
-    if (flag->letter && !strchr(command->options, flag->letter))
+    if (!strchr("ech", flag->letter) && !strchr(command->options, flag->letter))
         return usage_error("this command does not take this option", word);
     if (!flag->has_value && value && (!flag->choice || strcmp(value, flag->choice) != 0))
         return usage_error(flag->choice ? "the only value of this option is auto"
@@ -81,9 +85,6 @@ static int take_flag(struct cli_args *args, const struct command *command, char 
         value = argv[++*i];
     if (flag->has_value && (!value || !value[0]))
         return usage_error("this option needs a value", word);
-    if (strcmp(flag->name, "--config") == 0)
-        return usage_error(
-            "YAML settings are not part of this version; use the environment or .env", word);
     set_flag(args, flag, value);
     return EXIT_DONE;
 }
@@ -110,7 +111,9 @@ static bool take_help(struct cli_args *args, int argc, char **argv)
 
 int args_parse(int argc, char **argv, struct cli_args *ret)
 {
-    struct cli_args args = { .command = "serve", .env_file = ".env" };
+    struct cli_args args = { .command = "serve",
+                             .env_file = ".env",
+                             .config = "enginelabs-2api.yaml" };
     int i = 1;
 
     if (argc > 1 && strcmp(argv[1], "--version") == 0)
@@ -143,8 +146,15 @@ enum err cli_load_settings(const struct cli_args *args, enum settings_use use, s
 {
     char listen[HOST_MAX + 32];
     const char *overrides[] = { args->listen ? listen : NULL, NULL };
-    const struct settings_source source = { use, overrides, environ, args->env_file,
-                                            args->env_file_given };
+    const struct settings_source source = {
+        .use = use,
+        .overrides = overrides,
+        .environment = environ,
+        .env_file = args->env_file,
+        .env_file_required = args->env_file_given,
+        .config_file = args->config,
+        .config_file_required = args->config_given,
+    };
     struct buf problems;
     enum err err;
 
@@ -159,29 +169,50 @@ enum err cli_load_settings(const struct cli_args *args, enum settings_use use, s
     return err;
 }
 
+/* What the settings ask for and nothing does yet, or NULL. */
+static const char *unserved(const struct settings *s)
+{
+    const struct upstream_settings *u = s->upstreams;
+
+    if (s->n_upstreams > 1 || u->provider != UPSTREAM_ENGINELABS || u->n_accounts > 1)
+        return "several upstreams or accounts, or another provider than enginelabs";
+    if (u->protocol != UPSTREAM_CLASSIC)
+        return "another protocol than classic";
+    if (s->n_keys || s->has_routes || (s->has_upstreams && u->models))
+        return "keys or models of the YAML file";
+    return u->delete_chats == UPSTREAM_DELETE_NEVER ? NULL : "deleting chats";
+}
+
+bool cli_can_serve(const struct settings *s)
+{
+    const char *what = s->is_demo ? NULL : unserved(s);
+
+    if (what)
+        fprintf(stderr, "enginelabs-2api: this version reads and checks, but does not serve: %s\n",
+                what);
+    return !what;
+}
+
 void cli_enginelabs_config(const struct settings *s, struct enginelabs_config *ret)
 {
-    static const char *const contents[] = {
-        [CONTENT_AUTO] = "auto", [CONTENT_DELTA] = "delta", [CONTENT_SNAPSHOT] = "snapshot"
-    };
+    const struct upstream_settings *u = s->upstreams;
+    const struct account_settings *account = u->accounts;
 
     *ret = (struct enginelabs_config){
-        .name = "cto",
-        .account = "default",
-        .api = s->enginelabs_api_url,
-        .clerk = s->clerk_url,
-        .origin = s->enginelabs_origin,
-        .cookie = s->clerk_cookie,
-        .session_id = s->clerk_session_id,
-        .organization_id = s->clerk_organization_id,
-        .max_prompt_chars = s->enginelabs_max_prompt_chars,
-        .max_prompt_bytes = s->enginelabs_max_prompt_bytes,
-        .trim_overflow = strcmp(s->enginelabs_overflow, "trim") == 0,
-        .max_parallel = (unsigned)s->enginelabs_max_parallel,
+        .name = u->name,
+        .account = account->name,
+        .api = u->api_url,
+        .clerk = u->clerk_url,
+        .origin = u->origin,
+        .cookie = account->cookie,
+        .session_id = account->session_id,
+        .organization_id = account->organization_id,
+        .content = u->content,
+        .max_prompt_chars = u->max_prompt_chars,
+        .max_prompt_bytes = u->max_prompt_bytes,
+        .trim_overflow = u->overflow == UPSTREAM_OVERFLOW_TRIM,
+        .max_parallel = (unsigned)account->max_parallel,
         .models = s->known_models,
         .default_model = s->default_model,
     };
-    for (size_t i = 0; i < COUNT_OF(contents); i++)
-        if (strcmp(s->enginelabs_content, contents[i]) == 0)
-            ret->content = (enum enginelabs_content)i;
 }

@@ -173,7 +173,10 @@ static int run(const struct cli_args *args)
     printf("settings are valid: listening on %s, default model %s\n", endpoint_text(&s.listen, at),
            s.default_model);
     fflush(stdout);
-    code = args->offline ? EXIT_DONE : check_online(&s);
+    if (args->offline)
+        code = EXIT_DONE;
+    else
+        code = cli_can_serve(&s) ? check_online(&s) : EXIT_USAGE;
     settings_deinit(&s);
     return code;
 }
@@ -182,8 +185,10 @@ const struct command command_check = {
     .name = "check",
     .options = "ol",
     .summary = "Check the settings and sign the account in",
-    .help = "Usage: enginelabs-2api check [--offline] [--env-file FILE]\n\n"
-            "  --offline  check the settings only\n\n"
+    .help = "Usage: enginelabs-2api check [--offline] [--config FILE] [--env-file FILE]\n\n"
+            "  --offline        check the settings only\n"
+            "  --config FILE    YAML settings to read instead of enginelabs-2api.yaml\n"
+            "  --env-file FILE  settings to read instead of .env\n\n"
             "Prints account, organization, plan, quota and models. Exit code 1 when the account "
             "cannot be\n"
             "used, 2 when the settings are wrong.\n",

@@ -17,6 +17,8 @@ struct cli_args {
     const char *command;  /* "serve" when none was named */
     const char *env_file; /* --env-file, or ".env" */
     bool env_file_given;
+    const char *config; /* --config, or "enginelabs-2api.yaml" */
+    bool config_given;
     enum cli_demo demo;   /* --demo, --demo=auto */
     bool offline;         /* --offline */
     const char *listen;   /* --listen; NULL if not given */
@@ -43,6 +45,9 @@ int args_parse(int argc, char **argv, struct cli_args *ret);
 /* Loads the settings as the command line says; on failure the problems are on standard error. */
 MUST_USE enum err cli_load_settings(const struct cli_args *args, enum settings_use use,
                                     struct settings *ret);
+
+/* Whether serve and check can do what the settings ask for; says on standard error what not. */
+bool cli_can_serve(const struct settings *s);
 
 /* The upstream's configuration as the settings have it; borrows from `s`, which outlives it. */
 void cli_enginelabs_config(const struct settings *s, struct enginelabs_config *ret);

@@ -22,22 +22,23 @@ static void print_overview(void)
 {
     puts("enginelabs-2api: an OpenAI-compatible API in front of your cto.new (EngineLabs) "
          "account\n\n"
-         "Usage: enginelabs-2api [COMMAND] [--env-file FILE] [OPTIONS]\n\n"
+         "Usage: enginelabs-2api [COMMAND] [--config FILE] [--env-file FILE] [OPTIONS]\n\n"
          "Commands:");
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
     puts("\nWithout a command it serves. \"enginelabs-2api help COMMAND\" tells more of one.\n"
-         "Settings come from the environment and from .env; \"enginelabs-2api help settings\" "
-         "lists\n"
-         "them, docs/configuration.md explains them.");
+         "Settings come from the environment, from .env and from enginelabs-2api.yaml;\n"
+         "\"enginelabs-2api help settings\" lists them, docs/configuration.md explains them.");
 }
 
 static void print_settings(void)
 {
     struct settings_row row;
 
-    puts("Settings and their defaults (docs/configuration.md explains them). Values come from the\n"
-         "command line, then the environment, then .env.\n");
+    puts(
+        "Settings and their defaults (docs/configuration.md explains them). Values come from the\n"
+        "command line, then the environment, then .env, then enginelabs-2api.yaml (the same names\n"
+        "in lower case, and what needs structure).\n");
     for (size_t i = 0; settings_row_at(i, &row); i++) {
         printf("  %-28s %s\n", row.name, row.fallback[0] ? row.fallback : "(none)");
         if (row.is_secret)

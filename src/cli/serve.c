@@ -67,6 +67,7 @@ static enum err start_demo(struct server *s)
         err = simulator_cookie(1, 0, &value);
     secret_set(&to->clerk_cookie, buf_str(&value));
     to->enginelabs_max_parallel = 0;
+    settings_remake_upstream(to);
     buf_deinit(&value);
     return err;
 }
@@ -286,8 +287,12 @@ static int run(const struct cli_args *args)
     int code = EXIT_USAGE;
 
     s->gateway.listen_fd = -1;
-    if (!cli_load_settings(args, uses[args->demo], &s->settings))
-        code = serve(s);
+    if (!cli_load_settings(args, uses[args->demo], &s->settings)) {
+        if (cli_can_serve(&s->settings))
+            code = serve(s);
+        else
+            settings_deinit(&s->settings);
+    }
     mem_free(s);
     return code;
 }
@@ -296,16 +301,18 @@ const struct command command_serve = {
     .name = "serve",
     .options = "dl",
     .summary = "Run the gateway (the default)",
-    .help =
-        "Usage: enginelabs-2api serve [--demo[=auto]] [--listen HOST:PORT] [--env-file FILE]\n\n"
-        "  --demo              answer from the built-in simulator; no account is needed, and\n"
-        "                      settings of the account, its hosts and proxies are ignored\n"
-        "  --demo=auto         the same unless CLERK_COOKIE or CLERK_COOKIE_FILE is set\n"
-        "  --listen HOST:PORT  where clients connect (default 127.0.0.1:8089); unix:PATH too\n"
-        "  --env-file FILE     settings to read instead of .env\n\n"
-        "SIGTERM lets running answers finish, then ends; a second one ends at once.\n\n"
-        "Examples:\n"
-        "  enginelabs-2api serve --demo\n"
-        "  API_MASTER_KEY=my-key enginelabs-2api serve --listen 0.0.0.0:8089\n",
+    .help = "Usage: enginelabs-2api serve [--demo[=auto]] [--listen HOST:PORT] [--config FILE]\n"
+            "                            [--env-file FILE]\n\n"
+            "  --demo              answer from the built-in simulator; no account is needed, and\n"
+            "                      settings of the account, its hosts and proxies are ignored\n"
+            "  --demo=auto         the same unless CLERK_COOKIE, CLERK_COOKIE_FILE or\n"
+            "                      upstreams (YAML) are set\n"
+            "  --listen HOST:PORT  where clients connect (default 127.0.0.1:8089); unix:PATH too\n"
+            "  --config FILE       YAML settings to read instead of enginelabs-2api.yaml\n"
+            "  --env-file FILE     settings to read instead of .env\n\n"
+            "SIGTERM lets running answers finish, then ends; a second one ends at once.\n\n"
+            "Examples:\n"
+            "  enginelabs-2api serve --demo\n"
+            "  API_MASTER_KEY=my-key enginelabs-2api serve --listen 0.0.0.0:8089\n",
     .run = run,
 };

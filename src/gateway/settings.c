@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "gateway/dotenv.h"
 #include "gateway/setting_value.h"
 #include "gateway/settings_internal.h"
 #include "net/worker.h"
@@ -15,24 +14,18 @@
 
 enum { PROBLEM_MAX = 1 << 20, FILE_MAX = 1 << 20 };
 
-struct loader {
-    const struct settings_source *source;
-    enum settings_use use; /* never SETTINGS_SERVE_OR_DEMO */
-    struct dotenv env_file;
-    struct settings *out;
-    struct buf *problems;
-    size_t n_problems;
-    bool has_no_file;       /* .env should be there and cannot be read */
-    bool bad[SETTINGS_MAX]; /* by row: it was set, but not well */
-};
+/* Sources by their rank, the highest first. */
+enum from { FROM_COMMAND_LINE, FROM_ENVIRONMENT, FROM_ENV_FILE, FROM_YAML, FROM_NOWHERE };
 
 struct found {
+    enum from from;
     struct str value;
-    char where[256]; /* "environment", ".env line 3" */
+    const struct yaml_node *node; /* of FROM_YAML: the value is still to be made of it */
+    char name[80];                /* as it is spelled there */
+    char where[256];              /* "environment", ".env line 3" */
 };
 
-static void problem(struct loader *l, const char *format, ...) FORMAT(2, 3);
-static void problem(struct loader *l, const char *format, ...)
+void loader_problem(struct loader *l, const char *format, ...)
 {
     char line[1024];
     va_list args;
@@ -62,7 +55,7 @@ static bool find_in(const char *const *list, struct str name, struct str *ret)
 }
 
 /* Proxies are by custom named in either case: https_proxy. */
-static void lower_case(const char *name, char *out, size_t cap)
+void loader_lower_case(const char *name, char *out, size_t cap)
 {
     size_t i = 0;
 
@@ -78,34 +71,53 @@ static bool find_environment(const struct loader *l, const char *name, struct st
 
     if (find_in(environment, str_of(name), ret))
         return true;
-    lower_case(name, lower, sizeof(lower));
+    loader_lower_case(name, lower, sizeof(lower));
     return str_ends(str_of(name), STR("_PROXY")) && find_in(environment, str_of(lower), ret);
 }
 
-static bool find_value(const struct loader *l, const char *name, struct found *ret)
+static bool find_above_yaml(const struct loader *l, const char *name, struct found *ret)
 {
     const struct dotenv_entry *entry;
 
     if (find_in(l->source->overrides, str_of(name), &ret->value)) {
+        ret->from = FROM_COMMAND_LINE;
         str_to_z(STR("command line"), ret->where, sizeof(ret->where));
         return true;
     }
     if (find_environment(l, name, &ret->value)) {
+        ret->from = FROM_ENVIRONMENT;
         str_to_z(STR("environment"), ret->where, sizeof(ret->where));
         return true;
     }
     entry = dotenv_find(&l->env_file, str_of(name));
     if (!entry || !entry->value.n)
         return false;
+    ret->from = FROM_ENV_FILE;
     ret->value = entry->value;
     snprintf(ret->where, sizeof(ret->where), "%.200s line %u", l->source->env_file, entry->line);
     return true;
 }
 
+static bool find_value(const struct loader *l, const char *name, struct found *ret)
+{
+    *ret = (struct found){ .from = FROM_NOWHERE };
+    snprintf(ret->name, sizeof(ret->name), "%s", name);
+    if (find_above_yaml(l, name, ret))
+        return true;
+    ret->node = loader_find_yaml(l, name);
+    if (!ret->node)
+        return false;
+    ret->from = FROM_YAML;
+    ret->value = ret->node->text;
+    loader_lower_case(name, ret->name, sizeof(ret->name));
+    snprintf(ret->where, sizeof(ret->where), "%.200s line %u", l->source->config_file,
+             ret->node->line);
+    return true;
+}
+
 /* ---- files ---- */
 
-/* The whole file, a pipe too, into the arena; the error number on failure. */
-static int read_file(const char *path, struct arena *a, struct str *ret)
+int loader_read_file(const char *path, struct arena *a, struct str *ret)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     struct buf text;
@@ -136,51 +148,79 @@ static void load_env_file(struct loader *l)
 
     if (!path)
         return;
-    failed = read_file(path, &l->out->arena, &text);
+    failed = loader_read_file(path, &l->out->arena, &text);
     if (failed == ENOENT && !l->source->env_file_required)
         return;
     if (failed) {
-        problem(l, "%s: cannot be read: %s", path, strerror(failed));
+        loader_problem(l, "%s: cannot be read: %s", path, strerror(failed));
         l->has_no_file = true;
         return;
     }
     if (dotenv_parse(text, &l->out->arena, &l->env_file))
         for (size_t i = 0; i < l->env_file.n_problems; i++)
-            problem(l, "%s line %u: %s", path, l->env_file.problems[i].line,
-                    l->env_file.problems[i].what);
+            loader_problem(l, "%s line %u: %s", path, l->env_file.problems[i].line,
+                           l->env_file.problems[i].what);
 }
 
-/* NAME_FILE=path for secrets; both at once is a mistake. */
-static bool find_secret_file(struct loader *l, const char *name, bool has_value, struct found *ret)
+const char *loader_home_path(struct loader *l, const char *path)
 {
-    char file_name[80];
-    struct found path = { .where = "" };
+    struct str home;
+
+    if (!str_starts(str_of(path), STR("~/")) || !find_environment(l, "HOME", &home))
+        return path;
+    return arena_printf(&l->out->arena, "%.*s%s", STR_ARGS(home), path + 1).p;
+}
+
+bool loader_read_secret(struct loader *l, const char *where, const char *name, struct str path,
+                        struct str *ret)
+{
+    const char *z = arena_dup(&l->out->arena, path).p;
+    struct str text;
     int failed;
 
-    snprintf(file_name, sizeof(file_name), "%s_FILE", name);
-    if (!find_value(l, file_name, &path))
-        return false;
-    if (has_value) {
-        problem(l, "%s: %s and %s are both set; remove one of them", path.where, name, file_name);
+    if (strlen(z) != path.n) {
+        loader_problem(l, "%s: %s is \"%s\": control characters are not allowed", where, name,
+                       setting_show(path, &l->out->arena));
         return false;
     }
-    const char *z = arena_dup(&l->out->arena, path.value).p;
-    if (strlen(z) != path.value.n) {
-        problem(l, "%s: %s is \"%s\": control characters are not allowed", path.where, file_name,
-                setting_show(path.value, &l->out->arena));
-        return false;
-    }
-    failed = read_file(z, &l->out->arena, &ret->value);
+    z = loader_home_path(l, z);
+    failed = loader_read_file(z, &l->out->arena, &text);
     if (failed) {
-        problem(l, "%s: %s: %s cannot be read: %s", path.where, file_name, z, strerror(failed));
+        loader_problem(l, "%s: %s: %s cannot be read: %s", where, name, z, strerror(failed));
         return false;
     }
-    ret->value = str_trim(ret->value);
-    snprintf(ret->where, sizeof(ret->where), "%.250s", z);
-    if (!ret->value.n)
-        problem(l, "%s: %s: %s is empty; write the secret into it, or do not name it", path.where,
-                file_name, z);
-    return ret->value.n > 0;
+    *ret = str_trim(text);
+    if (!ret->n)
+        loader_problem(l, "%s: %s: %s is empty; write the secret into it, or do not name it", where,
+                       name, z);
+    return ret->n > 0;
+}
+
+/* NAME_FILE=path for secrets; both in one source is a mistake, else the higher source counts. */
+static bool find_secret_file(struct loader *l, const char *name, struct found *found)
+{
+    char file_name[80];
+    struct found path;
+    struct str value;
+
+    snprintf(file_name, sizeof(file_name), "%s_FILE", name);
+    if (!find_value(l, file_name, &path) || path.from > found->from)
+        return false;
+    if (path.from == found->from) {
+        loader_problem(l, "%s: %s and %s are both set; remove one of them", path.where, found->name,
+                       path.name);
+        return false;
+    }
+    if (path.node && !node_text(l, path.node, SETTING_TEXT, &path.value))
+        return false;
+    if (!loader_read_secret(l, path.where, path.name, path.value, &value))
+        return false;
+    if (strcmp(name, "CLERK_COOKIE") == 0)
+        l->out->clerk_cookie_file = loader_home_path(l, arena_dup(&l->out->arena, path.value).p);
+    *found = (struct found){ .from = path.from, .value = value };
+    snprintf(found->name, sizeof(found->name), "%s", name);
+    str_to_z(path.value, found->where, sizeof(found->where));
+    return true;
 }
 
 /* Into its field, or a problem. */
@@ -191,10 +231,10 @@ static void take_value(struct loader *l, const struct setting *row, const struct
     if (!setting_set(row, l->out, found->value, what))
         return;
     if (setting_may_show(row->type))
-        problem(l, "%s: %s is \"%s\": %s", found->where, row->name,
-                setting_show(found->value, &l->out->arena), what);
+        loader_problem(l, "%s: %s is \"%s\": %s", found->where, found->name,
+                       setting_show(found->value, &l->out->arena), what);
     else
-        problem(l, "%s: %s: %s", found->where, row->name, what);
+        loader_problem(l, "%s: %s: %s", found->where, found->name, what);
 }
 
 static bool is_malformed_in_file(const struct loader *l, const char *name)
@@ -205,19 +245,31 @@ static bool is_malformed_in_file(const struct loader *l, const char *name)
     return false;
 }
 
+/* What is there for the row, in the source that counts. */
+static bool find_row(struct loader *l, const struct setting *row, struct found *found)
+{
+    bool has = find_value(l, row->name, found);
+
+    if (row->type == SETTING_SECRET)
+        has |= find_secret_file(l, row->name, found);
+    if (found->node && !node_text(l, found->node, row->type, &found->value))
+        found->value = STR("");
+    else if (has && !str_trim(found->value).n && row->type == SETTING_SECRET)
+        loader_problem(l, "%s: %s is blank; give it a value, or remove it", found->where,
+                       found->name);
+    found->value = str_trim(found->value);
+    return has;
+}
+
 static void load_row(struct loader *l, const struct setting *row)
 {
     size_t before = l->n_problems;
     struct found found = { .where = "default" };
     bool skip = (l->use == SETTINGS_CLIENT || l->use == SETTINGS_DEMO) && setting_is_upstream(row);
-    bool has = !skip && find_value(l, row->name, &found);
+    bool has = !skip && find_row(l, row, &found);
     char what[256];
 
-    if (row->type == SETTING_SECRET && !skip)
-        has |= find_secret_file(l, row->name, has, &found);
-    found.value = str_trim(found.value);
-    if (has && !found.value.n && row->type == SETTING_SECRET)
-        problem(l, "%s: %s is blank; give it a value, or remove it", found.where, row->name);
+    l->given[row - settings_table] = found.value.n > 0;
     if (!found.value.n && row->fallback)
         found.value = str_of(row->fallback);
     /* Blank counts as unset. */
@@ -271,8 +323,24 @@ static void find_state_directory(struct loader *l)
             arena_printf(a, "%.*s/.local/state/enginelabs-2api", STR_ARGS(value)).p;
 }
 
-static void complete(struct settings *s)
+static size_t row_named(const char *name)
 {
+    size_t i = 0;
+
+    while (settings_table[i].name && strcmp(settings_table[i].name, name) != 0)
+        i++;
+    BUG_ON(!settings_table[i].name);
+    return i;
+}
+
+static void complete(struct loader *l)
+{
+    struct settings *s = l->out;
+
+    s->has_default_model = l->given[row_named("DEFAULT_MODEL")];
+    s->has_known_models = l->given[row_named("KNOWN_MODELS")];
+    s->has_max_parallel = l->given[row_named("ENGINELABS_MAX_PARALLEL")];
+    s->enginelabs_credentials_file = loader_home_path(l, s->enginelabs_credentials_file);
     if (s->workers == 0)
         s->workers = worker_default_count();
     add_default_model(s);
@@ -283,12 +351,9 @@ static void complete(struct settings *s)
 /* ---- what serving needs ---- */
 
 /* Not set, and not only set wrongly, which was said already. */
-static bool is_missing(const struct loader *l, const struct secret *secret, const char *name)
+bool loader_is_missing(const struct loader *l, const struct secret *secret, const char *name)
 {
-    for (const struct setting *row = settings_table; row->name; row++)
-        if (strcmp(row->name, name) == 0 && l->bad[row - settings_table])
-            return false;
-    return !secret_is_set(secret) && !l->has_no_file;
+    return !secret_is_set(secret) && !l->bad[row_named(name)] && !l->has_no_file;
 }
 
 static void check_key(struct loader *l)
@@ -296,21 +361,26 @@ static void check_key(struct loader *l)
     const struct settings *s = l->out;
     char text[HOST_MAX + 9];
 
-    if (s->allow_no_auth || endpoint_is_loopback(&s->listen) ||
-        !is_missing(l, &s->api_master_key, "API_MASTER_KEY"))
+    if (s->allow_no_auth || endpoint_is_loopback(&s->listen) || s->n_keys ||
+        !loader_is_missing(l, &s->api_master_key, "API_MASTER_KEY"))
         return;
-    problem(l,
-            "LISTEN is %s, which other machines can reach, and API_MASTER_KEY is not set: set a "
-            "key, listen on 127.0.0.1, or set ALLOW_NO_AUTH=true if everybody may use your account",
-            endpoint_text(&s->listen, text));
+    loader_problem(
+        l,
+        "LISTEN is %s, which other machines can reach, and API_MASTER_KEY is not set: set a "
+        "key, listen on 127.0.0.1, or set ALLOW_NO_AUTH=true if everybody may use your account",
+        endpoint_text(&s->listen, text));
 }
 
-static void check_cookie(struct loader *l)
+static bool needs_tls(const struct settings *s)
 {
-    if (is_missing(l, &l->out->clerk_cookie, "CLERK_COOKIE"))
-        problem(l,
-                "CLERK_COOKIE is not set: copy it from your browser (README, \"Your own "
-                "account\"), or try the gateway without an account: enginelabs-2api serve --demo");
+    for (size_t i = 0; i < s->n_upstreams; i++) {
+        const struct upstream_settings *u = &s->upstreams[i];
+
+        if (u->provider == UPSTREAM_OPENAI ? u->base_url.endpoint.tls
+                                           : u->api_url.endpoint.tls || u->clerk_url.endpoint.tls)
+            return true;
+    }
+    return str_starts(str_of(s->store_url), STR("rediss:"));
 }
 
 static void open_trust(struct loader *l)
@@ -318,20 +388,21 @@ static void open_trust(struct loader *l)
     struct settings *s = l->out;
     char what[256];
 
-    if (!s->ca_file && !s->enginelabs_api_url.endpoint.tls && !s->clerk_url.endpoint.tls &&
-        !str_starts(str_of(s->store_url), STR("rediss:")))
+    if (!s->ca_file && !needs_tls(s))
         return;
     if (tls_trust_new(s->ca_file, &s->trust, what))
-        problem(l, "%s%s", s->ca_file ? "UPSTREAM_CA_FILE: " : "", what);
+        loader_problem(l, "%s%s", s->ca_file ? "UPSTREAM_CA_FILE: " : "", what);
 }
 
-/* A cookie that is named decides, even if it is none that can be used: then its problem is told. */
+/* A cookie or an upstream that is named decides, even if it is none that can be used: then its
+ * problem is told. */
 static void decide_use(struct loader *l)
 {
     struct found found;
-    bool has =
-        find_value(l, "CLERK_COOKIE", &found) || find_value(l, "CLERK_COOKIE_FILE", &found) ||
-        is_malformed_in_file(l, "CLERK_COOKIE") || is_malformed_in_file(l, "CLERK_COOKIE_FILE");
+    bool has = loader_find_yaml(l, "UPSTREAMS") || find_value(l, "CLERK_COOKIE", &found) ||
+               find_value(l, "CLERK_COOKIE_FILE", &found) ||
+               is_malformed_in_file(l, "CLERK_COOKIE") ||
+               is_malformed_in_file(l, "CLERK_COOKIE_FILE");
 
     l->use = l->source->use;
     if (l->use == SETTINGS_SERVE_OR_DEMO)
@@ -347,17 +418,19 @@ enum err settings_load(const struct settings_source *source, struct settings *re
     memset(ret, 0, sizeof(*ret));
     arena_init(&ret->arena);
     load_env_file(&l);
+    loader_load_yaml(&l);
     decide_use(&l);
     for (const struct setting *row = settings_table; row->name; row++)
         load_row(&l, row);
-    complete(ret);
+    complete(&l);
     find_state_directory(&l);
+    loader_load_upstreams(&l);
+    loader_load_keys(&l);
+    loader_load_routes(&l);
     if (l.use == SETTINGS_SERVE || l.use == SETTINGS_DEMO)
         check_key(&l);
-    if (l.use == SETTINGS_SERVE) {
-        check_cookie(&l);
+    if (l.use == SETTINGS_SERVE)
         open_trust(&l);
-    }
     if (!l.n_problems)
         return ERR_NONE;
     settings_deinit(ret);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The settings of the process: one table (settings_table.c) of names, types and defaults; values
- * from the command line, the environment, .env and the defaults, in this order. All problems are
- * found in one go. docs/configuration.md is the reference.
+ * from the command line, the environment, .env, the YAML file and the defaults, in this order; and
+ * what only the YAML file can say (settings_upstreams.h). All problems are found in one go.
+ * docs/configuration.md is the reference.
  */
 #pragma once
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "gateway/settings_upstreams.h"
 #include "net/connector.h"
-#include "provider/enginelabs/enginelabs.h"
 
 struct settings {
     struct arena arena; /* owns the texts */
@@ -24,20 +25,26 @@ struct settings {
     const char *const *cors_origins; /* NULL-ended; "*" alone for any */
 
     const char *default_model;
+    bool has_default_model;          /* the user set it */
     const char *const *known_models; /* NULL-ended; holds default_model too */
+    bool has_known_models;           /* the user set it; else discovered names replace it */
 
     struct secret clerk_cookie;
+    const char *clerk_cookie_file;     /* where it came from; NULL: not from a file */
     const char *clerk_session_id;      /* NULL: discovered */
     const char *clerk_organization_id; /* NULL: discovered */
     struct url enginelabs_api_url;
     struct url clerk_url;
     const char *enginelabs_origin;
-    const char *enginelabs_protocol;
-    const char *enginelabs_content;
+    enum upstream_protocol enginelabs_protocol;
+    enum enginelabs_content enginelabs_content;
+    const char *enginelabs_credentials_file; /* "~/" replaced where HOME is known */
     size_t enginelabs_max_prompt_chars;
     size_t enginelabs_max_prompt_bytes;
-    const char *enginelabs_overflow;
+    enum upstream_overflow enginelabs_overflow;
+    enum upstream_delete enginelabs_delete_chats;
     size_t enginelabs_max_parallel;
+    bool has_max_parallel; /* the user set it; else what the service says comes first */
 
     int64_t request_timeout_ms;
     int64_t connect_timeout_ms;
@@ -62,15 +69,25 @@ struct settings {
 
     const char *log_level;
     const char *log_format; /* "text", "json", or "auto" */
+
+    /* Of the YAML file; all of them are in the arena. */
+    struct upstream_settings *upstreams; /* at least one */
+    size_t n_upstreams;
+    bool has_upstreams; /* the user named them; else the one is made of the settings above */
+    struct key_settings *keys;
+    size_t n_keys;
+    struct route_settings *routes;
+    size_t n_routes;
+    bool has_routes; /* else every model of every upstream goes by its own name */
 };
 
 /* What they are loaded for, and so what must be there. */
 enum settings_use {
     SETTINGS_ALL,           /* every value is read, none is needed */
     SETTINGS_CLIENT,        /* the account and the way to it are left at their defaults, unread */
-    SETTINGS_SERVE,         /* a key beyond loopback, a cookie, certificates for TLS */
+    SETTINGS_SERVE,         /* a key beyond loopback, accounts, certificates for TLS */
     SETTINGS_DEMO,          /* a key beyond loopback; else as SETTINGS_CLIENT */
-    SETTINGS_SERVE_OR_DEMO, /* SETTINGS_SERVE where a cookie or its file is named, else
+    SETTINGS_SERVE_OR_DEMO, /* SETTINGS_SERVE where a cookie, its file or upstreams are named, else
                                SETTINGS_DEMO */
 };
 
@@ -82,6 +99,8 @@ struct settings_source {
     const char *env_file;         /* path; NULL: none. A file that is not there is no error unless
                                      `env_file_required` */
     bool env_file_required;
+    const char *config_file; /* the YAML file, likewise */
+    bool config_file_required;
 };
 
 /* Fills `ret`. On ERR_BAD_INPUT `problems` has one line for each thing that is wrong, whatever kind
@@ -90,6 +109,9 @@ struct settings_source {
 MUST_USE enum err settings_load(const struct settings_source *source, struct settings *ret,
                                 struct buf *problems);
 void settings_deinit(struct settings *s);
+
+/* Makes the upstream "cto" of the flat settings once more, after some of them were changed. */
+void settings_remake_upstream(struct settings *s);
 
 enum log_level settings_log_level(const struct settings *s);
 enum log_format settings_log_format(const struct settings *s, int fd);
@@ -101,3 +123,7 @@ struct settings_row {
     bool is_secret;
 };
 bool settings_row_at(size_t i, struct settings_row *ret);
+
+/* The same for the keys of the YAML file's sections: "upstreams[].accounts[].name". */
+enum { SETTINGS_PATH_SIZE = 80 };
+bool settings_path_at(size_t i, char out[SETTINGS_PATH_SIZE]);

@@ -27,14 +27,19 @@ const struct setting settings_table[] = {
       NULL },
     { "CLERK_URL", SETTING_URL, FIELD(clerk_url), "https://clerk.cto.new", NULL },
     { "ENGINELABS_ORIGIN", SETTING_ORIGIN, FIELD(enginelabs_origin), "https://cto.new", NULL },
-    { "ENGINELABS_PROTOCOL", SETTING_CHOICE, FIELD(enginelabs_protocol), "classic", "classic" },
-    { "ENGINELABS_CONTENT", SETTING_CHOICE, FIELD(enginelabs_content), "auto",
-      "auto|delta|snapshot" },
+    { "ENGINELABS_PROTOCOL", SETTING_ENUM, FIELD(enginelabs_protocol), "classic",
+      UPSTREAM_PROTOCOLS },
+    { "ENGINELABS_CREDENTIALS_FILE", SETTING_TEXT, FIELD(enginelabs_credentials_file),
+      "~/.cto/credentials", NULL },
+    { "ENGINELABS_CONTENT", SETTING_ENUM, FIELD(enginelabs_content), "auto", UPSTREAM_CONTENTS },
     { "ENGINELABS_MAX_PROMPT_CHARS", SETTING_COUNT, FIELD(enginelabs_max_prompt_chars), "20000",
       NULL },
     { "ENGINELABS_MAX_PROMPT_BYTES", SETTING_SIZE, FIELD(enginelabs_max_prompt_bytes), "32000",
       NULL },
-    { "ENGINELABS_OVERFLOW", SETTING_CHOICE, FIELD(enginelabs_overflow), "error", "error|trim" },
+    { "ENGINELABS_OVERFLOW", SETTING_ENUM, FIELD(enginelabs_overflow), "error",
+      UPSTREAM_OVERFLOWS },
+    { "ENGINELABS_DELETE_CHATS", SETTING_ENUM, FIELD(enginelabs_delete_chats), "never",
+      UPSTREAM_DELETES },
     { "ENGINELABS_MAX_PARALLEL", SETTING_COUNT, FIELD(enginelabs_max_parallel), "2", NULL },
     { "API_REQUEST_TIMEOUT", SETTING_SECONDS, FIELD(request_timeout_ms), "300", NULL },
     { "UPSTREAM_CONNECT_TIMEOUT", SETTING_SECONDS, FIELD(connect_timeout_ms), "10", NULL },
@@ -86,6 +91,7 @@ static const char *expected(enum setting_type type)
     case SETTING_SECRET:
         return "control characters are not allowed";
     case SETTING_CHOICE:
+    case SETTING_ENUM:
     case SETTING_URL:
     case SETTING_STORE:
         break;
@@ -139,14 +145,27 @@ static enum err set_count(struct str value, size_t *field)
     return err;
 }
 
-static enum err set_value(const struct setting *row, struct settings *s, struct str value,
+static enum err set_enum(struct str value, const char *choices, unsigned *field)
+{
+    struct str left = str_of(choices);
+
+    for (unsigned i = 0; left.n; i++) {
+        struct str word = str_cut(left, '|', &left);
+
+        if (str_eq_nocase(word, value)) {
+            *field = i;
+            return ERR_NONE;
+        }
+    }
+    return ERR_BAD_INPUT;
+}
+
+static enum err set_value(const struct setting *row, void *field, struct arena *a, struct str value,
                           char what[256])
 {
-    void *field = (char *)s + row->offset;
-
     switch (row->type) {
     case SETTING_TEXT:
-        return set_text(value, &s->arena, field);
+        return set_text(value, a, field);
     case SETTING_SECRET:
         return set_secret(value, field);
     case SETTING_SECONDS:
@@ -158,14 +177,17 @@ static enum err set_value(const struct setting *row, struct settings *s, struct 
     case SETTING_BOOL:
         return setting_bool(value, field);
     case SETTING_LIST:
-        return setting_list(value, &s->arena, field);
+        return setting_list(value, a, field);
     case SETTING_ORIGINS:
-        return setting_origins(value, &s->arena, field, what);
+        return setting_origins(value, a, field, what);
     case SETTING_ORIGIN:
-        return setting_origin(value, &s->arena, field, what);
+        return setting_origin(value, a, field, what);
     case SETTING_CHOICE:
         snprintf(what, 256, "expected one of %s", row->choices);
-        return setting_choice(value, row->choices, &s->arena, field);
+        return setting_choice(value, row->choices, a, field);
+    case SETTING_ENUM:
+        snprintf(what, 256, "expected one of %s", row->choices);
+        return set_enum(value, row->choices, field);
     case SETTING_URL:
         return url_parse(value, field, what);
     case SETTING_LISTEN:
@@ -173,7 +195,7 @@ static enum err set_value(const struct setting *row, struct settings *s, struct 
     case SETTING_PROXY:
         return proxy_parse(value, field);
     case SETTING_STORE:
-        return set_store(value, &s->arena, field, what);
+        return set_store(value, a, field, what);
     }
     return ERR_BAD_INPUT;
 }
@@ -218,13 +240,21 @@ static enum err check_range(const struct setting *row, const struct settings *s,
     return ERR_NONE;
 }
 
+enum err setting_set_field(const struct setting *row, void *field, struct arena *a,
+                           struct str value, char what[256])
+{
+    what[0] = '\0';
+    enum err err = set_value(row, field, a, value, what);
+    if (err && !what[0])
+        snprintf(what, 256, "%s", expected(row->type));
+    return err;
+}
+
 enum err setting_set(const struct setting *row, struct settings *s, struct str value,
                      char what[256])
 {
-    what[0] = '\0';
-    enum err err = set_value(row, s, value, what);
-    if (err && !what[0])
-        snprintf(what, 256, "%s", expected(row->type));
+    enum err err = setting_set_field(row, (char *)s + row->offset, &s->arena, value, what);
+
     return err ? err : check_range(row, s, what);
 }
 
@@ -239,6 +269,8 @@ bool setting_is_upstream(const struct setting *row)
         "ENGINELABS_ORIGIN",
         "ENGINELABS_CONTENT",
         "ENGINELABS_PROTOCOL",
+        "ENGINELABS_CREDENTIALS_FILE",
+        "ENGINELABS_DELETE_CHATS",
         "ENGINELABS_MAX_PARALLEL",
         "UPSTREAM_CA_FILE",
         "HTTPS_PROXY",

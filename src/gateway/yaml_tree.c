@@ -146,6 +146,7 @@ static void begin(struct parse *p, unsigned line, enum yaml_kind kind)
 
 static void end(struct parse *p)
 {
+    BUG_ON(!p->open);
     p->depth--;
     p->open = p->open->parent;
 }
@@ -251,6 +252,9 @@ static void stop_at_error(struct parse *p, const yaml_parser_t *parser, struct s
         stop(p, line, "a tab; YAML is indented with spaces");
         return;
     }
+    /* "memory:" is what people write. */
+    if (strcmp(problem, "mapping values are not allowed in this context") == 0)
+        problem = "a key where none can be; put a value with a ':' at its end in quotes";
     if (parser->context)
         snprintf(what, sizeof(what), "no valid YAML: %s (%s that began in line %zu)", problem,
                  parser->context, parser->context_mark.line + 1);

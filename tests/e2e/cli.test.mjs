@@ -206,6 +206,37 @@ describe('settings', () => {
     assert.match(missing.stderr, /missing\.env/);
   });
 
+  test('may stand in enginelabs-2api.yaml, below all other sources', async () => {
+    const cwd = dirWith('default_model: GPT5\nlisten: 127.0.0.1:4444\n', 'enginelabs-2api.yaml');
+    const { stdout } = await offline({ env: { ...good(), LISTEN: undefined }, cwd });
+    assert.match(stdout, /127\.0\.0\.1:4444, default model GPT5/);
+    fs.writeFileSync(path.join(cwd, '.env'), 'DEFAULT_MODEL=ClaudeSonnet4_5\n');
+    assert.match((await offline({ env: good(), cwd })).stdout, /default model ClaudeSonnet4_5/);
+  });
+
+  test('may stand in another YAML file, which must be there', async () => {
+    const cwd = dirWith('default_model: GPT5\n', 'other.yaml');
+    const words = ['check', '--offline', '--config'];
+    const { stdout } = await run([...words, 'other.yaml'], { env: good(), cwd });
+    assert.match(stdout, /default model GPT5/);
+    const missing = await run([...words, 'missing.yaml'], { env: good(), cwd });
+    assert.equal(missing.code, 2);
+    assert.match(missing.stderr, /missing\.yaml: cannot be read/);
+  });
+
+  test('of a YAML file that are wrong are named with file, line and key', async () => {
+    const text = 'workers: x\nupstreams:\n  - {name: a, provider: openai, api_keyz: sk-hush}\n';
+    const cwd = dirWith(text, 'enginelabs-2api.yaml');
+    for (const command of ['serve', 'check']) {
+      const { code, stderr } = await run([command], { env: good(), cwd });
+      assert.equal(code, 2);
+      assert.match(stderr, /^enginelabs-2api\.yaml line 1: workers is "x": /m);
+      assert.match(stderr, /^enginelabs-2api\.yaml line 3: upstreams\[0\]\.api_keyz: /m);
+      assert.match(stderr, /^enginelabs-2api\.yaml line 3: upstreams\[0\]: base_url is missing/m);
+      assert.doesNotMatch(stderr, /hush/);
+    }
+  });
+
   test('that are secret may come from files', async () => {
     const key = secret('sk-from-a-file-77', 'a key from a file');
     const dir = dirWith(`${key}\n`, 'key');

@@ -14,7 +14,9 @@ static enum err load_for(enum settings_use use, const char *const *overrides, ch
                          const char *env_file, struct settings *ret)
 {
     struct buf problems;
-    struct settings_source source = { use, overrides, environment, env_file, false };
+    const struct settings_source source = {
+        .use = use, .overrides = overrides, .environment = environment, .env_file = env_file
+    };
 
     buf_init(&problems, 1 << 20);
     enum err err = settings_load(&source, ret, &problems);
@@ -427,7 +429,8 @@ static void reports_an_env_file_it_cannot_use(void)
 {
     struct settings s;
     struct buf problems;
-    const struct settings_source missing = { SETTINGS_ALL, NULL, NULL, "/nonexistent/.env", true };
+    const struct settings_source missing = { .env_file = "/nonexistent/.env",
+                                             .env_file_required = true };
 
     EXPECT_INT(load(NULL, NULL, "/nonexistent/.env", &s), ERR_NONE);
     settings_deinit(&s);
