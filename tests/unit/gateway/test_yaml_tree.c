@@ -185,6 +185,9 @@ static void shows_no_key_that_could_be_a_secret(void)
     EXPECT_INT(parse(STR("a: {sk-123: 1}\nb: {__client=x: {c: 1}}\n"), &a, &root), ERR_NONE);
     EXPECT_Z(yaml_path(yaml_find(root, STR("a"))->first, path), "a[0]");
     EXPECT_Z(yaml_path(yaml_find(root, STR("b"))->first->first, path), "b[0].c");
+    EXPECT(yaml_may_show_key(STR("max_parallel")) && yaml_may_show_key(STR("X-Team")));
+    EXPECT(!yaml_may_show_key(STR("")) && !yaml_may_show_key(STR("a b")));
+    EXPECT(!yaml_may_show_key(STR("abcdefghijklmnopqrstuvwxyzabcdefghijklmno")));
     arena_deinit(&a);
 }
 
