@@ -266,6 +266,7 @@ describe('check', () => {
     assert.match(bad.stdout, asked);
     assert.match(bad.stdout, /account +PROBLEM: .*(signed out|cookie)/i);
     assert.match(bad.stdout, /The account cannot be used\.\n$/);
+    await new Talk().say(gw); // with the token that it has
 
     await sim.clearFaults();
     assert.equal((await home.run(['check'])).code, 0);

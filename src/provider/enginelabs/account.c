@@ -31,6 +31,7 @@ struct account {
     int64_t refresh_at_ms;        /* from then on the next token is fetched behind this one */
     int64_t expires_at_ms;
     bool is_refreshing; /* some port runs a sign-in */
+    bool is_beside;     /* it was asked for by account_renew() */
     bool is_tried;      /* one was begun */
     bool is_failing;    /* the last one failed, and there is no token that is still good */
     bool is_signed_out;
@@ -309,6 +310,12 @@ static void take_failure(struct account *a, const struct refresh_result *result,
     a->signed_out = *notice;
 }
 
+/* Under the lock: whether a sign-in that ran beside it failed in vain. */
+static bool is_undisturbed(const struct account *a, int64_t now_ms)
+{
+    return a->is_beside && (has_token(a, now_ms) || now_ms < a->held_until_ms);
+}
+
 static void on_refreshed(void *arg, const struct refresh_result *result)
 {
     struct account_port *p = arg;
@@ -321,10 +328,10 @@ static void on_refreshed(void *arg, const struct refresh_result *result)
         notice_set(&notice, result->failure);
     lock(a);
     a->is_refreshing = false;
-    if (result->failure)
-        take_failure(a, result, &notice, now_ms);
-    else
+    if (!result->failure)
         take_token(a, result, now_ms);
+    else if (!is_undisturbed(a, now_ms))
+        take_failure(a, result, &notice, now_ms);
     call_all(&a->token_queue, result->failure ? &notice : NULL);
     unlock(a);
     if (p->closed) {
@@ -351,7 +358,7 @@ static void refresh(struct account_port *p)
     lock(a);
     cookies_copy(&jar, &a->jar);
     secret_set(&refused, secret_reveal(&a->refused));
-    session = a->session;
+    session = a->is_beside ? (struct clerk_session){ 0 } : a->session;
     params.jar_is_kept = a->jar_is_kept;
     params.jar_is_unkept = a->jar_is_unkept;
     unlock(a);
@@ -369,6 +376,7 @@ static bool claim_refresh(struct account *a)
     if (a->is_refreshing)
         return false;
     a->is_refreshing = true;
+    a->is_beside = false;
     a->is_tried = true;
     return true;
 }
@@ -419,6 +427,28 @@ enum account_answer account_token(struct account_port *p, struct token *ret_toke
     return answer;
 }
 
+enum account_answer account_renew(struct account_port *p, struct notice *ret_notice, struct wait *w,
+                                  on_wake *wake, void *arg)
+{
+    struct account *a = p->account;
+    bool is_usable, is_mine = false;
+
+    BUG_ON(p->closed);
+    lock(a);
+    is_usable = a->jar.n > 0;
+    if (is_usable) {
+        wait_begin(w, &a->token_queue, p->loop, wake, arg);
+        is_mine = claim_refresh(a);
+        a->is_beside = a->is_beside || is_mine;
+    } else {
+        *ret_notice = a->signed_out;
+    }
+    unlock(a);
+    if (is_mine)
+        refresh(p);
+    return is_usable ? ACCOUNT_WAITS : ACCOUNT_FAILED;
+}
+
 void account_token_leave(struct account_port *p, struct wait *w)
 {
     lock(p->account);
@@ -435,19 +465,6 @@ void account_token_refused(struct account_port *p, const struct token *t)
         secret_set(&a->refused, secret_reveal(&t->jwt));
         token_deinit(&a->token);
     }
-    unlock(a);
-}
-
-void account_forget(struct account_port *p)
-{
-    struct account *a = p->account;
-
-    lock(a);
-    token_deinit(&a->token);
-    a->session = (struct clerk_session){ 0 };
-    a->held_until_ms = 0;
-    if (a->jar.n > 0)
-        a->is_signed_out = false;
     unlock(a);
 }
 

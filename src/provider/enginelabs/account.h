@@ -65,9 +65,12 @@ void account_token_leave(struct account_port *p, struct wait *w);
 /* The service refused exactly this token: the next one who asks gets another. */
 void account_token_refused(struct account_port *p, const struct token *t);
 
-/* Forgets token and session, and that the account was seen signed out: the next one who asks
- * finds out anew. */
-void account_forget(struct account_port *p);
+/* Stands in line for a sign-in that begins now, or runs already, beside the token that is there: a
+ * failure changes nothing where there is a token, or where the service asked for patience. Also
+ * when the account was seen signed out. ACCOUNT_WAITS (then wake as above, and account_token() has
+ * the new token) or ACCOUNT_FAILED. */
+enum account_answer account_renew(struct account_port *p, struct notice *ret_notice, struct wait *w,
+                                  on_wake *wake, void *arg);
 
 /* Appends the Cookie header's value. */
 MUST_USE enum err account_cookie(struct account_port *p, struct buf *out);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The report of `check`: signs in anew, asks for plan and models, and says of each part how it
- * stands. Only what the service is known to serve is asked for; no prompt is sent.
+ * The report of `check`: signs in anew, beside the token that answers run with, asks for plan and
+ * models, and says of each part how it stands. Only what the service is known to serve is asked
+ * for; no prompt is sent.
  *
  *     TOKEN --> BILLING --> MODELS --> (report)
  */
@@ -31,7 +32,8 @@ struct check {
 };
 
 /* The life of a check, in order. */
-static void ask_token(void *arg);
+static void begin(void *arg);
+static void ask_token(struct check *c);
 static void on_token(void *arg, const struct notice *notice);
 static void ask(struct check *c, enum check_step step);
 static void on_reply(void *arg, const struct fetch_result *result);
@@ -64,8 +66,7 @@ void check_start(struct provider_instance *p, on_report *done, void *arg)
     c->arg = arg;
     arena_init(&c->arena);
     list_add_tail(&p->checks, &c->node);
-    account_forget(p->port);
-    task_init(&c->task, ask_token, c);
+    task_init(&c->task, begin, c);
     loop_defer(p->env.loop, &c->task);
 }
 
@@ -83,9 +84,17 @@ static void fail_account(struct check *c, const struct notice *notice)
     report(c);
 }
 
-static void ask_token(void *arg)
+static void begin(void *arg)
 {
     struct check *c = arg;
+    struct notice notice;
+
+    if (account_renew(c->instance->port, &notice, &c->wait, on_token, c) == ACCOUNT_FAILED)
+        fail_account(c, &notice);
+}
+
+static void ask_token(struct check *c)
+{
     struct notice notice;
 
     switch (account_token(c->instance->port, &c->token, &notice, &c->wait, on_token, c)) {

@@ -251,7 +251,26 @@ static void a_cookie_that_cannot_be_used_asks_nobody(void)
     rig_end(&r);
 }
 
-static void who_forgets_finds_out_anew(void)
+static void on_renewed(void *arg, const struct notice *notice)
+{
+    struct asker *a = arg;
+
+    a->n_woken++;
+    a->answer = notice ? ACCOUNT_FAILED : ACCOUNT_READY;
+    if (notice)
+        a->notice = *notice;
+}
+
+/* Signs in anew and waits for the end. */
+static enum account_answer renew(struct rig *r, struct asker *a)
+{
+    *a = (struct asker){ 0 };
+    a->answer = account_renew(r->other, &a->notice, &a->wait, on_renewed, a);
+    RUN_UNTIL(r->loop, a->answer != ACCOUNT_WAITS);
+    return a->answer;
+}
+
+static void who_signs_in_anew_after_it_was_signed_out_finds_out(void)
 {
     struct rig r;
     struct asker a;
@@ -259,11 +278,89 @@ static void who_forgets_finds_out_anew(void)
 
     rig_start(&r);
     fake_say(&r.fake, FAKE_CLIENT, 401, "{}");
+    fake_say(&r.fake, FAKE_CLIENT, 503, "{}");
     fake_say(&r.fake, FAKE_CLIENT, 0, NULL);
     EXPECT_INT(get(&r, &a), ACCOUNT_FAILED);
-    account_forget(r.port);
-    get_any(&r);
+    EXPECT_INT(renew(&r, &a), ACCOUNT_FAILED);
+    EXPECT_INT(a.notice.kind, FAILURE_UNAVAILABLE);
+    EXPECT(!account_is_ready(r.account, why));
+    EXPECT(strstr(why, "CLERK_COOKIE")); /* nothing new is known */
+    EXPECT_INT(renew(&r, &a), ACCOUNT_READY);
     EXPECT(account_is_ready(r.account, why));
+    get_any(&r);
+    EXPECT_INT(r.fake.at[FAKE_TOKEN].count, 1);
+    rig_end(&r);
+}
+
+static void a_sign_in_beside_a_token_replaces_it_when_it_succeeds(void)
+{
+    struct rig r;
+    struct asker a, b, c = { 0 };
+
+    rig_start(&r);
+    EXPECT_INT(get(&r, &a), ACCOUNT_READY);
+    fake_reset(&r.fake, FAKE_CLIENT);
+    fake_say(&r.fake, FAKE_TOKEN, FAKE_HOLD, NULL);
+    c.answer = account_renew(r.other, &c.notice, &c.wait, on_renewed, &c);
+    RUN_UNTIL(r.loop, r.fake.at[FAKE_TOKEN].held);
+    EXPECT_INT(r.fake.at[FAKE_CLIENT].count, 1); /* the session is looked for, too */
+    EXPECT_INT(get(&r, &b), ACCOUNT_READY);
+    EXPECT_Z(b.token.jwt.p, a.token.jwt.p);
+    token_deinit(&b.token);
+    fake_let_go(&r.fake, FAKE_TOKEN, 0);
+    RUN_UNTIL(r.loop, c.answer == ACCOUNT_READY);
+    EXPECT_INT(get(&r, &b), ACCOUNT_READY);
+    EXPECT(strcmp(b.token.jwt.p, a.token.jwt.p) != 0);
+    token_deinit(&a.token);
+    token_deinit(&b.token);
+    rig_end(&r);
+}
+
+static void a_sign_in_beside_a_token_that_fails_changes_nothing(void)
+{
+    static const struct {
+        enum fake_place place;
+        int status;
+    } rows[] = { { FAKE_CLIENT, 401 }, { FAKE_TOKEN, 401 }, { FAKE_TOKEN, 503 } };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct rig r;
+        struct asker a, b;
+        char why[128];
+
+        rig_start(&r);
+        EXPECT_INT(get(&r, &a), ACCOUNT_READY);
+        fake_reset(&r.fake, FAKE_TOKEN);
+        fake_say(&r.fake, rows[i].place, rows[i].status, "{}");
+        EXPECT_INT(renew(&r, &b), ACCOUNT_FAILED);
+        EXPECT(account_is_ready(r.account, why));
+        EXPECT_INT(get(&r, &b), ACCOUNT_READY);
+        EXPECT_Z(b.token.jwt.p, a.token.jwt.p);
+        token_deinit(&a.token);
+        token_deinit(&b.token);
+        rig_end(&r);
+    }
+}
+
+static void patience_that_was_asked_for_outlives_a_sign_in_that_fails(void)
+{
+    struct rig r;
+    struct asker a;
+
+    rig_start(&r);
+    loop_clock_set(r.loop, loop_now_ms(r.loop));
+    fake_say_header(&r.fake, FAKE_TOKEN, 429, "Retry-After", "60");
+    fake_say(&r.fake, FAKE_TOKEN, 503, "{}");
+    fake_say(&r.fake, FAKE_TOKEN, 0, NULL);
+    EXPECT_INT(get(&r, &a), ACCOUNT_FAILED);
+    EXPECT_INT(renew(&r, &a), ACCOUNT_FAILED);
+    EXPECT_INT(r.fake.at[FAKE_TOKEN].count, 2);
+    EXPECT_INT(get(&r, &a), ACCOUNT_FAILED);
+    EXPECT_INT(a.notice.kind, FAILURE_RATE_LIMIT);
+    EXPECT_INT(a.notice.retry_after_ms, 60000);
+    EXPECT_INT(r.fake.at[FAKE_TOKEN].count, 2);
+    EXPECT_INT(renew(&r, &a), ACCOUNT_READY); /* it is over when it proves to be */
+    get_any(&r);
     rig_end(&r);
 }
 
@@ -360,7 +457,14 @@ static const struct test suite[] = {
     { "nonsense is said to be nonsense", nonsense_is_said_to_be_nonsense },
     { "a broken connection is tried once more", a_broken_connection_is_tried_once_more },
     { "a cookie that cannot be used asks nobody", a_cookie_that_cannot_be_used_asks_nobody },
-    { "who forgets finds out anew", who_forgets_finds_out_anew },
+    { "who signs in anew after it was signed out finds out",
+      who_signs_in_anew_after_it_was_signed_out_finds_out },
+    { "a sign-in beside a token replaces it when it succeeds",
+      a_sign_in_beside_a_token_replaces_it_when_it_succeeds },
+    { "a sign-in beside a token that fails changes nothing",
+      a_sign_in_beside_a_token_that_fails_changes_nothing },
+    { "patience that was asked for outlives a sign-in that fails",
+      patience_that_was_asked_for_outlives_a_sign_in_that_fails },
 };
 
 TEST_MAIN(suite)
