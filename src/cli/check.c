@@ -110,6 +110,13 @@ static bool print_report(struct str body)
     return usable.type == JSON_TRUE;
 }
 
+static const char *why_not(const struct local_response *response)
+{
+    if (response->err)
+        return response->detail;
+    return response->status == 503 ? "it is shutting down" : "it is no gateway of this version";
+}
+
 /* The gateway has the account's newest cookies, and nobody else may renew them meanwhile. */
 static bool ask_gateway(const struct settings *s, const char *why)
 {
@@ -129,7 +136,7 @@ static bool ask_gateway(const struct settings *s, const char *why)
     local_client_call(c, HTTP_GET, CONTROL_CHECK, STR(""), NULL, NULL, &response);
     if (response.err || response.status != 200)
         fprintf(stderr, "enginelabs-2api: %s, and that process does not answer at %s: %s\n", why,
-                path, response.err ? response.detail : "it is no gateway of this version");
+                path, why_not(&response));
     else
         usable = print_report(buf_str(&response.body));
     buf_deinit(&response.body);

@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "net/timer.h"
+
+enum { LAST_WORDS_MS = 1000 }; /* how long answers may take to reach who asked, at the end */
 
 struct control {
     struct gateway *gateway;
@@ -22,31 +25,43 @@ struct control {
     struct store_port *store;
     struct provider_instance *provider;
     struct list asked; /* struct question */
+    struct timer limit;
+    bool is_closing;
 };
 
 /* A request that waits for a report. */
 struct question {
     struct list node;
-    struct http_request *request; /* NULL: who asked has left */
+    struct control *control;
+    struct http_request *request; /* NULL: who asked has left, or was answered */
 };
 
 /* ---- /check ---- */
 
-static void write_report(const struct provider_report *report, struct buf *out,
+static void write_fact(struct json_writer *j, const struct provider_fact *f)
+{
+    json_w_object(j);
+    json_w_member_str(j, "name", f->name);
+    json_w_member_str(j, "value", f->value);
+    json_w_member_bool(j, "problem", f->is_problem);
+    json_w_object_end(j);
+}
+
+/* What the store cannot do is said as /readyz says it. */
+static void write_report(const struct provider_report *report, struct store *store, struct buf *out,
                          struct json_writer *j)
 {
+    char why[STORE_PROBLEM_MAX];
+
     json_w_init(j, out);
     json_w_object(j);
     json_w_member_bool(j, "usable", report->usable);
     json_w_key(j, "facts");
     json_w_array(j);
-    for (size_t i = 0; i < report->n; i++) {
-        json_w_object(j);
-        json_w_member_str(j, "name", report->facts[i].name);
-        json_w_member_str(j, "value", report->facts[i].value);
-        json_w_member_bool(j, "problem", report->facts[i].is_problem);
-        json_w_object_end(j);
-    }
+    for (size_t i = 0; i < report->n; i++)
+        write_fact(j, &report->facts[i]);
+    if (!store_is_ready(store, why))
+        write_fact(j, &(struct provider_fact){ STR("store"), str_of(why), true });
     json_w_array_end(j);
     json_w_object_end(j);
 }
@@ -66,7 +81,7 @@ static void on_report_done(void *arg, const struct provider_report *report)
     if (q->request) {
         q->request->on_gone = NULL;
         buf_init(&out, 1 << 20);
-        write_report(report, &out, &j);
+        write_report(report, q->control->gateway->store, &out, &j);
         gateway_reply_written(q->request, 200, &j);
         buf_deinit(&out);
     }
@@ -80,6 +95,11 @@ static void on_gone(void *arg)
     q->request = NULL;
 }
 
+static void refuse(struct http_request *r)
+{
+    gateway_reply_json(r, 503, STR("{\"error\":\"the gateway is shutting down\"}"));
+}
+
 static void on_request(void *arg, struct http_request *r)
 {
     struct control *c = arg;
@@ -89,7 +109,12 @@ static void on_request(void *arg, struct http_request *r)
         gateway_reply_json(r, 404, STR("{\"error\":\"this socket knows GET " CONTROL_CHECK "\"}"));
         return;
     }
+    if (c->is_closing) {
+        refuse(r);
+        return;
+    }
     q = mem_new(struct question);
+    q->control = c;
     q->request = r;
     list_add_tail(&c->asked, &q->node);
     r->on_gone = on_gone;
@@ -160,13 +185,37 @@ static void on_detached(void *arg)
     store_port_close(c->store, on_store_closed, c);
 }
 
-static void stop(void *arg, UNUSED struct loop *l)
+static void on_served(void *arg)
 {
     struct control *c = arg;
 
-    listener_free(c->listener);
+    timer_disarm(&c->limit);
     http_server_free(c->server);
     c->gateway->provider->detach(c->provider, on_detached, c);
+}
+
+static void refuse_open_questions(struct control *c)
+{
+    LIST_EACH (node, &c->asked) {
+        struct question *q = CONTAINER_OF(node, struct question, node);
+
+        if (!q->request)
+            continue;
+        q->request->on_gone = NULL;
+        refuse(TAKE(q->request));
+    }
+}
+
+static void stop(void *arg, struct loop *l)
+{
+    struct control *c = arg;
+
+    c->is_closing = true;
+    listener_free(c->listener);
+    refuse_open_questions(c);
+    timer_arm(l, &c->limit, LAST_WORDS_MS, on_served, c);
+    http_server_drain(c->server, on_served, c);
+    http_server_refuse_rest(c->server);
 }
 
 struct control *control_open(struct gateway *g, const char *path, char *ret_why)

@@ -17,5 +17,5 @@ struct control;
 /* Listens at `path`. NULL: it cannot; `ret_why` (256 bytes) says why. */
 struct control *control_open(struct gateway *g, const char *path, char *ret_why);
 
-/* Ends what runs on it. NULL is fine. */
+/* Ends what runs on it: questions that are open are answered 503. NULL is fine. */
 void control_close(struct control *c);

@@ -276,6 +276,19 @@ describe('check', () => {
     assert.deepEqual(await sim.violations(), []);
   });
 
+  test('that is open when the gateway ends is told so', async () => {
+    const { sim, home } = await place();
+    await new Talk().say(await home.start());
+    await sim.fault({ where: 'token', kind: 'hang' });
+    const open = home.run(['check']);
+    const faults = async () => (await sim.state()).faults;
+    await until(async () => (await faults()).every((f) => f.times === 0), 'the sign-in hangs');
+    await home.stop();
+    const { code, stderr } = await open;
+    assert.equal(code, 1);
+    assert.match(stderr, /that process does not answer at .*: it is shutting down/);
+  });
+
   test('uses the renewed cookies when none runs, and a socket file left behind', async () => {
     const { sim, home } = await place(ROTATING);
     await new Talk().say(await home.start());

@@ -89,8 +89,12 @@ describe('a file that another program has locked', () => {
     await talk.say(gw);
     const unlock = await lockFile(path.join(home.state, 'state.db'));
     await talkUntilFailing(gw, talk, /another program holds a lock on the file/);
+    const { store } = (await readiness(gw)).problems;
+    const { stdout } = await home.run(['check']);
+    assert.ok(stdout.includes(`\n  store          PROBLEM: ${store}\n`), stdout);
     await unlock();
     await assertRecovers(gw, talk);
+    assert.doesNotMatch((await home.run(['check'])).stdout, /PROBLEM/);
   });
 
   test('keeps no renewed cookie from being used, and it is kept afterwards', async () => {
