@@ -23,6 +23,8 @@ struct account {
     const struct enginelabs_config *config;
     pthread_mutex_t lock; /* guards all below */
     struct cookies jar;
+    struct jar_past past;         /* what the store may have that the jar comes from */
+    unsigned jar_turn;            /* another number, another jar */
     bool jar_is_kept;             /* the store has it, or something newer than the settings */
     bool jar_is_unkept;           /* the store should have it and does not */
     struct secret refused;        /* a token that the service did not take */
@@ -52,7 +54,10 @@ struct account_port {
     struct slots_port *slots; /* owned */
     struct refresh *refresh;  /* running here */
     struct timer keep_again;
-    struct store_op *keep_op; /* running */
+    struct keep_jar *keeper; /* running */
+    struct jar_past past;    /* the keeper's */
+    unsigned jar_turn;       /* which jar it keeps */
+    bool has_tried_last;     /* to keep a jar, before it closes */
     struct timer grace;
     struct task retire;
     void (*closed)(void *arg); /* NULL while open */
@@ -177,6 +182,53 @@ static void call_all(struct list *queue, const struct notice *notice)
         ;
 }
 
+static void keep_again(void *arg);
+static void start_to_keep(struct account_port *p, const struct cookies *jar);
+
+/* Under the lock. A refresh that begins meanwhile must know what is being written. */
+static void prepare_to_keep(struct account_port *p, struct cookies *jar)
+{
+    struct account *a = p->account;
+    struct buf text;
+
+    buf_init(&text, KEEP_MAX);
+    BUG_ON(keep_write_jar(a->config, &a->jar, &text)); /* a jar is bounded */
+    jar_past_add(&a->past, buf_str(&text));
+    buf_wipe(&text);
+    cookies_copy(jar, &a->jar);
+    p->past = a->past;
+    p->jar_turn = a->jar_turn;
+}
+
+/* Under the lock. What is older must not come back from the store. */
+static void set_jar(struct account *a, const struct cookies *jar)
+{
+    cookies_copy(&a->jar, jar);
+    a->jar_turn++;
+    a->jar_is_kept = true;
+}
+
+/* What a closing port has still to do: a jar that the store did not take is tried once more. */
+static void close_rest(struct account_port *p)
+{
+    struct account *a = p->account;
+    struct cookies jar = { 0 };
+    bool is_last_try;
+
+    if (p->refresh || p->keeper)
+        return; /* its end calls again */
+    lock(a);
+    is_last_try = a->jar_is_unkept && !a->is_refreshing && p->store && !p->has_tried_last;
+    if (is_last_try)
+        prepare_to_keep(p, &jar);
+    unlock(a);
+    if (is_last_try)
+        start_to_keep(p, &jar);
+    else
+        loop_defer(p->loop, &p->retire);
+    cookies_deinit(&jar);
+}
+
 static void on_grace(void *arg)
 {
     struct account_port *p = arg;
@@ -188,7 +240,7 @@ static void on_grace(void *arg)
     a->is_refreshing = false;
     call_all(&a->token_queue, NULL);
     unlock(a);
-    loop_defer(p->loop, &p->retire);
+    close_rest(p);
 }
 
 void account_port_close(struct account_port *p, void (*closed)(void *arg), void *arg)
@@ -196,64 +248,74 @@ void account_port_close(struct account_port *p, void (*closed)(void *arg), void 
     p->closed = closed;
     p->closed_arg = arg;
     timer_disarm(&p->keep_again);
-    if (p->keep_op)
-        store_forget(p->keep_op); /* it goes on */
-    p->keep_op = NULL;
     slots_port_close(p->slots);
     task_init(&p->retire, retire, p);
     if (p->refresh)
         timer_arm(p->loop, &p->grace, CLOSE_GRACE_MS, on_grace, p);
     else
-        loop_defer(p->loop, &p->retire);
+        close_rest(p);
 }
 
-static void keep_again(void *arg);
-
-static void on_kept_again(void *arg, const struct store_result *result)
+/* Unless the jar is another one by now. */
+static void on_kept_again(void *arg, enum jar_kept kept, const struct cookies *newer)
 {
     struct account_port *p = arg;
+    struct account *a = p->account;
     bool is_unkept;
 
-    p->keep_op = NULL;
-    lock(p->account);
-    if (!result->err)
-        p->account->jar_is_unkept = false;
-    is_unkept = p->account->jar_is_unkept;
-    unlock(p->account);
-    if (is_unkept && !p->closed)
+    p->keeper = NULL;
+    lock(a);
+    if (p->jar_turn == a->jar_turn) {
+        if (kept == JAR_OUTDATED)
+            set_jar(a, newer);
+        a->past = p->past;
+        a->jar_is_unkept = kept == JAR_UNKEPT;
+    }
+    is_unkept = a->jar_is_unkept;
+    unlock(a);
+    if (p->closed)
+        close_rest(p);
+    else if (is_unkept)
         timer_arm(p->loop, &p->keep_again, KEEP_AGAIN_MS, keep_again, p);
+}
+
+static void start_to_keep(struct account_port *p, const struct cookies *jar)
+{
+    p->has_tried_last = p->closed != NULL;
+    p->keeper = keep_jar_start(p->account->config, p->store, jar, &p->past, on_kept_again, p);
 }
 
 static void keep_again(void *arg)
 {
     struct account_port *p = arg;
-    struct store_key key = keep_key(p->account->config, STORE_JAR, "");
-    struct buf text;
-    bool is_busy;
+    struct account *a = p->account;
+    struct cookies jar = { 0 };
+    bool is_unkept, is_busy;
 
-    buf_init(&text, KEEP_MAX);
-    lock(p->account);
-    is_busy = p->account->is_refreshing;
-    BUG_ON(keep_write_jar(p->account->config, &p->account->jar, &text)); /* a jar is bounded */
-    unlock(p->account);
-    if (is_busy) { /* it keeps what it gets: this one may be older */
+    if (p->keeper)
+        return; /* its end arms again */
+    lock(a);
+    is_unkept = a->jar_is_unkept;
+    is_busy = a->is_refreshing; /* it keeps what it gets: this one may be older */
+    if (is_unkept && !is_busy)
+        prepare_to_keep(p, &jar);
+    unlock(a);
+    if (is_unkept && is_busy)
         timer_arm(p->loop, &p->keep_again, KEEP_AGAIN_MS, keep_again, p);
-        buf_wipe(&text);
-        return;
-    }
-    p->keep_op = store_put(p->store, &key, buf_str(&text), STORE_FOREVER, on_kept_again, p);
-    buf_wipe(&text);
+    else if (is_unkept)
+        start_to_keep(p, &jar);
+    cookies_deinit(&jar);
 }
 
-static void on_jar(void *arg, const struct cookies *jar, bool is_kept)
+static void on_jar(void *arg, const struct cookies *jar, const struct jar_past *past, bool is_kept)
 {
     struct account_port *p = arg;
     struct account *a = p->account;
     bool is_unkept = p->store && !is_kept;
 
     lock(a);
-    cookies_copy(&a->jar, jar);
-    a->jar_is_kept = true; /* what is older must not come back from the store */
+    set_jar(a, jar);
+    a->past = *past;
     a->jar_is_unkept = is_unkept;
     unlock(a);
     if (is_unkept && !p->closed)
@@ -336,7 +398,7 @@ static void on_refreshed(void *arg, const struct refresh_result *result)
     unlock(a);
     if (p->closed) {
         timer_disarm(&p->grace);
-        loop_defer(p->loop, &p->retire);
+        close_rest(p);
     }
 }
 
@@ -354,15 +416,18 @@ static void refresh(struct account_port *p)
     struct secret refused = { NULL, 0 };
     struct cookies jar = { 0 };
     struct clerk_session session;
+    struct jar_past past;
 
     lock(a);
     cookies_copy(&jar, &a->jar);
+    past = a->past;
     secret_set(&refused, secret_reveal(&a->refused));
     session = a->is_beside ? (struct clerk_session){ 0 } : a->session;
     params.jar_is_kept = a->jar_is_kept;
     params.jar_is_unkept = a->jar_is_unkept;
     unlock(a);
     params.jar = &jar;
+    params.past = &past;
     params.refused = &refused;
     params.session = session.id[0] ? &session : NULL;
     p->refresh = refresh_start(&params, &handler, p);

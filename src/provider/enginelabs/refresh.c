@@ -22,18 +22,25 @@ struct refresh {
     void *arg;
     struct loop *loop;
     struct cookies jar;
+    struct jar_past past;
     struct clerk_session session; /* id "": not known yet */
     struct secret refused;
     char owner[OWNER_LEN + 1]; /* in the lock, while it is ours */
-    bool has_lock;             /* or may have it */
-    bool is_sure;              /* it has */
+    bool may_have_lock;        /* and is to give it back */
+    bool is_sure;              /* it has, until: */
+    int64_t renewed_ms;        /* when the last renewal was asked for */
+    int64_t lock_until_ms;     /* it may be another one's from then on */
+    bool is_second;            /* it signs in once more, with a jar that came meanwhile */
     int64_t give_up_ms;        /* when the lock is not waited for any longer */
     struct store_op *op;       /* running */
+    struct store_op *renew_op; /* running */
+    struct keep_jar *keeper;   /* running */
     struct signin *signin;     /* running */
     struct timer timer;
     struct timer renew; /* of the lock */
     struct task task;   /* the begin, then the end */
     struct arena arena;
+    struct failure signed_out; /* while the store is asked for a newer jar */
     bool is_done;
 };
 
@@ -47,13 +54,22 @@ static void load_jar(struct refresh *r);
 static void on_jar(void *arg, const struct store_result *result);
 static void sign_in(struct refresh *r);
 static bool on_cookies(void *arg, const struct cookies *jar);
-static void on_saved(void *arg, const struct store_result *result);
+static void on_saved(void *arg, enum jar_kept kept, const struct cookies *newer);
+static bool may_go_on(void *arg);
 static void on_signed_in(void *arg, const struct signin_result *result);
+static void look_for_newer_jar(struct refresh *r, const struct failure *signed_out);
+static void on_jar_again(void *arg, const struct store_result *result);
 static void finish(struct refresh *r, const struct refresh_result *result);
 
 static bool is_shared(const struct refresh *r)
 {
     return r->params.store && store_is_shared(store_of(r->params.store));
+}
+
+/* Whether this is the one who may sign in now. */
+static bool has_lock(const struct refresh *r)
+{
+    return !is_shared(r) || (r->is_sure && loop_now_ms(r->loop) < r->lock_until_ms);
 }
 
 struct refresh *refresh_start(const struct refresh_params *params,
@@ -67,6 +83,7 @@ struct refresh *refresh_start(const struct refresh_params *params,
     r->loop = http_client_loop(params->client);
     arena_init(&r->arena);
     cookies_copy(&r->jar, params->jar);
+    r->past = *params->past;
     if (params->session)
         r->session = *params->session;
     if (params->refused)
@@ -145,10 +162,30 @@ static void on_token(void *arg, const struct store_result *result)
              "at once and lose it");
     else if (!result->err && use_kept(r, result->value))
         return;
-    else if (r->is_sure)
+    else if (has_lock(r))
         load_jar(r);
     else
         take_lock(r);
+}
+
+static void lose_lock(struct refresh *r)
+{
+    r->is_sure = false;
+    timer_disarm(&r->renew);
+}
+
+/* A request that runs is not cut off: a cookie in its reply would be lost. */
+static void on_renewed(void *arg, const struct store_result *result)
+{
+    struct refresh *r = arg;
+
+    r->renew_op = NULL;
+    if (!result->err) {
+        r->lock_until_ms = r->renewed_ms + LOCK_MS;
+    } else if (result->err == ERR_CONFLICT) {
+        r->may_have_lock = false;
+        lose_lock(r);
+    }
 }
 
 /* A slow sign-in keeps it. */
@@ -158,7 +195,10 @@ static void renew_lock(void *arg)
     struct store_key key = keep_key(r->params.config, STORE_LEASE, "/sign-in");
     struct str owner = str_of(r->owner);
 
-    store_swap(r->params.store, &key, &owner, &owner, LOCK_MS, NULL, NULL);
+    if (r->renew_op)
+        store_forget(r->renew_op);
+    r->renewed_ms = loop_now_ms(r->loop);
+    r->renew_op = store_swap(r->params.store, &key, &owner, &owner, LOCK_MS, on_renewed, r);
     timer_arm(r->loop, &r->renew, LOCK_RENEW_MS, renew_lock, r);
 }
 
@@ -167,7 +207,8 @@ static void take_lock(struct refresh *r)
     struct store_key key = keep_key(r->params.config, STORE_LEASE, "/sign-in");
     struct str owner = str_of(r->owner);
 
-    r->has_lock = true; /* it may be, from now on, and is to be given back */
+    r->may_have_lock = true; /* it may be, from now on, and is to be given back */
+    r->renewed_ms = loop_now_ms(r->loop);
     r->op = store_swap(r->params.store, &key, NULL, &owner, LOCK_MS, on_lock, r);
 }
 
@@ -176,10 +217,11 @@ static void on_lock(void *arg, const struct store_result *result)
     struct refresh *r = arg;
 
     r->op = NULL;
-    r->has_lock = result->err != ERR_CONFLICT; /* after an error it may be ours all the same */
+    r->may_have_lock = result->err != ERR_CONFLICT; /* after an error it may be ours all the same */
     if (!result->err) {
         timer_arm(r->loop, &r->renew, LOCK_RENEW_MS, renew_lock, r);
         r->is_sure = true;
+        r->lock_until_ms = r->renewed_ms + LOCK_MS;
         look_for_token(r); /* who had the lock before may have left one since */
     } else if (result->err != ERR_CONFLICT)
         fail(r, FAILURE_UNAVAILABLE, "the store did not give its lock");
@@ -195,9 +237,9 @@ static void give_lock_back(struct refresh *r)
     struct store_key key = keep_key(r->params.config, STORE_LEASE, "/sign-in");
     struct str owner = str_of(r->owner);
 
-    if (r->has_lock)
+    if (r->may_have_lock)
         store_swap(r->params.store, &key, &owner, NULL, 0, NULL, NULL);
-    r->has_lock = false;
+    r->may_have_lock = false;
 }
 
 static void publish(struct refresh *r, const struct refresh_result *result)
@@ -222,10 +264,22 @@ static void load_jar(struct refresh *r)
 {
     struct store_key key = keep_key(r->params.config, STORE_JAR, "");
 
-    if (r->params.store && !r->params.jar_is_unkept && (is_shared(r) || !r->params.jar_is_kept))
+    if (r->params.store && (is_shared(r) || !(r->params.jar_is_kept || r->params.jar_is_unkept)))
         r->op = store_get(r->params.store, &key, on_jar, r);
     else
         sign_in(r);
+}
+
+/* What the store has is the newest; but what began with another cookie of the settings is none. */
+static bool take_jar(struct refresh *r, struct str text)
+{
+    bool is_jar = keep_read_jar(r->params.config, text, &r->jar) == ERR_NONE;
+
+    jar_past_set(&r->past, text);
+    r->params.jar_is_unkept = r->params.jar_is_unkept && !is_jar;
+    if (is_jar)
+        r->handler->on_jar(r->arg, &r->jar, &r->past, true);
+    return is_jar;
 }
 
 static void on_jar(void *arg, const struct store_result *result)
@@ -238,14 +292,17 @@ static void on_jar(void *arg, const struct store_result *result)
         fail(r, FAILURE_UNAVAILABLE, "the store does not say which cookie is the newest");
         return;
     }
-    if (!result->err && keep_read_jar(r->params.config, result->value, &r->jar) == ERR_NONE)
-        r->handler->on_jar(r->arg, &r->jar, true);
-    sign_in(r);
+    if (!result->err && !(r->params.jar_is_unkept && jar_past_has(&r->past, result->value)))
+        take_jar(r, result->value);
+    if (has_lock(r))
+        sign_in(r);
+    else
+        look_for_token(r);
 }
 
 static void sign_in(struct refresh *r)
 {
-    static const struct signin_handler handler = { on_cookies, on_signed_in };
+    static const struct signin_handler handler = { on_cookies, may_go_on, on_signed_in };
     const struct signin_params params = { .config = r->params.config,
                                           .client = r->params.client,
                                           .jar = &r->jar,
@@ -259,32 +316,78 @@ static void sign_in(struct refresh *r)
 static bool on_cookies(void *arg, const struct cookies *jar)
 {
     struct refresh *r = arg;
-    struct store_key key = keep_key(r->params.config, STORE_JAR, "");
-    struct buf text;
 
     cookies_copy(&r->jar, jar);
     if (!r->params.store) {
-        r->handler->on_jar(r->arg, jar, false);
+        r->handler->on_jar(r->arg, jar, &r->past, false);
         return true;
     }
-    buf_init(&text, KEEP_MAX);
-    BUG_ON(keep_write_jar(r->params.config, jar, &text)); /* a jar is bounded */
-    r->op = store_put(r->params.store, &key, buf_str(&text), STORE_FOREVER, on_saved, r);
-    buf_wipe(&text);
+    r->keeper = keep_jar_start(r->params.config, r->params.store, &r->jar, &r->past, on_saved, r);
     return false;
 }
 
-/* One that cannot be kept is used all the same: the old one is no good any more. */
-static void on_saved(void *arg, const struct store_result *result)
+/* One that cannot be kept is used all the same: the old one is no good any more. One that another
+ * gateway was faster with is the one to go on with. */
+static void on_saved(void *arg, enum jar_kept kept, const struct cookies *newer)
+{
+    struct refresh *r = arg;
+
+    r->keeper = NULL;
+    r->params.jar_is_unkept = kept == JAR_UNKEPT;
+    if (kept == JAR_OUTDATED)
+        cookies_copy(&r->jar, newer);
+    r->handler->on_jar(r->arg, &r->jar, &r->past, kept != JAR_UNKEPT);
+    if (kept == JAR_OUTDATED) {
+        signin_cancel(TAKE(r->signin));
+        look_for_token(r);
+    } else {
+        signin_go_on(r->signin);
+    }
+}
+
+static bool may_go_on(void *arg)
+{
+    return has_lock(arg);
+}
+
+/* ---- the end ---- */
+
+/* Another gateway may have renewed the cookie, without the lock or after it had got lost. */
+static void look_for_newer_jar(struct refresh *r, const struct failure *signed_out)
+{
+    struct store_key key = keep_key(r->params.config, STORE_JAR, "");
+
+    r->signed_out = *signed_out;
+    r->signed_out.message = arena_dup(&r->arena, signed_out->message);
+    r->op = store_get(r->params.store, &key, on_jar_again, r);
+}
+
+static void on_jar_again(void *arg, const struct store_result *result)
 {
     struct refresh *r = arg;
 
     r->op = NULL;
-    r->handler->on_jar(r->arg, &r->jar, !result->err);
-    signin_go_on(r->signin);
+    if (result->err && result->err != ERR_NOT_FOUND) {
+        fail(r, FAILURE_UNAVAILABLE, "the store does not say which cookie is the newest");
+    } else if (!result->err && !jar_past_has(&r->past, result->value) &&
+               take_jar(r, result->value)) {
+        r->is_second = true;
+        r->session = (struct clerk_session){ 0 };
+        look_for_token(r);
+    } else {
+        finish(r, &(struct refresh_result){ .failure = &r->signed_out, .is_signed_out = true });
+    }
 }
 
-/* ---- the end ---- */
+static void end_in_vain(struct refresh *r, const struct refresh_result *done)
+{
+    if (!has_lock(r))
+        look_for_token(r); /* another one may be through */
+    else if (done->is_signed_out && is_shared(r) && !r->is_second)
+        look_for_newer_jar(r, done->failure);
+    else
+        finish(r, done);
+}
 
 static void on_signed_in(void *arg, const struct signin_result *result)
 {
@@ -297,14 +400,14 @@ static void on_signed_in(void *arg, const struct signin_result *result)
 
     r->signin = NULL;
     if (result->failure) {
-        finish(r, &done);
+        end_in_vain(r, &done);
         return;
     }
     done.life_ms = result->claims->expires_s - result->claims->issued_s;
     done.life_ms = (done.life_ms < TOKEN_LIFE_MAX_S ? done.life_ms : TOKEN_LIFE_MAX_S) * 1000;
     if (done.life_ms > 2 * SECOND_MS)
         done.life_ms -= SECOND_MS; /* exp and iat are cut to whole seconds, not at the same place */
-    if (is_shared(r))
+    if (is_shared(r) && has_lock(r))
         publish(r, &done);
     finish(r, &done);
 }
@@ -327,7 +430,10 @@ static void let_go(struct refresh *r)
     timer_disarm(&r->renew);
     if (r->op)
         store_forget(r->op);
-    r->op = NULL;
+    if (r->renew_op)
+        store_forget(r->renew_op);
+    r->op = r->renew_op = NULL;
+    keep_jar_cancel(TAKE(r->keeper));
     signin_cancel(r->signin);
     r->signin = NULL;
     give_lock_back(r);
@@ -345,6 +451,9 @@ static void finish(struct refresh *r, const struct refresh_result *result)
 
 void refresh_cancel(struct refresh *r)
 {
-    if (r && !r->is_done)
-        let_go(r);
+    if (!r || r->is_done)
+        return;
+    if (r->keeper)
+        r->handler->on_jar(r->arg, &r->jar, &r->past, false);
+    let_go(r);
 }

@@ -2,13 +2,14 @@
 /*
  * One renewal of an account's token, on one loop: the sign-in (signin.h) between what the store
  * keeps. Rotated cookies are on the disk before they are used. Where several gateways share the
- * store, one of them signs in for all: the others wait for its token.
+ * store, one of them signs in for all: the others wait for its token. One that loses its lock
+ * meanwhile sends and publishes nothing more, and begins again.
  *
  *     [TOKEN <--> LOCK] --> [JAR] --> SIGNIN --> (done)        [...]: only where needed
  */
 #pragma once
 
-#include "provider/enginelabs/keep.h"
+#include "provider/enginelabs/keep_jar.h"
 #include "provider/enginelabs/signin.h"
 
 struct refresh;
@@ -20,6 +21,7 @@ struct refresh_params {
     const struct cookies *jar;           /* copied */
     bool jar_is_kept;                    /* it came from the store, or is newer */
     bool jar_is_unkept;                  /* the store did not take it: what it has is older */
+    const struct jar_past *past;         /* copied */
     const struct clerk_session *session; /* copied; NULL: not known yet */
     const struct secret *refused;        /* a token that is no good; borrowed until refresh_start
                                             returned; may be none */
@@ -38,7 +40,7 @@ struct refresh_result {
 
 struct refresh_handler {
     /* The jar is another one now. `is_kept`: the store has it. */
-    void (*on_jar)(void *arg, const struct cookies *jar, bool is_kept);
+    void (*on_jar)(void *arg, const struct cookies *jar, const struct jar_past *past, bool is_kept);
     /* Exactly once, last, unless canceled; the result lives during the call. */
     void (*on_done)(void *arg, const struct refresh_result *result);
 };
@@ -47,5 +49,6 @@ struct refresh_handler {
 struct refresh *refresh_start(const struct refresh_params *params,
                               const struct refresh_handler *handler, void *arg);
 
-/* No callback from now on. NULL is fine. */
+/* Calls on_jar first with a jar that is being kept right now; then no callback from now on. NULL is
+ * fine. */
 void refresh_cancel(struct refresh *r);

@@ -38,6 +38,7 @@ struct signin {
     struct cookies jar;
     struct clerk_session session;
     bool session_is_fresh;       /* told in this visit: looking again would not help */
+    bool has_asked;              /* a request was sent */
     bool retried;                /* this step's second connection was tried */
     bool is_held;                /* until signin_go_on() */
     enum next_step next;         /* what is done then */
@@ -102,7 +103,8 @@ void signin_cancel(struct signin *s)
     if (!s || s->step == STEP_DONE)
         return;
     set_step(s, STEP_DONE);
-    fetch_cancel(s->fetch);
+    if (s->fetch)
+        fetch_cancel(s->fetch);
     s->fetch = NULL;
     loop_retire(http_client_loop(s->params.client), &s->retire);
 }
@@ -162,6 +164,21 @@ static void fetch_step(struct signin *s, struct str target, struct str body, str
                            p->connect_timeout_ms + p->answer_timeout_ms, on_reply, s);
 }
 
+static void fail(struct signin *s, const struct failure *f)
+{
+    finish(s, &(struct signin_result){ .failure = f });
+}
+
+static void fail_forbidden(struct signin *s)
+{
+    struct failure f;
+
+    failure_set(&f, &s->arena, FAILURE_UNAVAILABLE,
+                "The sign-in of account \"%s\" of upstream \"%s\" was given up before %s.",
+                s->params.config->account, s->params.config->name, steps[s->step].what);
+    fail(s, &f);
+}
+
 static void send_step(struct signin *s)
 {
     struct buf target;
@@ -172,7 +189,12 @@ static void send_step(struct signin *s)
         s->next = NEXT_SEND;
         return;
     }
+    if (s->has_asked && s->handler->may_go_on && !s->handler->may_go_on(s->arg)) {
+        fail_forbidden(s);
+        return;
+    }
 
+    s->has_asked = true;
     buf_init(&target, TARGET_MAX);
     buf_init(&body, TARGET_MAX);
     buf_init(&cookie, COOKIES_MAX_BYTES + 2 * COOKIES_MAX);
@@ -181,11 +203,6 @@ static void send_step(struct signin *s)
     buf_deinit(&target);
     buf_deinit(&body);
     buf_wipe(&cookie);
-}
-
-static void fail(struct signin *s, const struct failure *f)
-{
-    finish(s, &(struct signin_result){ .failure = f });
 }
 
 static void fail_signed_out(struct signin *s, const char *why)

@@ -29,6 +29,9 @@ struct signin_handler {
     /* A reply rotated cookies: the new jar. False: nothing is sent or told before signin_go_on().
      */
     bool (*on_cookies)(void *arg, const struct cookies *jar);
+    /* Whether one more request may be sent now; asked before each but the first. False: the visit
+     * ends with a failure. Optional. */
+    bool (*may_go_on)(void *arg);
     /* Exactly once, last, unless canceled; the result lives during the call. */
     void (*on_done)(void *arg, const struct signin_result *result);
 };
