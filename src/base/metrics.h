@@ -26,6 +26,8 @@
     X(METRIC_CONNECT_FAILURES,   "upstream_connect_failures_total",   "counter", "Upstream connections that could not be made.") \
     X(METRIC_TOKEN_REQUESTS,     "enginelabs_token_requests_total",   "counter", "Tokens asked of the sign-in service.") \
     X(METRIC_LEASES,             "enginelabs_leases",                 "gauge",   "Answers running upstream now.")    \
+    X(METRIC_LEASES_DRAINING,    "enginelabs_leases_draining",        "gauge",   "Answers whose client left, and which may still run upstream.") \
+    X(METRIC_WAITING,            "enginelabs_waiting",                "gauge",   "Calls that wait for an account.")  \
     X(METRIC_FRAMES,             "enginelabs_frames_total",           "counter", "WebSocket frames received.")       \
     X(METRIC_FRAMES_UNKNOWN,     "enginelabs_frames_unknown_total",   "counter", "Frames of unknown type or shape, ignored.") \
     X(METRIC_SURROGATES_LOST,    "enginelabs_surrogates_lost_total",  "counter", "Half surrogate pairs that became U+FFFD.") \

@@ -61,7 +61,7 @@ static bool check_upstream(const struct settings *s, struct store *store)
     http_client_limits_default(&limits);
     struct http_client *client = http_client_new(connector, &limits);
     cli_enginelabs_config(s, &config);
-    struct enginelabs *upstream = enginelabs_new(&config);
+    struct enginelabs *upstream = enginelabs_new(&config, 1);
     const struct provider_env env = { .loop = c.loop,
                                       .client = client,
                                       .store = c.store,

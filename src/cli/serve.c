@@ -133,7 +133,7 @@ static enum err open_shared(struct server *s)
     g->paths = paths;
     g->provider = &provider_enginelabs;
     cli_enginelabs_config(&s->settings, &s->config);
-    g->upstream = enginelabs_new(&s->config);
+    g->upstream = enginelabs_new(&s->config, 1);
     g->upstream_name = s->config.name;
     g->n_workers = s->settings.workers;
     g->started_wall_ms = clock_wall_ms();

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "cli/command.h"
+#include "provider/enginelabs/enginelabs.h"
 
 enum { TIPS_MAX = 200000, PATH_SIZE = 4096 };
 
@@ -87,6 +88,14 @@ static enum err open_redis(const struct settings *s, struct store **ret, char *r
 
     if (err)
         return err;
+    if (s->enginelabs_max_parallel > ENGINELABS_SHARED_MAX) {
+        snprintf(ret_why, STORE_WHY_MAX,
+                 "gateways that share a store can share %d answers at once on an account, not %zu: "
+                 "lower ENGINELABS_MAX_PARALLEL, or set it to 0 for no limit",
+                 ENGINELABS_SHARED_MAX, s->enginelabs_max_parallel);
+        store_redis_url_deinit(&url);
+        return ERR_IO;
+    }
     *ret = store_redis_new(&(struct store_redis_params){ .at = url.at,
                                                          .user = url.user,
                                                          .password = &url.password,

@@ -16,8 +16,8 @@
 #include "http/client.h"
 #include "store/store.h"
 
-/* How far a call is. Only ever goes up. What the upstream certainly has not seen is below
- * PHASE_SENT. */
+/* How far a call is. What the upstream certainly has not seen is below PHASE_SENT. It goes up, but
+ * for a call that tries again: then it begins anew with PHASE_QUEUED, below PHASE_ACCEPTED. */
 enum provider_phase {
     PHASE_QUEUED,     /* waits for an account */
     PHASE_CONNECTING, /* an account is leased; sign-in and connections are made */
@@ -29,6 +29,8 @@ enum provider_phase {
 
 struct provider_sink {
     void (*on_phase)(void *arg, enum provider_phase phase);
+    /* A try begins, by this account. Optional. */
+    void (*on_attempt)(void *arg, struct str account);
     /* The upstream is alive, though nothing came of it for the client. */
     void (*on_activity)(void *arg);
     /* Before the prompt goes out: how many of the oldest messages were left out of it. Optional. */

@@ -245,18 +245,21 @@ describe('a client that leaves before its request is whole', () => {
 });
 
 describe('a lease of somebody who left', () => {
-  test('is free at once for who waits, though the task upstream goes on', async () => {
+  test('counts on while the task runs upstream, and is free when it is seen idle', async () => {
     const { sim, gw } = await world({ env: { ENGINELABS_MAX_PARALLEL: 1, QUEUE_TIMEOUT: 60 } });
-    const stream = await gw.stream({ messages: user(ENDLESS) });
+    const stream = await gw.stream({ messages: user('!frames 60 every 50') });
     await stream.readUntil((chunk) => chunk.choices[0].delta.content);
     const waiting = gw.post({ messages: user('!echo my turn') });
-    await until(async () => (await gw.metrics()).exchanges === 2, 'the next one waits');
-    assert.equal((await sim.posts()).length, 1, 'there is no place for it');
+    await until(async () => (await gw.metrics()).enginelabs_waiting === 1, 'the next one waits');
     stream.leave();
+    await until(async () => (await gw.metrics()).enginelabs_leases_draining === 1, 'it drains');
+    assert.equal((await sim.state()).tasks, 1, 'the first task runs on');
+    assert.equal((await sim.posts()).length, 1, 'there is no place for another one');
     const next = await waiting;
     assert.equal(next.status, 200, next.text);
     assert.equal(next.json().choices[0].message.content, 'my turn');
-    assert.equal((await sim.state()).tasks, 1, 'the first task runs on');
-    await sim.reset();
+    assert.equal((await gw.metrics()).enginelabs_leases_draining, 0);
+    const [first, second] = await sim.posts();
+    assert.ok(second.time - first.time >= 2900, 'not before the first task was over');
   });
 });

@@ -284,6 +284,15 @@ describe('STORE_URL', () => {
       }
   });
 
+  test('that is shared says how many answers at once can be', async () => {
+    const env = { ...settings(), STORE_URL: 'redis://127.0.0.1:1', LISTEN: '127.0.0.1:0' };
+    const { code, stderr } = await run(['serve'], {
+      env: { ...env, ENGINELABS_MAX_PARALLEL: '4097' },
+    });
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /4096 answers at once.* not 4097: lower ENGINELABS_MAX_PARALLEL/);
+  });
+
   test('that is malformed is exit code 2, and told what is expected', async () => {
     const wrong = ['memory', 'sqlite', 'state.db', 'mysql://host', 'redis://', 'redis://h:port'];
     for (const STORE_URL of [...wrong, 'redis://h/db', 'memory:x', 'redis://u@h']) {

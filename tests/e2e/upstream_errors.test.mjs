@@ -105,11 +105,13 @@ describe('a prompt that is refused', () => {
     assertError(await gw.post({ stream: true, messages: user('x') }), unavailable);
   });
 
-  test('for its schema is sent no second time', async () => {
+  test('for its schema is given up after three tries', async () => {
     const { sim, gw } = await world();
     await sim.fault({ where: 'post', kind: 'schema', times: -1 });
     assertError(await gw.post({ messages: user('x') }), { status: 502 });
-    assert.equal((await sim.posts()).length, 1);
+    const posts = await sim.posts();
+    assert.equal(posts.length, 3);
+    assert.equal(new Set(posts.map((post) => post.chat)).size, 3, 'each in a chat of its own');
   });
 
   test('does not stop others from being answered after it', async () => {
@@ -316,14 +318,14 @@ describe('after the stream was committed', () => {
 test('the official client gets its own classes of errors', async () => {
   const { sim, gw } = await world();
   const client = gw.openai();
-  const ask = (content) =>
-    client.chat.completions.create({ model: 'GPT5', messages: user(content) });
+  const ask = (content, model = 'GPT5') =>
+    client.chat.completions.create({ model, messages: user(content) });
   await assert.rejects(ask('x'.repeat(30_000)), OpenAI.BadRequestError);
   await assert.rejects(
     client.chat.completions.create({ model: 'none', messages: user('x') }),
     OpenAI.NotFoundError,
   );
-  await assert.rejects(ask('x\n!fault post 402'), OpenAI.RateLimitError);
+  await assert.rejects(ask('x\n!fault post 402', 'ClaudeSonnet4_5'), OpenAI.RateLimitError);
   await assert.rejects(ask('x\n!fault frames cancelled'), OpenAI.InternalServerError);
   const wrong = gw.openai({ apiKey: 'sk-wrong' });
   await assert.rejects(wrong.models.list(), OpenAI.PermissionDeniedError);

@@ -41,7 +41,6 @@ struct account {
     int64_t held_until_ms; /* the service asked not to be asked before; 0: it did not */
     struct notice held;
     struct list token_queue;
-    struct slots *slots;
 };
 
 struct account_port {
@@ -51,8 +50,7 @@ struct account_port {
     int64_t connect_timeout_ms;
     int64_t answer_timeout_ms;
     struct store_port *store;
-    struct slots_port *slots; /* owned */
-    struct refresh *refresh;  /* running here */
+    struct refresh *refresh; /* running here */
     struct timer keep_again;
     struct keep_jar *keeper; /* running */
     struct jar_past past;    /* the keeper's */
@@ -108,7 +106,6 @@ struct account *account_new(const struct enginelabs_config *config)
     a->config = config;
     BUG_ON(pthread_mutex_init(&a->lock, NULL));
     list_init(&a->token_queue);
-    a->slots = slots_new(config);
     err = cookies_load(&a->jar, secret_reveal(&config->cookie));
     if (err)
         refuse_cookie(a, err);
@@ -120,7 +117,6 @@ void account_free(struct account *a)
     if (!a)
         return;
     BUG_ON(!list_is_empty(&a->token_queue));
-    slots_free(a->slots);
     token_deinit(&a->token);
     secret_deinit(&a->refused);
     cookies_deinit(&a->jar);
@@ -149,6 +145,18 @@ bool account_is_ready(struct account *a, char *why)
     return !is_signed_out && !is_failing && !is_unkept;
 }
 
+bool account_is_out(struct account *a, struct notice *ret_why)
+{
+    bool is_out;
+
+    lock(a);
+    is_out = a->is_signed_out;
+    if (is_out)
+        *ret_why = a->signed_out;
+    unlock(a);
+    return is_out;
+}
+
 struct account_port *account_port_open(struct account *a, struct http_client *client,
                                        struct store_port *store, int64_t connect_timeout_ms,
                                        int64_t answer_timeout_ms)
@@ -158,7 +166,6 @@ struct account_port *account_port_open(struct account *a, struct http_client *cl
     p->account = a;
     p->client = client;
     p->store = store;
-    p->slots = slots_port_open(a->slots, store, http_client_loop(client));
     p->loop = http_client_loop(client);
     p->connect_timeout_ms = connect_timeout_ms;
     p->answer_timeout_ms = answer_timeout_ms;
@@ -248,7 +255,6 @@ void account_port_close(struct account_port *p, void (*closed)(void *arg), void 
     p->closed = closed;
     p->closed_arg = arg;
     timer_disarm(&p->keep_again);
-    slots_port_close(p->slots);
     task_init(&p->retire, retire, p);
     if (p->refresh)
         timer_arm(p->loop, &p->grace, CLOSE_GRACE_MS, on_grace, p);
@@ -541,19 +547,4 @@ enum err account_cookie(struct account_port *p, struct buf *out)
     err = cookies_write(&p->account->jar, out);
     unlock(p->account);
     return err;
-}
-
-bool account_lease(struct account_port *p, struct wait *w, on_wake *wake, void *arg)
-{
-    return slots_lease(p->slots, w, wake, arg);
-}
-
-void account_lease_leave(struct account_port *p, struct wait *w)
-{
-    slots_leave(p->slots, w);
-}
-
-void account_lease_release(struct account_port *p)
-{
-    slots_release(p->slots);
 }

@@ -11,7 +11,7 @@
 #pragma once
 
 #include "provider/enginelabs/refresh.h"
-#include "provider/enginelabs/slots.h"
+#include "provider/enginelabs/waiters.h"
 
 struct account;
 struct account_port;
@@ -33,6 +33,9 @@ void account_free(struct account *a);
 /* Whether it may answer, from what is known: it is not signed out, its last sign-in did not fail,
  * and its cookies are kept. `why` (128 bytes) says why not. Any thread. */
 bool account_is_ready(struct account *a, char *why);
+
+/* Whether it is known to be signed out; *ret_why says so then. Any thread. */
+bool account_is_out(struct account *a, struct notice *ret_why);
 
 /* ---- ports: one a worker ---- */
 
@@ -74,10 +77,3 @@ enum account_answer account_renew(struct account_port *p, struct notice *ret_not
 
 /* Appends the Cookie header's value. */
 MUST_USE enum err account_cookie(struct account_port *p, struct buf *out);
-
-/* ---- leases: answers that run at once (slots.h) ---- */
-
-/* True: leased. False: wake follows when it is. */
-bool account_lease(struct account_port *p, struct wait *w, on_wake *wake, void *arg);
-void account_lease_leave(struct account_port *p, struct wait *w);
-void account_lease_release(struct account_port *p);

@@ -10,33 +10,34 @@
 
 enum { QUOTE_MAX = 200 };
 
-static const struct {
+static const struct row {
     int from;
     int to;
     enum failure_kind api;
     enum failure_kind clerk;
+    enum reaction reaction; /* of the API's */
     const char *advice;
 } rows[] = {
-    { 300, 399, FAILURE_PROTOCOL, FAILURE_PROTOCOL,
+    { 300, 399, FAILURE_PROTOCOL, FAILURE_PROTOCOL, REACT_GIVE_UP,
       "Redirects are not followed: check ENGINELABS_API_URL and CLERK_URL." },
-    { 401, 401, FAILURE_UPSTREAM_AUTH, FAILURE_UPSTREAM_AUTH,
+    { 401, 401, FAILURE_UPSTREAM_AUTH, FAILURE_UPSTREAM_AUTH, REACT_DISTRUST,
       "It refuses our sign-in: put a fresh cookie into CLERK_COOKIE." },
-    { 402, 402, FAILURE_QUOTA, FAILURE_UPSTREAM_AUTH,
+    { 402, 402, FAILURE_QUOTA, FAILURE_UPSTREAM_AUTH, REACT_UNUSABLE,
       "The account's plan does not cover this: choose another model or account, or change the "
       "plan." },
-    { 403, 403, FAILURE_QUOTA, FAILURE_UPSTREAM_AUTH,
+    { 403, 403, FAILURE_QUOTA, FAILURE_UPSTREAM_AUTH, REACT_UNUSABLE,
       "The account may not do this: choose another model or account, or change the plan." },
-    { 404, 404, FAILURE_PROTOCOL, FAILURE_PROTOCOL,
+    { 404, 404, FAILURE_PROTOCOL, FAILURE_PROTOCOL, REACT_GIVE_UP,
       "There is nothing at this address: check ENGINELABS_API_URL and CLERK_URL." },
-    { 408, 408, FAILURE_UPSTREAM_TIMEOUT, FAILURE_UPSTREAM_TIMEOUT, "Try again." },
-    { 413, 413, FAILURE_CONTEXT_LENGTH, FAILURE_PROTOCOL,
+    { 408, 408, FAILURE_UPSTREAM_TIMEOUT, FAILURE_UPSTREAM_TIMEOUT, REACT_RETRY, "Try again." },
+    { 413, 413, FAILURE_CONTEXT_LENGTH, FAILURE_PROTOCOL, REACT_GIVE_UP,
       "The prompt is too long for the service: shorten the conversation." },
-    { 429, 429, FAILURE_QUOTA, FAILURE_RATE_LIMIT,
+    { 429, 429, FAILURE_QUOTA, FAILURE_RATE_LIMIT, REACT_COOL_DOWN,
       "The account's limit is reached: wait, or use another account." },
-    { 400, 499, FAILURE_PROTOCOL, FAILURE_PROTOCOL,
+    { 400, 499, FAILURE_PROTOCOL, FAILURE_PROTOCOL, REACT_GIVE_UP,
       "The service did not understand the request: it may have changed its protocol; look for a "
       "newer version of this gateway." },
-    { 500, 599, FAILURE_UNAVAILABLE, FAILURE_UNAVAILABLE,
+    { 500, 599, FAILURE_UNAVAILABLE, FAILURE_UNAVAILABLE, REACT_RETRY,
       "The service has a problem: try again later." },
 };
 
@@ -90,20 +91,26 @@ struct api_status api_status_of(int status, const struct http_head *head, int64_
     return s;
 }
 
+/* The row that covers a status, or NULL. */
+static const struct row *find_row(int status)
+{
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (status >= rows[i].from && status <= rows[i].to)
+            return &rows[i];
+    return NULL;
+}
+
 static enum failure_kind look_up(enum api_peer peer, const struct api_status *s,
                                  const char **ret_advice)
 {
-    if (s->is_challenge) {
-        *ret_advice = challenge;
+    const struct row *row = find_row(s->status);
+
+    *ret_advice = s->is_challenge ? challenge : row ? row->advice : nonsense;
+    if (s->is_challenge)
         return FAILURE_CHALLENGE;
-    }
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
-        if (s->status >= rows[i].from && s->status <= rows[i].to) {
-            *ret_advice = rows[i].advice;
-            return peer == API_PEER_CLERK ? rows[i].clerk : rows[i].api;
-        }
-    *ret_advice = nonsense;
-    return FAILURE_PROTOCOL;
+    if (!row)
+        return FAILURE_PROTOCOL;
+    return peer == API_PEER_CLERK ? row->clerk : row->api;
 }
 
 enum failure_kind api_kind(enum api_peer peer, const struct api_status *s)
@@ -111,6 +118,19 @@ enum failure_kind api_kind(enum api_peer peer, const struct api_status *s)
     const char *advice;
 
     return look_up(peer, s, &advice);
+}
+
+/* A browser check is asked of this network, not of an account. */
+enum reaction api_reaction(const struct api_status *s)
+{
+    const struct row *row = find_row(s->status);
+
+    return s->is_challenge || !row ? REACT_GIVE_UP : row->reaction;
+}
+
+enum reaction api_transport_reaction(enum err err)
+{
+    return err_is_retryable(err) && err != ERR_TIMEOUT ? REACT_RETRY : REACT_GIVE_UP;
 }
 
 /* The text that is meant for people, if the answer has one. */

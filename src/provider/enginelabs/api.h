@@ -9,6 +9,7 @@
 #include "chat/failure.h"
 #include "http/message.h"
 #include "provider/enginelabs/enginelabs.h"
+#include "provider/enginelabs/reaction.h"
 
 #define API_CHAT_TARGET "/engine-agent/chat"
 #define API_BILLING_TARGET "/billing"
@@ -36,6 +37,12 @@ struct api_status api_status_of(int status, const struct http_head *head, int64_
 
 /* What an answer other than 2xx means; never FAILURE_NONE. */
 enum failure_kind api_kind(enum api_peer peer, const struct api_status *s);
+
+/* What to do about such an answer of the API. */
+enum reaction api_reaction(const struct api_status *s);
+
+/* What to do when there was none. */
+enum reaction api_transport_reaction(enum err err);
 
 /* The failure for it, its message in `a`. `what` is the request ("POST /engine-agent/chat"); a
  * "message" or "error" text of a JSON body is quoted, cut to 200 bytes. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One answer in the making; private to chat.c (the course of a call, its ends) and wire.c (what
- * goes over the wire: socket, prompt, answer).
+ * One answer in the making; private to chat.c (the course of a call, its ends), failover.c (what
+ * becomes of a failure) and wire.c (what goes over the wire: socket, prompt, answer).
  *
- *     LEASE --> TOKEN --> [CLAIM] --> SOCKET --> POST --> ANSWER --> FINISHED --> SETTLING --> DONE
- *                 ^___________________/ |         | |
- *                 ^______ 401 __________|_________/ |
- *                                SOCKET <___________/   404: a new chat; or the socket comes second
+ *     [CLAIM] --> LEASE --> TOKEN --> SOCKET --> POST --> ANSWER --> FINISHED --> SETTLING --> DONE
+ *                   ^         ^_________|__________/ |     401: with another token
+ *                   |_________|_________|__________/ |     again, maybe on another account
+ *                                SOCKET <____________/     404: a new chat; or the socket is second
  *
  * call_set_state() is the only writer of `state`. Every state may go to DONE: failure or release.
  * After a failure the call holds nothing any more and waits in DONE for its release. Memory goes
@@ -23,9 +23,9 @@
 #include "provider/enginelabs/instance.h"
 
 enum call_state {
-    CALL_LEASE,    /* waits for room on the account */
-    CALL_TOKEN,    /* waits for a token */
     CALL_CLAIM,    /* looks for the chat that this conversation stands at */
+    CALL_LEASE,    /* waits for room on an account, or a moment before it tries again */
+    CALL_TOKEN,    /* waits for a token */
     CALL_SOCKET,   /* opens the answer stream */
     CALL_POST,     /* sends the prompt, until the service has taken it */
     CALL_ANSWER,   /* the answer streams */
@@ -34,7 +34,7 @@ enum call_state {
     CALL_DONE,     /* holds nothing but memory */
 };
 
-enum { CALL_ERROR_BODY_MAX = 4096 };
+enum { CALL_ERROR_BODY_MAX = 4096, CALL_TARGET_MAX = 2048 };
 
 struct provider_call {
     struct provider_instance *instance;
@@ -50,19 +50,29 @@ struct provider_call {
     struct task later;  /* the begin, and a settlement that has nothing to store */
     struct task retire; /* frees the call */
 
-    struct wait wait; /* for the lease, then for tokens */
-    bool is_leased;
+    struct roster_place place;              /* the lease */
+    const struct enginelabs_config *config; /* of the account, once one was leased */
+    struct account_port *port;              /* the same */
+    struct wait wait;                       /* for a token */
     struct token token;
-    bool is_token_renewed; /* the one forced renewal is spent */
+    bool is_token_renewed; /* the one forced renewal on this account is spent */
+
+    uint64_t failed;    /* accounts that were tried in vain, by number */
+    unsigned retries;   /* on whatever account */
+    struct timer pause; /* before a retry */
+    struct notice last; /* why the last try failed; FAILURE_NONE: it did not */
+    bool is_task_over;  /* upstream nothing runs for this call, whatever was sent */
 
     struct fingerprint *chain; /* of all messages, in the arena */
     struct tip_claim *claim;   /* running */
     bool has_claim;            /* `tip` was taken out of the store and may have to go back */
     struct tip tip;
     struct fingerprint tip_at;
+    size_t tip_from; /* the first message that its chat has not seen */
 
-    bool is_known_chat; /* the chat was named by a tip */
+    bool is_known_chat; /* the chat was named by the tip */
     bool is_prepared;   /* chat_id and body are set */
+    bool is_rewritten;  /* the body is no longer what the check wrote */
     char chat_id[TIP_CHAT_MAX];
     struct buf body;     /* of the POST; empty once it was accepted */
     size_t trimmed;      /* messages left out of it */
@@ -100,6 +110,29 @@ bool call_set_phase(struct provider_call *c, enum provider_phase phase);
 /* Ends the answer: `failure` NULL when it is whole. Everything the call holds goes back first;
  * harmless the second time. */
 void call_finish(struct provider_call *c, const struct failure *failure);
+
+/* ---- failover.c: again, maybe by another account; else the end ---- */
+
+/* The service answered `what` with a status that is no success. */
+void call_refused(struct provider_call *c, const char *what, const struct api_status *s,
+                  struct str body);
+
+/* It did not answer at all. */
+void call_broke(struct provider_call *c, const char *what, enum err err, const char *detail);
+
+/* There is no token. */
+void call_not_signed_in(struct provider_call *c, const struct notice *notice);
+
+/* No account may serve it (any more). */
+void call_no_account(struct provider_call *c, const struct notice *notice);
+
+/* ---- chat.c ---- */
+
+/* Asks for an account. */
+void call_lease(struct provider_call *c);
+
+/* Gives back account, wire and token, so that the call can begin again with call_lease(). */
+void call_step_back(struct provider_call *c);
 
 /* Ends it with a message made here. */
 void call_fail(struct provider_call *c, enum failure_kind kind, const char *format, ...)

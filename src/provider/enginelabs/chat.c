@@ -17,13 +17,13 @@ static const struct {
     const char *name;
     unsigned next; /* the states that may follow */
 } states[] = {
-    [CALL_LEASE] = { "lease", TO(CALL_TOKEN) | TO(CALL_DONE) },
-    [CALL_TOKEN] = { "token", TO(CALL_CLAIM) | TO(CALL_SOCKET) | TO(CALL_POST) | TO(CALL_DONE) },
-    [CALL_CLAIM] = { "claim", TO(CALL_SOCKET) | TO(CALL_DONE) },
+    [CALL_CLAIM] = { "claim", TO(CALL_LEASE) | TO(CALL_DONE) },
+    [CALL_LEASE] = { "lease", TO(CALL_LEASE) | TO(CALL_TOKEN) | TO(CALL_DONE) },
+    [CALL_TOKEN] = { "token", TO(CALL_SOCKET) | TO(CALL_POST) | TO(CALL_LEASE) | TO(CALL_DONE) },
     [CALL_SOCKET] = { "socket", TO(CALL_SOCKET) | TO(CALL_POST) | TO(CALL_TOKEN) | TO(CALL_ANSWER) |
-                                    TO(CALL_DONE) },
+                                    TO(CALL_LEASE) | TO(CALL_DONE) },
     [CALL_POST] = { "post", TO(CALL_ANSWER) | TO(CALL_TOKEN) | TO(CALL_SOCKET) | TO(CALL_FINISHED) |
-                                TO(CALL_DONE) },
+                                TO(CALL_LEASE) | TO(CALL_DONE) },
     [CALL_ANSWER] = { "answer", TO(CALL_FINISHED) | TO(CALL_DONE) },
     [CALL_FINISHED] = { "finished", TO(CALL_SETTLING) | TO(CALL_DONE) },
     [CALL_SETTLING] = { "settling", TO(CALL_DONE) },
@@ -32,13 +32,14 @@ static const struct {
 
 /* The life of a call, in order. */
 static void begin(void *arg);
+static void look_for_chat(struct provider_call *c);
+static void on_tip_found(void *arg, bool found, const struct tip *tip, const struct fingerprint *at,
+                         size_t from);
 static void on_leased(void *arg, const struct notice *notice);
 static void ask_token(struct provider_call *c);
 static void on_token(void *arg, const struct notice *notice);
 static void go_on(struct provider_call *c);
-static void look_for_chat(struct provider_call *c);
-static void on_tip_found(void *arg, bool found, const struct tip *tip, const struct fingerprint *at,
-                         size_t from);
+static void choose_chat(struct provider_call *c);
 static void prepare(struct provider_call *c, size_t from);
 static void on_stored(void *arg, const struct store_result *result);
 static void on_settled(void *arg);
@@ -73,7 +74,7 @@ struct provider_call *call_start(struct provider_instance *p, const struct provi
     c->chat = r->chat;
     c->sink = r->sink;
     c->arg = r->arg;
-    c->state = CALL_LEASE;
+    c->state = CALL_CLAIM;
     arena_init(&c->arena);
     c->model = copy(&c->arena, r->model);
     c->key_id = copy(&c->arena, r->key_id);
@@ -128,27 +129,72 @@ static void begin(void *arg)
     c->sink->on_phase(c->arg, PHASE_QUEUED);
     if (c->state == CALL_DONE)
         return;
-    if (account_lease(c->instance->port, &c->wait, on_leased, c))
+    look_for_chat(c);
+}
+
+static void look_for_chat(struct provider_call *c)
+{
+    const struct provider_env *env = &c->instance->env;
+
+    c->claim = tip_claim_start(env->store, c->chat, c->chain, on_tip_found, c);
+    if (!c->claim)
+        call_lease(c);
+}
+
+static void on_tip_found(void *arg, bool found, const struct tip *tip, const struct fingerprint *at,
+                         size_t from)
+{
+    struct provider_call *c = arg;
+
+    c->claim = NULL;
+    if (found) {
+        c->has_claim = true;
+        c->tip = *tip;
+        c->tip_at = *at;
+        c->tip_from = from;
+    }
+    call_lease(c);
+}
+
+/* The chat that the conversation stands at is of one account: others begin a new one. */
+void call_lease(struct provider_call *c)
+{
+    const struct roster *roster = c->instance->upstream->roster;
+    const struct roster_wish wish = { .model = c->model,
+                                      .own =
+                                          c->has_claim ? roster_find(roster, c->tip.account) : -1,
+                                      .failed = c->failed };
+    struct notice notice;
+
+    call_set_state(c, CALL_LEASE);
+    switch (roster_lease(c->instance->roster, &wish, &c->place, on_leased, c, &notice)) {
+    case ROSTER_LEASED:
         on_leased(c, NULL);
+        break;
+    case ROSTER_WAITS:
+        call_set_phase(c, PHASE_QUEUED);
+        break;
+    case ROSTER_REFUSED:
+        call_no_account(c, &notice);
+        break;
+    }
 }
 
 static void on_leased(void *arg, const struct notice *notice)
 {
     struct provider_call *c = arg;
 
-    (void)notice; /* a lease is only ever waited for, never refused */
-    c->is_leased = true;
+    if (notice) {
+        call_no_account(c, notice);
+        return;
+    }
+    c->config = roster_config(c->instance->roster, c->place.account);
+    c->port = roster_account(c->instance->roster, c->place.account);
     call_set_state(c, CALL_TOKEN);
-    if (call_set_phase(c, PHASE_CONNECTING))
+    if (c->sink->on_attempt)
+        c->sink->on_attempt(c->arg, str_of(c->config->account));
+    if (c->state != CALL_DONE && call_set_phase(c, PHASE_CONNECTING))
         ask_token(c);
-}
-
-static void fail_notice(struct provider_call *c, const struct notice *notice)
-{
-    struct failure f;
-
-    notice_failure(notice, &c->arena, &f);
-    call_finish(c, &f);
 }
 
 static void ask_token(struct provider_call *c)
@@ -156,14 +202,14 @@ static void ask_token(struct provider_call *c)
     struct notice notice;
 
     token_deinit(&c->token);
-    switch (account_token(c->instance->port, &c->token, &notice, &c->wait, on_token, c)) {
+    switch (account_token(c->port, &c->token, &notice, &c->wait, on_token, c)) {
     case ACCOUNT_READY:
         go_on(c);
         break;
     case ACCOUNT_WAITS:
         break;
     case ACCOUNT_FAILED:
-        fail_notice(c, &notice);
+        call_not_signed_in(c, &notice);
         break;
     }
 }
@@ -173,7 +219,7 @@ static void on_token(void *arg, const struct notice *notice)
     struct provider_call *c = arg;
 
     if (notice)
-        fail_notice(c, notice);
+        call_not_signed_in(c, notice);
     else
         ask_token(c);
 }
@@ -182,7 +228,7 @@ static void on_token(void *arg, const struct notice *notice)
 static void go_on(struct provider_call *c)
 {
     if (!c->is_prepared)
-        look_for_chat(c);
+        choose_chat(c);
     else if (!c->is_accepted && (c->is_socket_open || c->is_post_first))
         wire_send_prompt(c);
     else
@@ -194,24 +240,14 @@ bool call_renew_token(struct provider_call *c)
     if (c->is_token_renewed)
         return false;
     c->is_token_renewed = true;
-    account_token_refused(c->instance->port, &c->token);
+    account_token_refused(c->port, &c->token);
     wire_take_back_turn(c);
     call_set_state(c, CALL_TOKEN);
     ask_token(c);
     return true;
 }
 
-static void look_for_chat(struct provider_call *c)
-{
-    const struct provider_env *env = &c->instance->env;
-
-    c->claim = tip_claim_start(env->store, c->chat, c->chain, on_tip_found, c);
-    if (c->claim)
-        call_set_state(c, CALL_CLAIM);
-    else
-        prepare(c, 0);
-}
-
+/* The chat has certainly not seen the prompt: the next turn may find it. */
 static void put_back(struct provider_call *c)
 {
     const struct provider_env *env = &c->instance->env;
@@ -221,27 +257,20 @@ static void put_back(struct provider_call *c)
     c->has_claim = false;
 }
 
-static void on_tip_found(void *arg, bool found, const struct tip *tip, const struct fingerprint *at,
-                         size_t from)
+static void choose_chat(struct provider_call *c)
 {
-    struct provider_call *c = arg;
-    bool is_ours = found && strcmp(tip->account, c->instance->config->account) == 0;
-
-    c->claim = NULL;
-    if (is_ours) {
-        c->has_claim = true;
-        c->tip = *tip;
-        c->tip_at = *at;
-        c->is_known_chat = true;
-        str_to_z(str_of(tip->chat), c->chat_id, sizeof(c->chat_id));
-    }
-    prepare(c, is_ours ? from : 0);
+    c->is_known_chat = c->has_claim && strcmp(c->tip.account, c->config->account) == 0;
+    if (c->is_known_chat)
+        str_to_z(str_of(c->tip.chat), c->chat_id, sizeof(c->chat_id));
+    else
+        put_back(c);
+    prepare(c, c->is_known_chat ? c->tip_from : 0);
 }
 
 static void prepare(struct provider_call *c, size_t from)
 {
     /* What the check wrote is good for the chat that was new then. */
-    bool is_written = !c->is_prepared && !c->is_known_chat && from == c->checked_from;
+    bool is_written = !c->is_known_chat && from == c->checked_from && !c->is_rewritten;
     struct prompt_target to = target_of(c);
     struct failure f;
 
@@ -249,7 +278,7 @@ static void prepare(struct provider_call *c, size_t from)
         call_finish(c, &f);
         return;
     }
-    c->is_prepared = true;
+    c->is_prepared = c->is_rewritten = true;
     if (c->sink->on_trimmed)
         c->sink->on_trimmed(c->arg, c->trimmed);
     wire_open_socket(c);
@@ -267,25 +296,61 @@ void call_start_new_chat(struct provider_call *c)
     prepare(c, 0);
 }
 
+static void drain(struct provider_call *c)
+{
+    struct buf target;
+
+    buf_init(&target, CALL_TARGET_MAX);
+    BUG_ON(api_stream_target(&target, str_of(c->chat_id), str_of(c->token.user_id)));
+    drain_start(c->instance, &c->place, buf_str(&target));
+    buf_deinit(&target);
+}
+
+/* The client left, or was told of a failure, while the task may run: its lease counts on. */
+static void leave_account(struct provider_call *c)
+{
+    bool may_run = c->phase >= PHASE_SENT && !c->is_task_over;
+
+    if (c->place.is_leased && may_run && roster_is_limited(c->instance->roster, c->place.account))
+        drain(c);
+    else
+        roster_leave(c->instance->roster, &c->place);
+    c->port = NULL;
+}
+
 /* Gives back all that is held but memory. */
 static void let_go(struct provider_call *c)
 {
-    struct account_port *port = c->instance->port;
-
     task_cancel(&c->later);
-    if (c->is_leased)
-        account_token_leave(port, &c->wait);
-    else
-        account_lease_leave(port, &c->wait);
+    timer_disarm(&c->pause);
+    if (c->port)
+        account_token_leave(c->port, &c->wait);
     if (c->claim)
         tip_claim_cancel(c->claim, c->instance->env.conversation_ttl_ms);
     c->claim = NULL;
     if (c->phase < PHASE_SENT)
         put_back(c);
     wire_close(c);
-    if (c->is_leased)
-        account_lease_release(port);
-    c->is_leased = false;
+    leave_account(c);
+}
+
+void call_step_back(struct provider_call *c)
+{
+    bool is_unsent = c->phase < PHASE_SENT;
+
+    account_token_leave(c->port, &c->wait);
+    wire_close(c);
+    wire_drop_frames(c);
+    token_deinit(&c->token);
+    leave_account(c);
+    if (!is_unsent) /* it may be in the chat, which is good for nothing then */
+        c->has_claim = false;
+    if (!is_unsent || c->is_known_chat)
+        random_uuid(c->chat_id);
+    c->is_rewritten = true;
+    c->is_prepared = c->is_known_chat = c->is_token_renewed = false;
+    c->is_post_first = c->is_socket_retried = c->is_post_retried = c->is_task_over = false;
+    c->phase = PHASE_QUEUED;
 }
 
 static bool is_over(const struct provider_call *c)
@@ -299,6 +364,9 @@ void call_finish(struct provider_call *c, const struct failure *failure)
 
     if (is_over(c))
         return;
+    c->is_task_over = c->is_task_over || !failure;
+    if (!failure)
+        roster_served(c->instance->roster, c->place.account, c->model);
     let_go(c);
     if (!failure) {
         call_set_state(c, CALL_FINISHED);
@@ -347,7 +415,7 @@ static void store_tip(struct provider_call *c, const struct fingerprint_text *an
     struct tip tip = { 0 };
 
     fingerprint_answer(&c->chain[c->chat->n_messages - 1], answer, &at);
-    str_to_z(str_of(c->instance->config->account), tip.account, sizeof(tip.account));
+    str_to_z(str_of(c->config->account), tip.account, sizeof(tip.account));
     str_to_z(str_of(c->chat_id), tip.chat, sizeof(tip.chat));
     tip.past_n = frames_write_past(c->frames, tip.past, sizeof(tip.past));
     c->settle_op = tip_set(env->store, &at, &tip, env->conversation_ttl_ms, on_stored, c);

@@ -43,7 +43,7 @@ static void release(struct check *c)
 {
     list_remove(&c->node);
     task_cancel(&c->task);
-    account_token_leave(c->instance->port, &c->wait);
+    account_token_leave(roster_account(c->instance->roster, 0), &c->wait);
     if (c->fetch)
         fetch_cancel(c->fetch);
     token_deinit(&c->token);
@@ -89,7 +89,8 @@ static void begin(void *arg)
     struct check *c = arg;
     struct notice notice;
 
-    if (account_renew(c->instance->port, &notice, &c->wait, on_token, c) == ACCOUNT_FAILED)
+    if (account_renew(roster_account(c->instance->roster, 0), &notice, &c->wait, on_token, c) ==
+        ACCOUNT_FAILED)
         fail_account(c, &notice);
 }
 
@@ -97,7 +98,8 @@ static void ask_token(struct check *c)
 {
     struct notice notice;
 
-    switch (account_token(c->instance->port, &c->token, &notice, &c->wait, on_token, c)) {
+    switch (account_token(roster_account(c->instance->roster, 0), &c->token, &notice, &c->wait,
+                          on_token, c)) {
     case ACCOUNT_READY:
         add_fact(c, "account", str_of(c->instance->config->account), false);
         if (c->token.organization_id[0])

@@ -7,7 +7,10 @@
 
 enum enginelabs_content { CONTENT_AUTO, CONTENT_DELTA, CONTENT_SNAPSHOT };
 
-/* Borrowed by the upstream for its life; texts are C strings. */
+/* Answers at once on an account that gateways share, at most: each is renewed on its own. */
+enum { ENGINELABS_SHARED_MAX = 4096 };
+
+/* An account of an upstream. Borrowed by the upstream for its life; texts are C strings. */
 struct enginelabs_config {
     const char *name;            /* of the upstream, "cto" */
     const char *account;         /* name of its account, "default" */
@@ -22,14 +25,16 @@ struct enginelabs_config {
     bool trim_overflow;        /* leave out the oldest messages of a longer prompt */
     size_t max_prompt_bytes;   /* whole POST body; 0: no limit */
     unsigned max_parallel;     /* answers at once on the account; more wait; 0: no limit */
+    bool max_parallel_is_set;  /* by the user: what the service says does not count */
     const char *const *models; /* for check, NULL-ended */
     const char *default_model; /* for check; NULL: none */
 };
 
 struct enginelabs;
 
-/* Process-wide part: account, cookies, token. `config` is borrowed. */
-struct enginelabs *enginelabs_new(const struct enginelabs_config *config);
+/* Process-wide part: accounts, their cookies and tokens. One config an account, borrowed; all but
+ * account, cookie, ids and max_parallel are the same in them. */
+struct enginelabs *enginelabs_new(const struct enginelabs_config *accounts, size_t n);
 
 /* After every instance is detached. NULL is fine. */
 void enginelabs_free(struct enginelabs *e);

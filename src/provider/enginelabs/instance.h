@@ -3,23 +3,31 @@
 #pragma once
 
 #include "base/list.h"
-#include "provider/enginelabs/account.h"
 #include "provider/enginelabs/enginelabs.h"
+#include "provider/enginelabs/roster.h"
 
 struct enginelabs {
-    const struct enginelabs_config *config;
-    struct account *account; /* owned */
+    const struct enginelabs_config *config; /* of the first account: for what all share */
+    struct roster *roster;                  /* owned */
 };
 
 struct provider_instance {
+    struct enginelabs *upstream;
     const struct enginelabs_config *config;
     struct provider_env env;
-    struct account_port *port; /* owned */
-    size_t calls;              /* started and not gone */
-    struct list checks;        /* struct check, running */
+    struct roster_port *roster; /* owned */
+    size_t calls;               /* started and not gone */
+    struct list drains;         /* struct drain */
+    struct list checks;         /* struct check, running */
     void (*detached)(void *arg);
     void *detached_arg;
 };
+
+/* ---- drain.c: leases whose client left ---- */
+
+/* Takes over the lease of a call whose task may still run; `target` is of its stream. */
+void drain_start(struct provider_instance *p, struct roster_place *place, struct str target);
+void drain_end_all(struct provider_instance *p);
 
 /* check.c */
 void check_start(struct provider_instance *p, on_report *done, void *arg);

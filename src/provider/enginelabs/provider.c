@@ -3,12 +3,12 @@
 #include "base/mem.h"
 #include "provider/enginelabs/call.h"
 
-struct enginelabs *enginelabs_new(const struct enginelabs_config *config)
+struct enginelabs *enginelabs_new(const struct enginelabs_config *accounts, size_t n)
 {
     struct enginelabs *e = mem_new(struct enginelabs);
 
-    e->config = config;
-    e->account = account_new(config);
+    e->config = accounts;
+    e->roster = roster_new(accounts, n);
     return e;
 }
 
@@ -16,7 +16,7 @@ void enginelabs_free(struct enginelabs *e)
 {
     if (!e)
         return;
-    account_free(e->account);
+    roster_free(e->roster);
     mem_free(e);
 }
 
@@ -25,15 +25,17 @@ static struct provider_instance *attach(void *upstream, const struct provider_en
     struct enginelabs *e = upstream;
     struct provider_instance *p = mem_new(struct provider_instance);
 
+    p->upstream = e;
     p->config = e->config;
     p->env = *env;
     list_init(&p->checks);
-    p->port = account_port_open(e->account, env->client, env->store, env->connect_timeout_ms,
-                                env->accept_timeout_ms);
+    list_init(&p->drains);
+    p->roster = roster_port_open(e->roster, env->client, env->store, env->connect_timeout_ms,
+                                 env->accept_timeout_ms);
     return p;
 }
 
-static void on_port_closed(void *arg)
+static void on_roster_closed(void *arg)
 {
     struct provider_instance *p = arg;
     void (*detached)(void *) = p->detached;
@@ -49,19 +51,20 @@ static void detach(struct provider_instance *p, void (*detached)(void *arg), voi
     p->detached = detached;
     p->detached_arg = arg;
     check_cancel_all(p);
-    account_port_close(p->port, on_port_closed, p);
+    drain_end_all(p);
+    roster_port_close(p->roster, on_roster_closed, p);
 }
 
 static void prepare(struct provider_instance *p)
 {
-    account_prepare(p->port);
+    roster_prepare(p->roster);
 }
 
 static bool is_ready(void *upstream, char *why)
 {
     struct enginelabs *e = upstream;
 
-    return account_is_ready(e->account, why);
+    return roster_is_ready(e->roster, why);
 }
 
 const struct provider_ops provider_enginelabs = {

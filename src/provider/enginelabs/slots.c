@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A slot that is given back goes to whoever waits longest here, before another gateway may have it.
- * With a store that fails, this gateway's own count decides: answers go on.
- */
+/* With a store that fails, this gateway's own count decides: answers go on. */
 #include "provider/enginelabs/slots.h"
 
-#include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
-#include "base/metrics.h"
 #include "base/random.h"
 #include "net/timer.h"
 
 enum {
-    SLOTS_MAX = 256,  /* an account has no more where it is shared */
     HANDED_MAX = 4,   /* a slot goes so often from one to the next here, then to all gateways */
     LEASE_MS = 30000, /* a gateway that died is missed for so long */
     RENEW_MS = 10000,
@@ -26,46 +21,50 @@ enum slot_state { SLOT_FREE, SLOT_ASKED, SLOT_USED };
 
 struct slots {
     const struct enginelabs_config *config;
-    char owner[OWNER_LEN + 1]; /* this process, in the store */
-    pthread_mutex_t lock;      /* guards all below */
-    struct list queue;
-    unsigned leases;
-    size_t n;              /* shared slots */
-    unsigned handed;       /* since one was given back */
-    int64_t not_before_ms; /* after that: others ask first */
-    enum slot_state states[SLOTS_MAX];
+    pthread_mutex_t *lock; /* guards all below `owner_id` */
+    const struct slots_owner *owner;
+    void *arg;
+    char owner_id[OWNER_LEN + 1]; /* this process, in the store */
+    size_t n;
+    size_t n_used;
+    size_t tried;                                /* slots that others had, in a row */
+    int64_t none_before_ms;                      /* others have all of them; or others ask first */
+    unsigned handed;                             /* since one was given back */
+    int64_t renewed_ms;                          /* when a port renewed them */
+    unsigned char states[ENGINELABS_SHARED_MAX]; /* enum slot_state */
 };
 
 struct slots_port {
     struct slots *slots;
-    struct store_port *store; /* NULL: not shared */
+    struct store_port *store;
     struct loop *loop;
     struct store_op *op; /* asks for slot `at` */
     size_t at;
-    size_t tried; /* slots that others had, in a row */
     struct timer again;
-    struct timer renew;
+    struct timer renew; /* armed while something is used or asked for */
 };
 
 static void lock(struct slots *s)
 {
-    BUG_ON(pthread_mutex_lock(&s->lock));
+    BUG_ON(pthread_mutex_lock(s->lock));
 }
 
 static void unlock(struct slots *s)
 {
-    BUG_ON(pthread_mutex_unlock(&s->lock));
+    BUG_ON(pthread_mutex_unlock(s->lock));
 }
 
-struct slots *slots_new(const struct enginelabs_config *config)
+struct slots *slots_new(const struct enginelabs_config *config, size_t n, pthread_mutex_t *lock,
+                        const struct slots_owner *owner, void *arg)
 {
     struct slots *s = mem_new(struct slots);
 
     s->config = config;
-    random_id("", OWNER_LEN, s->owner);
-    BUG_ON(pthread_mutex_init(&s->lock, NULL));
-    list_init(&s->queue);
-    s->n = config->max_parallel < SLOTS_MAX ? config->max_parallel : SLOTS_MAX;
+    s->lock = lock;
+    s->owner = owner;
+    s->arg = arg;
+    random_id("", OWNER_LEN, s->owner_id);
+    slots_set(s, n);
     return s;
 }
 
@@ -73,18 +72,22 @@ void slots_free(struct slots *s)
 {
     if (!s)
         return;
-    BUG_ON(s->leases || !list_is_empty(&s->queue));
-    pthread_mutex_destroy(&s->lock);
+    BUG_ON(s->n_used);
     mem_free(s);
+}
+
+void slots_set(struct slots *s, size_t n)
+{
+    s->n = n < ENGINELABS_SHARED_MAX ? n : ENGINELABS_SHARED_MAX;
+    s->none_before_ms = 0;
 }
 
 struct slots_port *slots_port_open(struct slots *s, struct store_port *store, struct loop *l)
 {
     struct slots_port *p = mem_new(struct slots_port);
-    bool is_shared = store && store_is_shared(store_of(store)) && s->n > 0;
 
     p->slots = s;
-    p->store = is_shared ? store : NULL;
+    p->store = store;
     p->loop = l;
     return p;
 }
@@ -99,54 +102,55 @@ static struct store_key key_of(const struct slots *s, size_t slot)
     return keep_key(s->config, STORE_LEASE, what);
 }
 
-static void give_back(struct slots_port *p, size_t slot)
+void slots_give_back(struct slots_port *p, size_t slot)
 {
     struct store_key key = key_of(p->slots, slot);
-    struct str owner = str_of(p->slots->owner);
+    struct str owner = str_of(p->slots->owner_id);
 
     store_swap(p->store, &key, &owner, NULL, 0, NULL, NULL);
 }
 
-static void on_renew(void *arg)
+/* Locked. */
+static void renew_all(struct slots_port *p)
 {
-    struct slots_port *p = arg;
     struct slots *s = p->slots;
-    struct str owner = str_of(s->owner);
-    size_t n = 0;
+    struct str owner = str_of(s->owner_id);
 
-    lock(s);
-    for (size_t i = 0; i < s->n; i++) {
-        struct store_key key = key_of(s, i);
+    for (size_t i = 0; i < ENGINELABS_SHARED_MAX && s->n_used > 0; i++) {
+        struct store_key key;
 
         if (s->states[i] != SLOT_USED)
             continue;
-        n++;
+        key = key_of(s, i);
         store_swap(p->store, &key, &owner, &owner, LEASE_MS, NULL, NULL);
         /* Lost by the store, or never there because it failed: nobody else may have it. */
         store_swap(p->store, &key, NULL, &owner, LEASE_MS, NULL, NULL);
     }
+    s->renewed_ms = loop_now_ms(p->loop);
+}
+
+/* Whichever port comes first renews the slots of all: a slot goes from one port to another, and a
+ * port that closes must not end it. */
+static void on_renew(void *arg)
+{
+    struct slots_port *p = arg;
+    struct slots *s = p->slots;
+    bool goes_on;
+
+    lock(s);
+    if (loop_now_ms(p->loop) - s->renewed_ms >= RENEW_MS / 2)
+        renew_all(p);
+    goes_on = s->n_used > 0;
     unlock(s);
-    if (n > 0)
+    if (goes_on)
         timer_arm(p->loop, &p->renew, RENEW_MS, on_renew, p);
 }
 
 /* ---- asking for a slot ---- */
 
-static void look(struct slots_port *p);
-
 static void on_again(void *arg)
 {
-    look(arg);
-}
-
-/* Under the lock: whoever waits longest gets it; false when nobody does. */
-static bool grant(struct slots *s)
-{
-    if (!wait_call_first(&s->queue, NULL))
-        return false;
-    s->leases++;
-    metric_add(METRIC_LEASES, 1);
-    return true;
+    slots_ask(arg);
 }
 
 static void on_answer(void *arg, const struct store_result *result)
@@ -155,22 +159,23 @@ static void on_answer(void *arg, const struct store_result *result)
     struct slots *s = p->slots;
     size_t slot = p->at;
     bool is_taken = result->err == ERR_CONFLICT;
-    bool is_granted;
+    bool is_given;
 
     p->op = NULL;
-    p->tried = is_taken ? p->tried + 1 : 0;
     lock(s);
-    is_granted = !is_taken && grant(s);
-    s->states[slot] = is_granted ? SLOT_USED : SLOT_FREE;
+    s->tried = is_taken ? s->tried + 1 : 0;
+    if (s->tried >= s->n)
+        s->none_before_ms = loop_now_ms(p->loop) + ASK_AGAIN_MS;
+    is_given = !is_taken && s->owner->give(s->arg, loop_now_ms(p->loop));
+    s->states[slot] = is_given ? SLOT_USED : SLOT_FREE;
+    s->n_used += is_given;
     unlock(s);
-    if (is_granted && !timer_is_armed(&p->renew))
-        timer_arm(p->loop, &p->renew, RENEW_MS, on_renew, p);
-    if (!is_taken && !is_granted)
-        give_back(p, slot);
-    look(p);
+    if (!is_taken && !is_given)
+        slots_give_back(p, slot);
+    slots_ask(p);
 }
 
-/* Under the lock: the next free slot behind `at`, or n. */
+/* Locked: the next free slot behind `at`, or n. */
 static size_t next_free(const struct slots *s, size_t at)
 {
     for (size_t i = 1; i <= s->n; i++)
@@ -179,35 +184,39 @@ static size_t next_free(const struct slots *s, size_t at)
     return s->n;
 }
 
-/* While somebody waits here: asks the store for one slot after the other, and when others have
- * all of them, again in a moment. */
-static void look(struct slots_port *p)
+static void ask_for(struct slots_port *p, size_t slot)
+{
+    struct store_key key = key_of(p->slots, slot);
+    struct str owner = str_of(p->slots->owner_id);
+
+    p->at = slot;
+    p->op = store_swap(p->store, &key, NULL, &owner, LEASE_MS, on_answer, p);
+}
+
+void slots_ask(struct slots_port *p)
 {
     struct slots *s = p->slots;
-    struct str owner = str_of(s->owner);
-    struct store_key key;
-    size_t slot = s->n;
+    bool is_wanted;
+    size_t slot;
     int64_t waits_ms;
 
+    if (!timer_is_armed(&p->renew))
+        timer_arm(p->loop, &p->renew, RENEW_MS, on_renew, p);
     if (p->op || timer_is_armed(&p->again))
         return;
     lock(s);
-    if (!list_is_empty(&s->queue))
-        slot = next_free(s, p->at);
-    waits_ms = p->tried >= s->n ? ASK_AGAIN_MS : s->not_before_ms - loop_now_ms(p->loop);
-    if (slot < s->n && waits_ms <= 0)
+    waits_ms = s->none_before_ms - loop_now_ms(p->loop);
+    if (waits_ms <= 0)
+        s->tried = s->tried >= s->n ? 0 : s->tried;
+    is_wanted = s->owner->is_wanted(s->arg, loop_now_ms(p->loop));
+    slot = is_wanted && waits_ms <= 0 ? next_free(s, p->at) : s->n;
+    if (slot < s->n)
         s->states[slot] = SLOT_ASKED;
     unlock(s);
-    if (slot == s->n)
-        return;
-    if (waits_ms > 0) {
-        p->tried = 0;
+    if (slot < s->n)
+        ask_for(p, slot);
+    else if (is_wanted && waits_ms > 0)
         timer_arm(p->loop, &p->again, waits_ms, on_again, p);
-        return;
-    }
-    p->at = slot;
-    key = key_of(s, slot);
-    p->op = store_swap(p->store, &key, NULL, &owner, LEASE_MS, on_answer, p);
 }
 
 void slots_port_close(struct slots_port *p)
@@ -219,7 +228,7 @@ void slots_port_close(struct slots_port *p)
         lock(s);
         s->states[p->at] = SLOT_FREE;
         unlock(s);
-        give_back(p, p->at); /* behind what was asked */
+        slots_give_back(p, p->at); /* behind what was asked */
     }
     timer_disarm(&p->again);
     timer_disarm(&p->renew);
@@ -228,77 +237,32 @@ void slots_port_close(struct slots_port *p)
 
 /* ---- leases ---- */
 
-/* Under the lock. */
-static bool has_room(const struct slots_port *p)
+bool slots_may_have(const struct slots *s, int64_t now_ms)
 {
-    const struct slots *s = p->slots;
-    unsigned max = s->config->max_parallel;
-
-    return !p->store && (max == 0 || s->leases < max) && list_is_empty(&s->queue);
+    return now_ms >= s->none_before_ms;
 }
 
-bool slots_lease(struct slots_port *p, struct wait *w, on_wake *wake, void *arg)
+size_t slots_used(const struct slots *s)
 {
-    struct slots *s = p->slots;
-    bool leased;
-
-    lock(s);
-    leased = has_room(p);
-    if (leased)
-        s->leases++;
-    else
-        wait_begin(w, &s->queue, p->loop, wake, arg);
-    unlock(s);
-    if (leased)
-        metric_add(METRIC_LEASES, 1);
-    else if (p->store)
-        look(p);
-    return leased;
+    return s->n_used;
 }
 
-/* Under the lock: to whoever waits longest, else back; the slot that is free now, or n. A shared
- * one does not stay here for ever while others wait elsewhere. */
-static size_t pass_on(struct slots *s, bool is_shared, int64_t now_ms)
+bool slots_may_stay(struct slots *s)
 {
-    bool stays = !is_shared || ++s->handed <= HANDED_MAX;
+    return ++s->handed <= HANDED_MAX;
+}
+
+size_t slots_take_out(struct slots *s, int64_t now_ms)
+{
     size_t slot = 0;
 
-    BUG_ON(s->leases == 0);
-    if (stays && wait_call_first(&s->queue, NULL))
-        return s->n;
-    s->handed = 0;
-    s->not_before_ms = list_is_empty(&s->queue) ? 0 : now_ms + 2 * ASK_AGAIN_MS;
-    s->leases--;
-    metric_add(METRIC_LEASES, -1);
-    while (is_shared && slot < s->n && s->states[slot] != SLOT_USED)
+    BUG_ON(s->n_used == 0);
+    while (s->states[slot] != SLOT_USED)
         slot++;
-    if (!is_shared || slot == s->n)
-        return s->n;
     s->states[slot] = SLOT_FREE;
+    s->n_used--;
+    s->handed = 0;
+    if (s->owner->is_wanted(s->arg, now_ms))
+        s->none_before_ms = now_ms + 2 * ASK_AGAIN_MS; /* others ask first */
     return slot;
-}
-
-void slots_release(struct slots_port *p)
-{
-    struct slots *s = p->slots;
-    size_t slot;
-
-    lock(s);
-    slot = pass_on(s, p->store != NULL, loop_now_ms(p->loop));
-    unlock(s);
-    if (slot < s->n)
-        give_back(p, slot);
-    if (p->store)
-        look(p);
-}
-
-void slots_leave(struct slots_port *p, struct wait *w)
-{
-    bool was_called;
-
-    lock(p->slots);
-    was_called = wait_leave(w);
-    unlock(p->slots);
-    if (was_called)
-        slots_release(p);
 }

@@ -42,11 +42,11 @@ static void connect_socket(struct provider_call *c, struct str target, struct st
     static const struct websocket_handler handler = { on_open, on_message, on_end };
     const struct provider_env *env = &c->instance->env;
     const struct http_header headers[] = {
-        { STR("Origin"), str_of(c->instance->config->origin) },
+        { STR("Origin"), str_of(c->config->origin) },
         { STR("Cookie"), cookie },
     };
     const struct websocket_params params = {
-        .url = &c->instance->config->api,
+        .url = &c->config->api,
         .target = target,
         .headers = headers,
         .n_headers = cookie.n > 0 ? 2 : 1,
@@ -69,7 +69,7 @@ static void dial(struct provider_call *c)
     buf_init(&cookie, COOKIES_MAX_BYTES + 2 * COOKIES_MAX);
     err = api_stream_target(&target, str_of(c->chat_id), str_of(c->token.user_id));
     if (!err)
-        err = account_cookie(c->instance->port, &cookie);
+        err = account_cookie(c->port, &cookie);
     BUG_ON(err); /* ids and cookies are bounded when they are taken */
     connect_socket(c, arena_dup(&c->arena, buf_str(&target)), buf_str(&cookie));
     buf_deinit(&target);
@@ -89,7 +89,7 @@ void wire_open_socket(struct provider_call *c)
 
     call_set_state(c, CALL_SOCKET);
     if (!c->frames) {
-        c->frames = frames_new(c->instance->config->content, ANSWER_MAX, &sink, c);
+        c->frames = frames_new(c->config->content, ANSWER_MAX, &sink, c);
         remember_last_turn(c);
     }
     dial(c);
@@ -102,7 +102,7 @@ static void on_ping(void *arg)
     if (websocket_send(c->socket, true, STR("ping"))) {
         call_fail(c, FAILURE_INTERRUPTED,
                   "The answer stream of upstream \"%s\" takes no data any more. Try again.",
-                  c->instance->config->name);
+                  c->config->name);
         return;
     }
     timer_arm(c->instance->env.loop, &c->ping, PING_MS, on_ping, c);
@@ -146,18 +146,14 @@ static void on_open(void *arg)
 
 static void fail_refused(struct provider_call *c, const struct websocket_end *end)
 {
-    const struct enginelabs_config *config = c->instance->config;
     struct api_status s;
-    struct failure f;
 
     if (end->status == 0) {
-        api_transport_failure(&f, &c->arena, config, API_PEER_API, stream_name, end->err,
-                              end->detail);
-    } else {
-        s = api_status_of(end->status, end->head, loop_wall_ms(c->instance->env.loop));
-        api_failure(&f, &c->arena, config, API_PEER_API, stream_name, &s, end->body);
+        call_broke(c, stream_name, end->err, end->detail);
+        return;
     }
-    call_finish(c, &f);
+    s = api_status_of(end->status, end->head, loop_wall_ms(c->instance->env.loop));
+    call_refused(c, stream_name, &s, end->body);
 }
 
 static void on_refused(struct provider_call *c, const struct websocket_end *end)
@@ -184,7 +180,7 @@ static void post(struct provider_call *c)
 {
     static const struct http_call_handler handler = { on_sent, on_head, on_body, on_posted };
     const struct provider_env *env = &c->instance->env;
-    const char *origin = c->instance->config->origin;
+    const char *origin = c->config->origin;
     const struct http_header headers[] = {
         { STR("Authorization"), arena_printf(&c->arena, "Bearer %s", c->token.jwt.p) },
         { STR("Content-Type"), STR("application/json") },
@@ -192,7 +188,7 @@ static void post(struct provider_call *c)
         { STR("Referer"), arena_printf(&c->arena, "%s/%s", origin, c->chat_id) },
     };
     const struct http_call_params params = {
-        .url = &c->instance->config->api,
+        .url = &c->config->api,
         .method = HTTP_POST,
         .target = STR(API_CHAT_TARGET),
         .headers = headers,
@@ -256,24 +252,18 @@ static void on_body(void *arg, struct str bytes)
 
 static void on_no_answer(struct provider_call *c, const struct http_outcome *outcome)
 {
-    struct failure f;
-
     if (outcome->certainly_unsent && !c->is_post_retried && err_is_retryable(outcome->err) &&
         outcome->err != ERR_TIMEOUT) {
         c->is_post_retried = true;
         post(c);
         return;
     }
-    api_transport_failure(&f, &c->arena, c->instance->config, API_PEER_API, post_name, outcome->err,
-                          outcome->detail);
-    call_finish(c, &f);
+    call_broke(c, post_name, outcome->err, outcome->detail);
 }
 
 /* An answer that has begun is not asked for again, whatever the POST says of it. */
 static void on_post_refused(struct provider_call *c)
 {
-    struct failure f;
-
     if (c->phase < PHASE_ANSWERING && !c->post_status.is_challenge) {
         if (c->post_status.status == 401 && call_renew_token(c))
             return;
@@ -283,9 +273,7 @@ static void on_post_refused(struct provider_call *c)
             return;
         }
     }
-    api_failure(&f, &c->arena, c->instance->config, API_PEER_API, post_name, &c->post_status,
-                buf_str(&c->post_error));
-    call_finish(c, &f);
+    call_refused(c, post_name, &c->post_status, buf_str(&c->post_error));
 }
 
 static void on_posted(void *arg, const struct http_outcome *outcome)
@@ -329,7 +317,7 @@ static bool note_progress(struct provider_call *c)
 
 static void fail_frames(struct provider_call *c, enum err err)
 {
-    const char *name = c->instance->config->name;
+    const char *name = c->config->name;
 
     if (err == ERR_PROTOCOL)
         call_fail(c, FAILURE_PROTOCOL,
@@ -384,7 +372,7 @@ static void on_message(void *arg, bool is_text, struct str message)
     else if (end == FRAMES_CANCELLED)
         call_fail(c, FAILURE_INTERRUPTED,
                   "Upstream \"%s\" canceled the task before its answer was complete. Try again.",
-                  c->instance->config->name);
+                  c->config->name);
     else if (!c->has_emitted)
         c->sink->on_activity(c->arg);
 }
@@ -440,13 +428,13 @@ static void on_closed(struct provider_call *c, const struct websocket_end *end)
             c, FAILURE_PROTOCOL,
             "The answer stream of upstream \"%s\" broke the rules of WebSocket (%s). Try again; "
             "if it happens often, the service may have changed.",
-            c->instance->config->name, end->detail);
+            c->config->name, end->detail);
         return;
     }
     call_fail(c, FAILURE_INTERRUPTED,
               "The answer stream of upstream \"%s\" broke off before the answer was complete "
               "(close code %d, %s). Try again.",
-              c->instance->config->name, end->close_code, end->detail);
+              c->config->name, end->close_code, end->detail);
 }
 
 static void on_end(void *arg, const struct websocket_end *end)
@@ -477,7 +465,7 @@ static void on_ended(struct provider_call *c)
         call_fail(
             c, FAILURE_INTERRUPTED,
             "Upstream \"%s\" ended its task without any text: the answer is empty. Try again.",
-            c->instance->config->name);
+            c->config->name);
 }
 
 /* ---- and let go ---- */

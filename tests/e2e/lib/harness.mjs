@@ -175,6 +175,7 @@ export class Gateway {
           {
             exchanges: m.exchanges,
             leases: m.enginelabs_leases,
+            waiting: m.enginelabs_waiting,
             websockets: m.upstream_websockets,
             connections: m.http_server_connections - 1,
             'upstream connections in use': m.upstream_connections - m.upstream_idle_connections,
@@ -182,13 +183,14 @@ export class Gateway {
           {
             exchanges: 0,
             leases: 0,
+            waiting: 0,
             websockets: 0,
             connections: 0,
             'upstream connections in use': 0,
           },
           `left behind in ${this.program.name}`,
         );
-        const timers = m.timers - m.upstream_idle_connections;
+        const timers = m.timers - m.upstream_idle_connections - m.enginelabs_leases_draining;
         const { timers: few, buffered_bytes: little } = this.atStart;
         assert.ok(timers <= few + 2, `${timers} timers, ${few} at the start`);
         const bytes = m.buffered_bytes;

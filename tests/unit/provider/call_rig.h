@@ -19,12 +19,16 @@
     "\",\"type\":\"thinking\",\"chat\":{\"content\":\"" text "\"}}}"
 #define TOOL "{\"type\":\"update\",\"buffer\":{\"id\":\"t\",\"type\":\"tool_run\"}}"
 
-enum { RIG_TTL_MS = 3600000, RIG_TIMEOUT_MS = 5000, TALK_MAX = 8 };
+enum { RIG_TTL_MS = 3600000, RIG_TIMEOUT_MS = 5000, TALK_MAX = 8, RIG_ACCOUNTS = 3 };
 
 struct rig {
     struct loop *loop;
     struct fake fake;
-    struct enginelabs_config config;
+    union {
+        struct enginelabs_config config; /* of the first account */
+        struct enginelabs_config configs[RIG_ACCOUNTS];
+    };
+    size_t n_accounts;
     struct proxy_rules proxies;
     struct connector *connector;
     struct http_client *client;
@@ -43,7 +47,7 @@ struct watch {
     struct chat_message messages[TALK_MAX];
     struct chat_part parts[TALK_MAX];
     struct fingerprint_text said;
-    enum provider_phase phases[8];
+    enum provider_phase phases[64];
     size_t n_phases;
     unsigned n_activity;
     unsigned n_texts;
@@ -58,6 +62,7 @@ struct watch {
 
     /* The client leaves inside this callback; -1: in none. */
     int leave_in_phase;
+    int leave_in_phase_again; /* the second time that it is told */
     int leave_in_event;
     bool leave_in_activity;
 };
@@ -68,7 +73,7 @@ static inline void rig_open(struct rig *r)
 {
     struct http_client_limits limits;
 
-    *r = (struct rig){ .loop = loop_new() };
+    *r = (struct rig){ .loop = loop_new(), .n_accounts = 1 };
     fake_start(&r->fake, r->loop);
     r->fake.frames[0] = RUNNING;
     r->fake.frames[1] = CHAT("m1", "Hello");
@@ -80,6 +85,18 @@ static inline void rig_open(struct rig *r)
     http_client_limits_default(&limits);
     r->client = http_client_new(r->connector, &limits);
     r->store = store_memory_new(1000);
+}
+
+/* One more account like the first, signed in by another cookie. */
+static inline void rig_add_account(struct rig *r, const char *name, const char *cookie)
+{
+    struct enginelabs_config *c = &r->configs[r->n_accounts++];
+
+    EXPECT(r->n_accounts <= RIG_ACCOUNTS);
+    *c = r->config;
+    c->account = name;
+    c->cookie = (struct secret){ NULL, 0 };
+    secret_set(&c->cookie, str_of(cookie));
 }
 
 /* After the test has changed settings or store. */
@@ -94,7 +111,7 @@ static inline void rig_attach(struct rig *r)
                                  .conversation_ttl_ms = RIG_TTL_MS,
                                  .connect_timeout_ms = RIG_TIMEOUT_MS,
                                  .accept_timeout_ms = RIG_TIMEOUT_MS };
-    r->upstream = enginelabs_new(&r->config);
+    r->upstream = enginelabs_new(r->configs, r->n_accounts);
     r->instance = provider_enginelabs.attach(r->upstream, &env);
 }
 
@@ -126,6 +143,8 @@ static inline void rig_end(struct rig *r)
         run_turn_now(r->loop);
     enginelabs_free(r->upstream);
     EXPECT_INT(metric_get(METRIC_LEASES), 0);
+    EXPECT_INT(metric_get(METRIC_LEASES_DRAINING), 0);
+    EXPECT_INT(metric_get(METRIC_WAITING), 0);
     EXPECT_INT(metric_get(METRIC_UPSTREAM_WEBSOCKETS), 0);
     http_client_free(r->client);
     connector_free(r->connector);
@@ -135,6 +154,8 @@ static inline void rig_end(struct rig *r)
     store_close(r->store);
     run_turn_now(r->loop);
     EXPECT_INT(loop_timers(r->loop), 0);
+    for (size_t i = 1; i < r->n_accounts; i++)
+        secret_deinit(&r->configs[i].cookie);
     fake_config_free(&r->config);
     loop_free(r->loop);
 }
@@ -153,9 +174,10 @@ static inline void on_watch_phase(void *arg, enum provider_phase phase)
 
     EXPECT(w->call != NULL);
     EXPECT(w->n_phases < COUNT_OF(w->phases));
-    EXPECT(w->n_phases == 0 || phase > w->phases[w->n_phases - 1]);
+    EXPECT(w->n_phases == 0 || phase == PHASE_QUEUED || phase > w->phases[w->n_phases - 1]);
     w->phases[w->n_phases++] = phase;
-    if ((int)phase == w->leave_in_phase)
+    if ((int)phase == w->leave_in_phase ||
+        ((int)phase == w->leave_in_phase_again && w->n_phases > 1))
         leave(w);
 }
 
@@ -231,7 +253,9 @@ static inline void watch_talk(struct watch *w, const char *const *texts)
 /* A client that leaves in no callback. */
 static inline void watch_init(struct watch *w, struct rig *r)
 {
-    *w = (struct watch){ .rig = r, .leave_in_phase = -1, .leave_in_event = -1 };
+    *w = (struct watch){
+        .rig = r, .leave_in_phase = -1, .leave_in_phase_again = -1, .leave_in_event = -1
+    };
 }
 
 static inline void watch_start(struct watch *w, const char *const *texts)

@@ -195,76 +195,6 @@ static void a_port_that_closes_lets_its_refresh_complete(void)
     rig_end(&r);
 }
 
-/* ---- leases ---- */
-
-static void count_wake(void *arg, const struct notice *notice)
-{
-    EXPECT(!notice);
-    ++*(unsigned *)arg;
-}
-
-static void leases_go_to_who_waits_longest(void)
-{
-    struct wait waits[3] = { 0 };
-    unsigned woken[3] = { 0 };
-    struct rig r;
-
-    rig_open(&r);
-    r.config.max_parallel = 1;
-    rig_sign_in(&r);
-    EXPECT(account_lease(r.port, &waits[0], count_wake, &woken[0]));
-    for (size_t i = 0; i < 3; i++)
-        EXPECT(!account_lease(i % 2 ? r.port : r.other, &waits[i], count_wake, &woken[i]));
-    EXPECT_INT(metric_get(METRIC_LEASES), 1);
-    for (size_t i = 0; i < 3; i++) {
-        account_lease_release(r.port);
-        while (!woken[i])
-            run_turn(r.loop);
-        EXPECT(i == 2 || !woken[i + 1]);
-        EXPECT_INT(metric_get(METRIC_LEASES), 1);
-    }
-    account_lease_release(r.port);
-    EXPECT(account_lease(r.port, &waits[0], count_wake, &woken[0]));
-    account_lease_release(r.port);
-    rig_end(&r);
-}
-
-static void who_leaves_the_queue_loses_no_lease(void)
-{
-    struct wait waits[3] = { 0 };
-    unsigned woken[3] = { 0 };
-    struct rig r;
-
-    rig_open(&r);
-    r.config.max_parallel = 1;
-    rig_sign_in(&r);
-    EXPECT(account_lease(r.port, &waits[0], count_wake, &woken[0]));
-    for (size_t i = 0; i < 3; i++)
-        EXPECT(!account_lease(r.port, &waits[i], count_wake, &woken[i]));
-    account_lease_leave(r.port, &waits[0]); /* waits */
-    account_lease_release(r.port);
-    account_lease_leave(r.port, &waits[1]); /* was called, the mail is under way */
-    while (!woken[2])
-        run_turn(r.loop);
-    EXPECT_INT(woken[0] + woken[1], 0);
-    account_lease_release(r.port);
-    rig_end(&r);
-}
-
-static void without_a_limit_nobody_waits(void)
-{
-    struct wait waits[100] = { 0 };
-    unsigned woken = 0;
-    struct rig r;
-
-    rig_start(&r);
-    for (size_t i = 0; i < COUNT_OF(waits); i++)
-        EXPECT(account_lease(r.port, &waits[i], count_wake, &woken));
-    for (size_t i = 0; i < COUNT_OF(waits); i++)
-        account_lease_release(r.port);
-    rig_end(&r);
-}
-
 /* ---- two workers ---- */
 
 enum { CROWD = 50 };
@@ -374,9 +304,6 @@ static const struct test suite[] = {
     { "a port that closes hands its refresh on", a_port_that_closes_hands_its_refresh_on },
     { "a port that closes lets its refresh complete",
       a_port_that_closes_lets_its_refresh_complete },
-    { "leases go to who waits longest", leases_go_to_who_waits_longest },
-    { "who leaves the queue loses no lease", who_leaves_the_queue_loses_no_lease },
-    { "without a limit nobody waits", without_a_limit_nobody_waits },
     { "two workers share one refresh", two_workers_share_one_refresh },
 };
 

