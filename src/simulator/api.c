@@ -6,7 +6,7 @@ enum { BODY_MAX = 4096 };
 
 /* ---- who is it ---- */
 
-static struct sim_account *account_of_user(struct simulator *s, const char *user)
+struct sim_account *sim_account_of_user(struct simulator *s, const char *user)
 {
     for (int i = 0; i < s->settings.accounts; i++)
         if (strcmp(s->accounts[i].identity.user, user) == 0)
@@ -24,8 +24,8 @@ static bool check_token(struct sim_call *c)
     if (sim_token_read(c->s->seed, str_from(header, 7), &claims))
         return sim_call_refuse(c, 401, NULL, "Authorization token is invalid");
     c->entry.token = claims.number;
-    c->account = account_of_user(c->s, claims.user);
-    if (!c->account)
+    c->account = sim_account_of_user(c->s, claims.user);
+    if (!c->account || strcmp(claims.session, c->account->identity.session) != 0)
         return sim_call_refuse(c, 401, NULL, "Authorization token is of no account");
     if (claims.expires_s <= sim_now_s(c->s))
         return sim_call_refuse(c, 401, NULL, "Authorization token expired");
@@ -49,7 +49,7 @@ bool sim_call_offend(struct sim_call *c, const char *what, struct str name)
     a->offences++;
     if (c->s->settings.ban_after > 0 && a->offences >= c->s->settings.ban_after)
         a->is_banned = true;
-    return sim_call_refuse(c, 500, NULL, "%s %.*s", what, STR_ARGS(name));
+    return sim_call_refuse(c, 500, NULL, "%s%s%.*s", what, *what ? " " : "", STR_ARGS(name));
 }
 
 bool sim_check_json(struct sim_call *c)

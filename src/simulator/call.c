@@ -9,7 +9,11 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/encoding.h"
+#include "base/hash.h"
 #include "base/mem.h"
+
+enum { HEADERS_MAX = 262144 };
 
 /* ---- journal ---- */
 
@@ -27,6 +31,8 @@ void sim_entry_init(struct simulator *s, const struct http_request *r, const cha
         .turn = -1,
         .token = -1,
         .cookie = -1,
+        .key = -1,
+        .bytes = -1,
         .messages = -1,
         .path = h->path,
         .origin = http_value(h, "origin"),
@@ -39,6 +45,53 @@ void sim_entry_init(struct simulator *s, const struct http_request *r, const cha
 int sim_call_account(const struct sim_call *c)
 {
     return c->account ? (int)(c->account - c->s->accounts) : -1;
+}
+
+static bool is_secret(struct str name)
+{
+    return str_eq_nocase(name, STR("authorization")) || str_eq_nocase(name, STR("cookie")) ||
+           str_eq_nocase(name, STR("x-api-key"));
+}
+
+/* As JSON: [["name","value"], ...] as they came, secrets left out. */
+static struct str list_headers(struct sim_call *c)
+{
+    const struct http_head *h = &c->r->head;
+    struct json_writer w;
+    struct buf text;
+    struct str list;
+
+    buf_init(&text, HEADERS_MAX);
+    json_w_init(&w, &text);
+    json_w_array(&w);
+    for (size_t i = 0; i < h->n_headers; i++) {
+        const struct http_header *e = &h->headers[i];
+
+        json_w_array(&w);
+        json_w_str(&w, e->name);
+        json_w_str(&w, is_secret(e->name) ? STR("...") : e->value);
+        json_w_array_end(&w);
+    }
+    json_w_array_end(&w);
+    list = json_w_end(&w) ? STR("[]") : arena_dup(&c->r->arena, buf_str(&text));
+    buf_deinit(&text);
+    return list;
+}
+
+void sim_call_keep_request(struct sim_call *c)
+{
+    unsigned char digest[SHA256_LEN];
+    char *hex = arena_alloc(&c->r->arena, 2 * SHA256_LEN + 1);
+    struct sha256 h;
+
+    sha256_init(&h);
+    sha256_add(&h, c->r->body);
+    sha256_end(&h, digest);
+    hex_encode(digest, sizeof(digest), hex);
+    c->entry.sha256 = str_of(hex);
+    c->entry.bytes = (int64_t)c->r->body.n;
+    c->entry.body = str_sub(c->r->body, 0, (size_t)c->s->settings.log_body_bytes);
+    c->entry.headers = list_headers(c);
 }
 
 void sim_call_log(struct sim_call *c, int status)
@@ -55,78 +108,6 @@ void sim_call_log(struct sim_call *c, int status)
     c->entry.chat = c->chat;
     sim_journal_add(s->journal, &c->entry);
     c->entry.kind = NULL;
-}
-
-/* ---- bodies ---- */
-
-static const struct {
-    int status;
-    const char *clerk_code;
-    const char *clerk_message;
-    const char *api_message;
-} errors[] = {
-    { 400, "form_param_format_invalid", "is invalid", "Bad Request" },
-    { 401, "signed_out", "Signed out", "jwt expired" },
-    { 402, "payment_required", "Payment required", "Upgrade your plan to continue" },
-    { 403, "authorization_invalid", "Unauthorized request", "Your plan does not include this" },
-    { 404, "resource_not_found", "Resource not found", "Chat history not found" },
-    { 413, "request_too_large", "Request too large", "Message too large" },
-    { 422, "form_param_unknown", "is not a valid parameter", "Unprocessable Entity" },
-    { 429, "too_many_requests", "Too many requests. Please try again in a bit.",
-      "You have reached your daily limit of 300 messages" },
-    { 500, "internal_clerk_error", "Oops, an unexpected error occurred", "Internal Server Error" },
-    { 502, "bad_gateway", "Bad gateway", "Bad Gateway" },
-    { 503, "service_unavailable", "Service unavailable", "Service Unavailable" },
-};
-
-static bool is_clerk(const struct sim_call *c)
-{
-    return c->route && (c->route->where == SIM_AT_CLIENT || c->route->where == SIM_AT_TOKEN);
-}
-
-static void write_clerk_error(struct json_writer *w, const char *code, const char *message)
-{
-    json_w_object(w);
-    json_w_key(w, "errors");
-    json_w_array(w);
-    json_w_object(w);
-    json_w_member_str(w, "message", str_of(message));
-    json_w_member_str(w, "long_message", str_of(message));
-    json_w_member_str(w, "code", str_of(code));
-    json_w_object_end(w);
-    json_w_array_end(w);
-    json_w_member_str(w, "clerk_trace_id", STR("5150000000000000000000000000beef"));
-    json_w_object_end(w);
-}
-
-static void write_api_error(struct json_writer *w, int status, const char *message)
-{
-    json_w_object(w);
-    json_w_member_int(w, "statusCode", status);
-    json_w_member_str(w, "error", str_of(http_reason(status)));
-    json_w_member_str(w, "message", str_of(message));
-    json_w_object_end(w);
-}
-
-struct str sim_error_body(struct sim_call *c, int status, const char *code, const char *message)
-{
-    struct json_writer w;
-    struct buf text;
-    struct str body;
-    size_t i = 0;
-
-    while (i < COUNT_OF(errors) - 1 && errors[i].status < status)
-        i++;
-    buf_init(&text, 4096);
-    json_w_init(&w, &text);
-    if (is_clerk(c))
-        write_clerk_error(&w, code ? code : errors[i].clerk_code,
-                          message ? message : errors[i].clerk_message);
-    else
-        write_api_error(&w, status, message ? message : errors[i].api_message);
-    body = json_w_end(&w) ? STR("{}") : arena_dup(&c->r->arena, buf_str(&text));
-    buf_deinit(&text);
-    return body;
 }
 
 /* ---- answers ---- */
@@ -157,6 +138,20 @@ static void send(struct sim_call *c, int status, struct str body)
     http_reply_begin(c->r, status, c->headers, c->n_headers);
     http_reply_write(c->r, body);
     http_reply_end(c->r);
+}
+
+bool sim_call_may_stream(const struct sim_call *c)
+{
+    return c->fault.kind == SIM_KIND_COUNT || c->fault.kind == SIM_DELAY ||
+           c->fault.kind == SIM_LATE;
+}
+
+void sim_call_reply_stream(struct sim_call *c)
+{
+    sim_call_header(c, "content-type", STR("text/event-stream; charset=utf-8"));
+    sim_call_header(c, "cache-control", STR("no-cache"));
+    sim_call_log(c, 200);
+    http_reply_begin(c->r, 200, c->headers, c->n_headers);
 }
 
 struct conn *sim_call_take(struct sim_call *c, struct str head, struct str *ret_rest)

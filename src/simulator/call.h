@@ -8,6 +8,7 @@
 #include "simulator/internal.h"
 
 struct sim_route;
+struct sim_ask;
 
 enum { SIM_CALL_HEADERS_MAX = 8 };
 
@@ -31,7 +32,10 @@ struct sim_call {
     uint64_t origin;
     bool is_project; /* in the shape of protocol project */
     bool has_images;
-    struct str workspace;  /* that a handshake names; empty for the short token */
+    struct str workspace; /* that a handshake names; empty for the short token */
+    struct sim_ask *ask;  /* of a chat completion; in the arena */
+    struct str *inputs;   /* of embeddings; in the arena */
+    size_t n_inputs;
     struct sim_wish *wish; /* in the arena */
 };
 
@@ -94,6 +98,8 @@ struct sim_member {
     const char *name;
     struct str *place; /* p NULL at first */
 };
+MUST_USE enum err sim_members_read(struct http_request *r, const struct sim_member *members,
+                                   size_t n, char *what);
 bool sim_call_read_strings(struct sim_call *c, const struct sim_member *members, size_t n);
 
 /* Reads the commands of c->prompt into c->wish, and arms their faults. */
@@ -116,6 +122,33 @@ bool sim_adapter_is_known(const struct simulator *s, struct str name);
 /* The key of the model that the account's team prefers now. */
 struct str sim_team_model(struct sim_call *c);
 
+/* Puts body, hash and headers of the request into its log entry. */
+void sim_call_keep_request(struct sim_call *c);
+
+/* Whether the fault, if any, leaves the answer a stream. */
+bool sim_call_may_stream(const struct sim_call *c);
+
+/* Begins the answer as an event stream; the caller goes on with http_reply_write(). */
+void sim_call_reply_stream(struct sim_call *c);
+
+struct sim_account *sim_account_of_user(struct simulator *s, const char *user);
+
+/* An access token of the native way, whose account is then the call's, or a static key. */
+bool sim_check_key(struct sim_call *c);
+
+/* The headers that native requests have besides; refuses otherwise. */
+bool sim_check_session(struct sim_call *c);
+
+bool sim_check_oauth(struct sim_call *c);
+bool sim_check_completion(struct sim_call *c);
+bool sim_check_models(struct sim_call *c);
+bool sim_check_embeddings(struct sim_call *c);
+bool sim_check_audio(struct sim_call *c);
+void sim_run_oauth(struct sim_call *c);
+void sim_run_completion(struct sim_call *c);
+void sim_run_models(struct sim_call *c);
+void sim_run_embeddings(struct sim_call *c);
+void sim_run_audio(struct sim_call *c);
 bool sim_check_preferred(struct sim_call *c);
 bool sim_check_project(struct sim_call *c);
 bool sim_check_offers(struct sim_call *c);

@@ -7,7 +7,7 @@
 typedef enum err run_command(struct sim_wish *w, struct str rest);
 
 static run_command on_echo, on_say, on_history, on_repeat, on_turn, on_lorem, on_bytes, on_frames,
-    on_unicode, on_model, on_think, on_set, on_pacing, on_fault;
+    on_unicode, on_model, on_tool, on_raw, on_think, on_set, on_pacing, on_fault;
 
 static const struct {
     const char *name;
@@ -16,8 +16,9 @@ static const struct {
     { "!echo", on_echo },     { "!say", on_say },       { "!history", on_history },
     { "!repeat", on_repeat }, { "!turn", on_turn },     { "!lorem", on_lorem },
     { "!bytes", on_bytes },   { "!frames", on_frames }, { "!unicode", on_unicode },
-    { "!model", on_model },   { "!think", on_think },   { "!set", on_set },
-    { "!pacing", on_pacing }, { "!fault", on_fault },
+    { "!model", on_model },   { "!tool", on_tool },     { "!raw", on_raw },
+    { "!think", on_think },   { "!set", on_set },       { "!pacing", on_pacing },
+    { "!fault", on_fault },
 };
 
 static enum err answer(struct sim_wish *w, enum sim_answer kind, struct str text)
@@ -117,6 +118,25 @@ static enum err on_unicode(struct sim_wish *w, struct str rest)
 static enum err on_model(struct sim_wish *w, struct str rest)
 {
     return answer(w, SIM_ANSWER_MODEL, rest);
+}
+
+/* The arguments are whatever is written: a model makes mistakes, too. */
+static enum err on_tool(struct sim_wish *w, struct str rest)
+{
+    struct sim_tool_call *call = &w->tools[w->n_tools];
+
+    call->name = sim_next_word(&rest);
+    call->arguments = rest.n > 0 ? rest : STR("{}");
+    if (call->name.n == 0)
+        return sim_complain(w->what, "!tool takes NAME and arguments");
+    w->n_tools++;
+    return ERR_NONE;
+}
+
+static enum err on_raw(struct sim_wish *w, struct str rest)
+{
+    w->raws[w->n_raws++] = rest;
+    return ERR_NONE;
 }
 
 static enum err on_think(struct sim_wish *w, struct str rest)

@@ -24,11 +24,20 @@ enum sim_answer {
 
 enum { SIM_COMMANDS_MAX = 16, SIM_NUMBER_MAX = 8388608 };
 
+struct sim_tool_call {
+    struct str name;
+    struct str arguments;
+};
+
 struct sim_wish {
     enum sim_answer answer;
-    struct str text;                     /* of !echo and !say, as it stands */
-    struct str model;                    /* for !model; set by whoever knows */
-    struct str think;                    /* of !think; p NULL without */
+    struct str text;                              /* of !echo and !say, as it stands */
+    struct str model;                             /* for !model; set by whoever knows */
+    struct str think;                             /* of !think; p NULL without */
+    struct sim_tool_call tools[SIM_COMMANDS_MAX]; /* of !tool; for completions */
+    size_t n_tools;
+    struct str raws[SIM_COMMANDS_MAX]; /* of !raw; for completions */
+    size_t n_raws;
     uint64_t number;                     /* of !lorem, !bytes, !frames */
     uint64_t seed;                       /* of !bytes */
     struct sim_settings settings;        /* those in force, changed by !set and !pacing */

@@ -82,6 +82,7 @@ void sim_run_log_clear(struct sim_call *c)
 static void write_account(const struct simulator *s, unsigned i, struct json_writer *w)
 {
     const struct sim_account *a = &s->accounts[i];
+    char refresh[SIM_REFRESH_MAX];
     struct buf cookie;
 
     buf_init(&cookie, SIMULATOR_COOKIE_MAX);
@@ -89,6 +90,8 @@ static void write_account(const struct simulator *s, unsigned i, struct json_wri
     if (buf_add(&cookie, STR("__client=")) == ERR_NONE &&
         sim_identity_cookie(s->seed, i, a->generation, &cookie) == ERR_NONE)
         json_w_member_str(w, "cookie", buf_str(&cookie));
+    sim_identity_refresh(s->seed, i, a->refreshes, refresh);
+    json_w_member_str(w, "refresh_token", str_of(refresh));
     json_w_member_str(w, "user", str_of(a->identity.user));
     json_w_member_str(w, "session", str_of(a->identity.session));
     json_w_member_str(w, "organization", str_of(a->identity.organization));
@@ -122,6 +125,7 @@ void sim_write_state(const struct simulator *s, struct json_writer *w)
     json_w_object(w);
     json_w_member_str(w, "origin", str_of(s->origin));
     json_w_member_str(w, "adapters", str_of(s->adapters));
+    json_w_member_str(w, "models", str_of(s->models));
     sim_options_write(&sim_setting_options, &s->settings, w);
     json_w_object_end(w);
     json_w_key(w, "faults");

@@ -16,9 +16,11 @@ static const struct {
 #undef X
 };
 
-static const char *const wheres[] = { "accept", "client",          "token",   "billing", "adapters",
-                                      "delete", "preferred_model", "project", "offers",  "post",
-                                      "ws",     "frames" };
+static const char *const wheres[] = { "accept",   "client",      "token",           "billing",
+                                      "adapters", "delete",      "preferred_model", "project",
+                                      "offers",   "oauth",       "models",          "embeddings",
+                                      "audio",    "completions", "chunks",          "post",
+                                      "ws",       "frames" };
 
 #define NUMBER(field, low, high)                                                       \
     {                                                                                  \
@@ -27,7 +29,9 @@ static const char *const wheres[] = { "accept", "client",          "token",   "b
 
 static const struct sim_option table[] = {
     { "where", SIM_OPTION_WORD, offsetof(struct sim_fault, where), 0, 0,
-      "accept|client|token|billing|adapters|delete|preferred_model|project|offers|post|ws|frames" },
+      "accept|client|token|billing|adapters|delete|preferred_model|project|offers|oauth|models|"
+      "embeddings|audio|"
+      "completions|chunks|post|ws|frames" },
     NUMBER(times, -1, 1000000000),
     NUMBER(after, 0, 1000000000),
     NUMBER(status, 100, 599),
@@ -109,6 +113,8 @@ static unsigned place_bit(int where)
         return SIM_FOR_WS;
     case SIM_AT_FRAMES:
         return SIM_FOR_FRAMES;
+    case SIM_AT_CHUNKS:
+        return SIM_FOR_CHUNKS;
     case SIM_AT_CLIENT:
     case SIM_AT_TOKEN:
     case SIM_AT_BILLING:
@@ -117,6 +123,11 @@ static unsigned place_bit(int where)
     case SIM_AT_PREFERRED:
     case SIM_AT_PROJECT:
     case SIM_AT_OFFERS:
+    case SIM_AT_OAUTH:
+    case SIM_AT_MODELS:
+    case SIM_AT_EMBEDDINGS:
+    case SIM_AT_AUDIO:
+    case SIM_AT_COMPLETIONS:
     case SIM_AT_POST:
         return SIM_FOR_HTTP;
     case SIM_WHERE_COUNT:
@@ -342,11 +353,18 @@ static enum err read_word(struct sim_fault *f, struct str word, char *what)
     return set(f, STR("kind"), word, what);
 }
 
+/* Places that a prompt's faults are at for that prompt alone. */
+static bool is_of_prompt(int where)
+{
+    return where == SIM_AT_POST || where == SIM_AT_FRAMES || where == SIM_AT_COMPLETIONS ||
+           where == SIM_AT_CHUNKS;
+}
+
 static enum err read_words(struct sim_fault *f, struct str line, char *what)
 {
     if (set(f, STR("where"), sim_next_word(&line), what))
         return ERR_BAD_INPUT;
-    f->times = f->where == SIM_AT_POST || f->where == SIM_AT_FRAMES ? -1 : 1;
+    f->times = is_of_prompt(f->where) ? -1 : 1;
     while (line.n > 0)
         if (read_word(f, sim_next_word(&line), what))
             return ERR_BAD_INPUT;
@@ -390,7 +408,7 @@ static bool is_for(const struct sim_fault *f, enum sim_where where, const struct
 {
     if (f->where != (int)where || f->times == 0 || is_early(f->kind) != asker->is_early)
         return false;
-    if (f->origin && (where == SIM_AT_POST || where == SIM_AT_FRAMES) && f->origin != asker->origin)
+    if (f->origin && is_of_prompt((int)where) && f->origin != asker->origin)
         return false;
     if (f->account >= 0 && f->account != asker->account)
         return false;

@@ -19,6 +19,12 @@ enum sim_where {
     SIM_AT_PREFERRED, /* PATCH /teams/preferred-model */
     SIM_AT_PROJECT,   /* POST /projects/create-hosted */
     SIM_AT_OFFERS,
+    SIM_AT_OAUTH,
+    SIM_AT_MODELS, /* GET /models */
+    SIM_AT_EMBEDDINGS,
+    SIM_AT_AUDIO,
+    SIM_AT_COMPLETIONS, /* POST /chat/completions */
+    SIM_AT_CHUNKS,      /* in the stream of a completion */
     SIM_AT_POST,
     SIM_AT_WS,     /* the WebSocket's handshake, or straight after it */
     SIM_AT_FRAMES, /* in the answer of a task */
@@ -29,7 +35,9 @@ enum {
     SIM_FOR_ACCEPT = 1,
     SIM_FOR_HTTP = 2, /* all requests but the handshake */
     SIM_FOR_WS = 4,
-    SIM_FOR_FRAMES = 8
+    SIM_FOR_FRAMES = 8,
+    SIM_FOR_CHUNKS = 16,
+    SIM_FOR_ANY = 31
 };
 
 /* identifier, name, where it may be used */
@@ -40,11 +48,11 @@ enum {
     X(SIM_SCHEMA,       "schema",       SIM_FOR_HTTP)                                          \
     X(SIM_REDIRECT,     "redirect",     SIM_FOR_HTTP | SIM_FOR_WS)                             \
     X(SIM_SIGNED_OUT,   "signed_out",   SIM_FOR_HTTP)                                          \
-    X(SIM_RESET,        "reset",        SIM_FOR_ACCEPT | SIM_FOR_HTTP | SIM_FOR_WS | SIM_FOR_FRAMES) \
-    X(SIM_CLOSE,        "close",        SIM_FOR_ACCEPT | SIM_FOR_HTTP | SIM_FOR_WS | SIM_FOR_FRAMES) \
+    X(SIM_RESET,        "reset",        SIM_FOR_ANY) \
+    X(SIM_CLOSE,        "close",        SIM_FOR_ANY) \
     X(SIM_RESET_EARLY,  "reset_early",  SIM_FOR_HTTP | SIM_FOR_WS)                             \
     X(SIM_CLOSE_EARLY,  "close_early",  SIM_FOR_HTTP | SIM_FOR_WS)                             \
-    X(SIM_HANG,         "hang",         SIM_FOR_ACCEPT | SIM_FOR_HTTP | SIM_FOR_WS)            \
+    X(SIM_HANG,         "hang",         SIM_FOR_ACCEPT | SIM_FOR_HTTP | SIM_FOR_WS | SIM_FOR_CHUNKS) \
     X(SIM_DELAY,        "delay",        SIM_FOR_HTTP | SIM_FOR_WS)                             \
     X(SIM_LATE,         "late",         SIM_FOR_HTTP)                                          \
     X(SIM_LOST,         "lost",         SIM_FOR_HTTP)                                          \
@@ -60,15 +68,15 @@ enum {
     X(SIM_OPEN_CLOSE,   "open_close",   SIM_FOR_WS)                                            \
     X(SIM_OPEN_RESET,   "open_reset",   SIM_FOR_WS)                                            \
     X(SIM_OPEN_SILENT,  "open_silent",  SIM_FOR_WS)                                            \
-    X(SIM_CUT,          "cut",          SIM_FOR_FRAMES)                                        \
-    X(SIM_SILENCE,      "silence",      SIM_FOR_FRAMES)                                        \
-    X(SIM_NO_FINAL,     "no_final",     SIM_FOR_FRAMES)                                        \
+    X(SIM_CUT,          "cut",          SIM_FOR_FRAMES | SIM_FOR_CHUNKS) \
+    X(SIM_SILENCE,      "silence",      SIM_FOR_FRAMES | SIM_FOR_CHUNKS) \
+    X(SIM_NO_FINAL,     "no_final",     SIM_FOR_FRAMES | SIM_FOR_CHUNKS) \
     X(SIM_CANCELLED,    "cancelled",    SIM_FOR_FRAMES)                                        \
-    X(SIM_EMPTY,        "empty",        SIM_FOR_FRAMES)                                        \
-    X(SIM_PAUSE,        "pause",        SIM_FOR_FRAMES)                                        \
-    X(SIM_NOT_JSON,     "not_json",     SIM_FOR_FRAMES)                                        \
+    X(SIM_EMPTY,        "empty",        SIM_FOR_FRAMES | SIM_FOR_CHUNKS) \
+    X(SIM_PAUSE,        "pause",        SIM_FOR_FRAMES | SIM_FOR_CHUNKS) \
+    X(SIM_NOT_JSON,     "not_json",     SIM_FOR_FRAMES | SIM_FOR_CHUNKS) \
     X(SIM_BAD_BUFFER,   "bad_buffer",   SIM_FOR_FRAMES)                                        \
-    X(SIM_UNKNOWN,      "unknown",      SIM_FOR_FRAMES)                                        \
+    X(SIM_UNKNOWN,      "unknown",      SIM_FOR_FRAMES | SIM_FOR_CHUNKS) \
     X(SIM_BAD_UTF8,     "bad_utf8",     SIM_FOR_FRAMES)                                        \
     X(SIM_BINARY,       "binary",       SIM_FOR_FRAMES)                                        \
     X(SIM_MASKED,       "masked",       SIM_FOR_FRAMES)                                        \
@@ -80,7 +88,17 @@ enum {
     X(SIM_SEND_PING,    "ping",         SIM_FOR_FRAMES)                                        \
     X(SIM_SEND_LABEL,   "label",        SIM_FOR_FRAMES)                                        \
     X(SIM_SEND_ACTIVITY,"activity",     SIM_FOR_FRAMES)                                        \
-    X(SIM_SEND_ECHO,    "echo",         SIM_FOR_FRAMES)
+    X(SIM_SEND_ECHO,    "echo",         SIM_FOR_FRAMES)                                        \
+    X(SIM_ERROR,        "error",        SIM_FOR_CHUNKS)                                        \
+    X(SIM_NO_DONE,      "no_done",      SIM_FOR_CHUNKS)                                        \
+    X(SIM_DOUBLE_DONE,  "double_done",  SIM_FOR_CHUNKS)                                        \
+    X(SIM_GARBAGE_LINE, "garbage_line", SIM_FOR_CHUNKS)                                        \
+    X(SIM_LONG_LINE,    "long_line",    SIM_FOR_CHUNKS)                                        \
+    X(SIM_COMMENT,      "comment",      SIM_FOR_CHUNKS)                                        \
+    X(SIM_CRLF,         "crlf",         SIM_FOR_CHUNKS)                                        \
+    X(SIM_NO_SPACE,     "no_space",     SIM_FOR_CHUNKS)                                        \
+    X(SIM_CUT_UTF8,     "cut_utf8",     SIM_FOR_CHUNKS)                                        \
+    X(SIM_EMPTY_CHOICES,"empty_choices",SIM_FOR_CHUNKS)
 /* clang-format on */
 
 enum sim_kind {
@@ -133,8 +151,8 @@ MUST_USE enum err sim_faults_read(struct sim_faults *f, struct json *j, char *wh
 MUST_USE enum err sim_faults_move(struct sim_faults *f, struct sim_faults *from, char *what);
 
 /* Adds one from a prompt's command: "post 429 retry_after=5", "frames reset at=3", or the object as
- * JSON. Those for post and frames hold for that prompt alone (`origin`), each time it comes;
- * the others happen once, to whoever comes next, unless `times` says otherwise. */
+ * JSON. Those for post, frames, completions and chunks hold for that prompt alone (`origin`), each
+ * time it comes; the others happen once, to whoever comes next, unless `times` says otherwise. */
 MUST_USE enum err sim_faults_add_line(struct sim_faults *f, struct str line, uint64_t origin,
                                       char *what);
 

@@ -244,7 +244,7 @@ enum err sim_token_read(uint64_t seed, struct str token, struct sim_claims *ret)
     return err ? ERR_BAD_INPUT : ERR_NONE;
 }
 
-/* "...%08x" of sim_identity_cookie() */
+/* "...%08x" of sim_identity_cookie() and others */
 static bool read_generation(struct str token, unsigned *ret)
 {
     struct str digits = str_from(token, token.n > 8 ? token.n - 8 : token.n);
@@ -262,6 +262,31 @@ static bool read_generation(struct str token, unsigned *ret)
     }
     *ret = value;
     return true;
+}
+
+void sim_identity_refresh(uint64_t seed, unsigned account, unsigned generation,
+                          char out[SIM_REFRESH_MAX])
+{
+    unsigned char secret[16];
+    char hex[2 * sizeof(secret) + 1];
+    char what[SIM_ID_MAX];
+    int n = snprintf(what, sizeof(what), "refresh/%u/%u", account, generation);
+
+    derive(seed, (struct str){ what, (size_t)n }, secret, sizeof(secret));
+    hex_encode(secret, sizeof(secret), hex);
+    (void)snprintf(out, SIM_REFRESH_MAX, "rt_%s%08x%08x", hex, account, generation);
+}
+
+enum err sim_identity_refresh_read(uint64_t seed, struct str token, unsigned *ret_account,
+                                   unsigned *ret_generation)
+{
+    char again[SIM_REFRESH_MAX];
+
+    if (token.n < 16 || !read_generation(token, ret_generation) ||
+        !read_generation(str_sub(token, 0, token.n - 8), ret_account))
+        return ERR_BAD_INPUT;
+    sim_identity_refresh(seed, *ret_account, *ret_generation, again);
+    return str_eq_constant_time(token, str_of(again)) ? ERR_NONE : ERR_BAD_INPUT;
 }
 
 enum err sim_identity_cookie_read(uint64_t seed, struct str cookie, char client[SIM_ID_MAX],

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 
-enum { SIM_ID_LEN = 27, SIM_ID_MAX = 48, SIM_UUID_LEN = 36 };
+enum { SIM_ID_LEN = 27, SIM_ID_MAX = 48, SIM_UUID_LEN = 36, SIM_REFRESH_MAX = 64 };
 
 struct sim_identity {
     char client[SIM_ID_MAX];       /* "client_..." */
@@ -31,6 +31,13 @@ MUST_USE enum err sim_identity_cookie(uint64_t seed, unsigned account, unsigned 
  * rotations. ERR_BAD_INPUT: it is none. */
 MUST_USE enum err sim_identity_cookie_read(uint64_t seed, struct str cookie,
                                            char client[SIM_ID_MAX], unsigned *ret_generation);
+
+/* The refresh token of the native way after `generation` rotations; and reading one: ERR_BAD_INPUT
+ * when it is none of this seed. */
+void sim_identity_refresh(uint64_t seed, unsigned account, unsigned generation,
+                          char out[SIM_REFRESH_MAX]);
+MUST_USE enum err sim_identity_refresh_read(uint64_t seed, struct str token, unsigned *ret_account,
+                                            unsigned *ret_generation);
 
 struct sim_claims {
     char user[SIM_ID_MAX];

@@ -27,6 +27,8 @@ struct sim_account {
     int tasks; /* running now */
     int used;  /* POSTs accepted: the daily usage */
     int64_t token_replies;
+    unsigned refreshes;            /* how often its refresh token was rotated */
+    int64_t refreshed_ms;          /* ... and when last */
     char preferred[SIM_MODEL_MAX]; /* of a team's first account: its model's key; or empty */
 };
 
@@ -37,6 +39,8 @@ struct simulator {
     struct str scenario; /* owned; sim_reset() reads it again */
     char origin[SIM_ORIGIN_MAX];
     char adapters[SIM_ADAPTERS_MAX]; /* names, with commas between */
+    char models[SIM_ADAPTERS_MAX];   /* in OpenAI's format; empty: the adapters' */
+    char api_keys[SIM_ADAPTERS_MAX]; /* with commas between; "*": no key is needed */
     struct sim_faults faults;
     struct sim_account accounts[SIMULATOR_ACCOUNTS_MAX];
     struct sim_chats chats;
@@ -46,6 +50,7 @@ struct simulator {
     struct listener *listener;
     int fd;              /* of the listener, -1 without one */
     struct list sockets; /* all of them */
+    struct list plays;   /* completions being given: struct sim_play */
     struct list parked;  /* connections that hang: struct sim_parked */
     size_t n_sockets;
     size_t n_tasks;

@@ -33,6 +33,9 @@ static const struct {
     { "referer", offsetof(struct sim_entry, referer) },
     { "content_type", offsetof(struct sim_entry, content_type) },
     { "user_agent", offsetof(struct sim_entry, user_agent) },
+    { "body", offsetof(struct sim_entry, body) },
+    { "sha256", offsetof(struct sim_entry, sha256) },
+    { "headers", offsetof(struct sim_entry, headers) },
     { "violation", offsetof(struct sim_entry, violation) },
 };
 
@@ -128,6 +131,17 @@ static void write_number(struct json_writer *w, const char *name, int64_t value)
         json_w_member_int(w, name, value);
 }
 
+static void write_text(struct json_writer *w, size_t i, struct str s)
+{
+    if (!s.p)
+        return;
+    json_w_key(w, texts[i].name);
+    if (texts[i].offset == offsetof(struct sim_entry, headers))
+        json_w_raw(w, s);
+    else
+        json_w_str(w, s);
+}
+
 static void write_entry(struct json_writer *w, const struct sim_entry *e)
 {
     json_w_object(w);
@@ -142,6 +156,8 @@ static void write_entry(struct json_writer *w, const struct sim_entry *e)
     write_number(w, "ms", e->ms);
     write_number(w, "token", e->token);
     write_number(w, "cookie", e->cookie);
+    write_number(w, "key", e->key);
+    write_number(w, "bytes", e->bytes);
     write_number(w, "messages", e->messages);
     if (e->protocol)
         json_w_member_str(w, "protocol", str_of(e->protocol));
@@ -150,8 +166,7 @@ static void write_entry(struct json_writer *w, const struct sim_entry *e)
     if (e->fault)
         json_w_member_str(w, "fault", str_of(e->fault));
     for (size_t i = 0; i < COUNT_OF(texts); i++)
-        if (text_at(e, i).p)
-            json_w_member_str(w, texts[i].name, text_at(e, i));
+        write_text(w, i, text_at(e, i));
     json_w_object_end(w);
 }
 

@@ -22,8 +22,10 @@ struct sim_entry {
     int64_t ms;           /* how long it took, or was open */
     int64_t token;        /* number of the token that was given or used */
     int64_t cookie;       /* how often the cookie that came had been rotated */
+    int64_t key;          /* place of the static key that was used */
+    int64_t bytes;        /* of the body */
     int64_t messages;     /* packets sent to a socket */
-    const char *protocol; /* static: of a prompt: "classic", "project"; NULL */
+    const char *protocol; /* static: of a prompt: "classic", "project", "native", "openai"; NULL */
     const char *by;       /* static: who closed: "client", "simulator"; NULL */
     const char *fault;    /* static: what was made to go wrong; NULL */
     struct str chat;
@@ -34,6 +36,9 @@ struct sim_entry {
     struct str referer;
     struct str content_type;
     struct str user_agent;
+    struct str body;      /* as it came, its begin when it is long */
+    struct str sha256;    /* of the whole body */
+    struct str headers;   /* JSON */
     struct str violation; /* what the client did wrong */
 };
 

@@ -15,29 +15,39 @@ static bool is_listed(const struct sim_member *members, size_t n, struct str nam
     return false;
 }
 
-bool sim_call_read_strings(struct sim_call *c, const struct sim_member *members, size_t n)
+enum err sim_members_read(struct http_request *r, const struct sim_member *members, size_t n,
+                          char *what)
 {
     struct json_value v;
     struct str name;
     struct json j;
     size_t i;
 
-    json_init(&j, c->r->body, 8);
+    json_init(&j, r->body, 8);
     if (!json_enter_object(&j))
-        return sim_call_offend(c, "body must be", STR("object"));
+        return sim_complain(what, "body must be object");
     while (json_next_member(&j, &name)) {
         if (!is_listed(members, n, name, &i))
-            return sim_call_offend(c, "body must NOT have additional properties:", name);
+            return sim_complain(what, "body must NOT have additional properties: %.*s",
+                                STR_ARGS(name));
         if (!json_read(&j, &v) || v.type != JSON_STRING || v.raw.n == 2 ||
-            json_text(&v, &c->r->arena, members[i].place))
-            return sim_call_offend(c, "body must have strings with text only:", name);
+            json_text(&v, &r->arena, members[i].place))
+            return sim_complain(what, "body must have strings with text only: %.*s",
+                                STR_ARGS(name));
     }
     if (json_end(&j))
-        return sim_call_offend(c, "body must be", STR("valid JSON"));
+        return sim_complain(what, "body must be valid JSON");
     for (i = 0; i < n; i++)
         if (!members[i].place->p)
-            return sim_call_offend(c, "body must have required property", str_of(members[i].name));
-    return true;
+            return sim_complain(what, "body must have required property '%s'", members[i].name);
+    return ERR_NONE;
+}
+
+bool sim_call_read_strings(struct sim_call *c, const struct sim_member *members, size_t n)
+{
+    char what[SIM_WHAT_MAX];
+
+    return !sim_members_read(c->r, members, n, what) || sim_call_offend(c, "", str_of(what));
 }
 
 bool sim_check_project(struct sim_call *c)

@@ -177,9 +177,8 @@ static bool check_length(struct sim_call *c)
     return sim_call_refuse(c, 413, NULL, "Message too large: more than %d characters", max);
 }
 
-static bool check_limits(struct sim_call *c)
+static bool check_chat(struct sim_call *c)
 {
-    const struct sim_settings *s = &c->s->settings;
     const struct sim_chat *chat = sim_chats_find(&c->s->chats, c->chat);
 
     if (chat && &c->s->accounts[chat->account] != c->account)
@@ -194,6 +193,13 @@ static bool check_limits(struct sim_call *c)
         return sim_call_refuse(c, 400, NULL, "No offers were asked for in this chat");
     if (chat && chat->task)
         return sim_call_refuse(c, 409, NULL, "A task is running in this chat");
+    return true;
+}
+
+static bool check_limits(struct sim_call *c)
+{
+    const struct sim_settings *s = &c->s->settings;
+
     if (s->task_limit > 0 && c->account->tasks >= s->task_limit)
         return sim_call_refuse(c, 429, NULL, "%d tasks are running already", c->account->tasks);
     if (s->enforce_limit && c->account->used >= s->daily_limit)
@@ -227,9 +233,12 @@ bool sim_check_post(struct sim_call *c)
                                "body/adapterName must be equal to one of the allowed values, "
                                "not",
                                c->adapter);
-    if (!check_limits(c))
+    if (!check_chat(c) || !check_limits(c))
         return false;
     sim_call_wish(c);
+    if (c->wish->n_tools > 0 || c->wish->n_raws > 0)
+        c->wish->is_wrong =
+            sim_complain(c->wish->what, "!tool and !raw are for completions") == ERR_BAD_INPUT;
     return true;
 }
 

@@ -26,6 +26,17 @@ static const struct sim_route routes[] = {
       sim_run_offers },
     { HTTP_GET, "/engine-agent/chat-histories/{}/buffer/stream", SIM_AT_WS, "ws_open",
       sim_check_stream, sim_run_stream },
+    { HTTP_POST, "/oauth/token", SIM_AT_OAUTH, "oauth", sim_check_oauth, sim_run_oauth },
+    { HTTP_POST, "/chat/completions", SIM_AT_COMPLETIONS, "completion", sim_check_completion,
+      sim_run_completion },
+    { HTTP_POST, "/v1/chat/completions", SIM_AT_COMPLETIONS, "completion", sim_check_completion,
+      sim_run_completion },
+    { HTTP_GET, "/models", SIM_AT_MODELS, "models", sim_check_models, sim_run_models },
+    { HTTP_GET, "/v1/models", SIM_AT_MODELS, "models", sim_check_models, sim_run_models },
+    { HTTP_POST, "/v1/embeddings", SIM_AT_EMBEDDINGS, "embeddings", sim_check_embeddings,
+      sim_run_embeddings },
+    { HTTP_POST, "/v1/audio/transcriptions", SIM_AT_AUDIO, "audio", sim_check_audio,
+      sim_run_audio },
     { HTTP_GET, "/", SIM_WHERE_COUNT, NULL, NULL, sim_run_about },
     { HTTP_GET, "/__sim/log", SIM_WHERE_COUNT, NULL, NULL, sim_run_log },
     { HTTP_DELETE, "/__sim/log", SIM_WHERE_COUNT, NULL, NULL, sim_run_log_clear },
@@ -65,6 +76,13 @@ static bool is_offered(const struct simulator *s, const struct sim_route *route)
     case SIM_AT_PROJECT:
     case SIM_AT_OFFERS:
         return s->settings.project;
+    case SIM_AT_OAUTH:
+        return s->settings.native;
+    case SIM_AT_COMPLETIONS:
+    case SIM_AT_MODELS:
+    case SIM_AT_EMBEDDINGS:
+    case SIM_AT_AUDIO:
+        return s->settings.native || s->api_keys[0];
     default:
         return true;
     }

@@ -12,21 +12,24 @@ struct draft {
     struct sim_settings settings;
     char origin[SIM_ORIGIN_MAX];
     char adapters[SIM_ADAPTERS_MAX];
+    char models[SIM_ADAPTERS_MAX];
+    char api_keys[SIM_ADAPTERS_MAX];
     struct sim_faults faults;
 };
 
-static enum err read_origin(struct draft *d, struct json *j, char *what)
+/* A string that fits into `room` bytes. */
+static enum err read_string(char *room, size_t cap, struct json *j, struct str name, char *what)
 {
     struct json_value v;
 
     json_read(j, &v);
-    if (v.type != JSON_STRING || v.escaped || v.raw.n - 2 >= sizeof(d->origin) || v.raw.n < 3)
-        return sim_complain(what, "origin takes a string such as \"https://cto.new\"");
-    str_to_z(str_sub(v.raw, 1, v.raw.n - 2), d->origin, sizeof(d->origin));
+    if (v.type != JSON_STRING || v.escaped || v.raw.n - 2 >= cap)
+        return sim_complain(what, "%.*s takes a string without escapes", STR_ARGS(name));
+    str_to_z(str_sub(v.raw, 1, v.raw.n - 2), room, cap);
     return ERR_NONE;
 }
 
-static enum err add_adapter(struct buf *list, const struct json_value *v)
+static enum err add_name(struct buf *list, const struct json_value *v)
 {
     if (v->type != JSON_STRING || v->escaped || str_find_char(v->raw, ',') != SIZE_MAX)
         return ERR_BAD_INPUT;
@@ -35,21 +38,22 @@ static enum err add_adapter(struct buf *list, const struct json_value *v)
     return buf_add(list, str_sub(v->raw, 1, v->raw.n - 2));
 }
 
-static enum err read_adapters(struct draft *d, struct json *j, char *what)
+static enum err read_names(char room[SIM_ADAPTERS_MAX], struct json *j, struct str name, char *what)
 {
     struct json_value v;
     struct buf list;
     bool is_list = json_enter_array(j);
     enum err err = is_list ? ERR_NONE : ERR_BAD_INPUT;
 
-    buf_init(&list, sizeof(d->adapters) - 1);
+    buf_init(&list, SIM_ADAPTERS_MAX - 1);
     while (!err && json_next_item(j)) {
         json_read(j, &v);
-        err = add_adapter(&list, &v);
+        err = add_name(&list, &v);
     }
-    str_to_z(buf_str(&list), d->adapters, sizeof(d->adapters));
+    str_to_z(buf_str(&list), room, SIM_ADAPTERS_MAX);
     buf_deinit(&list);
-    return err ? sim_complain(what, "adapters takes an array of names without commas") : ERR_NONE;
+    return err ? sim_complain(what, "%.*s takes an array of names without commas", STR_ARGS(name))
+               : ERR_NONE;
 }
 
 static enum err read_member(struct draft *d, struct json *j, struct str name, char *what)
@@ -59,9 +63,13 @@ static enum err read_member(struct draft *d, struct json *j, struct str name, ch
     if (str_eq(name, STR("faults")))
         return sim_faults_read(&d->faults, j, what);
     if (str_eq(name, STR("origin")))
-        return read_origin(d, j, what);
+        return read_string(d->origin, sizeof(d->origin), j, name, what);
     if (str_eq(name, STR("adapters")))
-        return read_adapters(d, j, what);
+        return read_names(d->adapters, j, name, what);
+    if (str_eq(name, STR("models")))
+        return read_names(d->models, j, name, what);
+    if (str_eq(name, STR("api_keys")))
+        return read_string(d->api_keys, sizeof(d->api_keys), j, name, what);
     err = sim_settings_member(&d->settings, j, name, what);
     if (err == ERR_NOT_FOUND)
         return sim_complain(what, "there is no setting \"%.*s\"", STR_ARGS(name));
@@ -87,6 +95,8 @@ static void take_over(struct simulator *s, const struct draft *d)
     s->settings = d->settings;
     memcpy(s->origin, d->origin, sizeof(s->origin));
     memcpy(s->adapters, d->adapters, sizeof(s->adapters));
+    memcpy(s->models, d->models, sizeof(s->models));
+    memcpy(s->api_keys, d->api_keys, sizeof(s->api_keys));
     sim_teams_make(s);
     sim_journal_resize(s->journal, (size_t)s->settings.log_entries);
 }
@@ -100,6 +110,8 @@ enum err sim_scenario_apply(struct simulator *s, struct str json, char *what)
     d->settings = s->settings;
     memcpy(d->origin, s->origin, sizeof(d->origin));
     memcpy(d->adapters, s->adapters, sizeof(d->adapters));
+    memcpy(d->models, s->models, sizeof(d->models));
+    memcpy(d->api_keys, s->api_keys, sizeof(d->api_keys));
     sim_faults_init(&d->faults);
     json_init(&j, json, DEPTH);
     err = read_all(d, &j, what);

@@ -55,13 +55,18 @@ struct sim_settings {
     int accounts;
     int team_size; /* so many accounts in a row are of one organization */
     int token_life_s;
-    int clock_skew_s;   /* added to the clock that dates tokens */
-    int rotate_every;   /* every n-th token reply rotates the cookie; 0: none */
-    int old_cookie;     /* enum sim_old_cookie: how long the one before is good */
-    int client_session; /* /v1/client names the session */
+    int clock_skew_s;    /* added to the clock that dates tokens */
+    int rotate_every;    /* every n-th token reply rotates the cookie; 0: none */
+    int old_cookie;      /* enum sim_old_cookie: how long the one before is good */
+    int access_life_s;   /* of a native access token */
+    int expires_in;      /* ... is said */
+    int refresh_rotate;  /* a refresh gives a new refresh token */
+    int refresh_grace_s; /* so long the one before it is good; -1: all are for ever */
+    int client_session;  /* /v1/client names the session */
 
     /* API */
     int classic;           /* prompts in the shape of protocol classic are taken */
+    int native;            /* the native way, with its sign-in */
     int project;           /* ... of protocol project, with its other requests */
     int reply_status;      /* of an accepted POST: 200 to 299 */
     int reply_json;        /* ... with a JSON body */
@@ -74,7 +79,9 @@ struct sim_settings {
     int max_message_chars; /* of a prompt, in UTF-16 units: 413 beyond. 0: no limit */
     int ban_after;         /* malformed POSTs until the account is banned; 0: never */
 
-    int log_entries; /* how many entries the log keeps */
+    int slice_bytes;    /* an event stream leaves in pieces of so many bytes; 0: as it comes */
+    int log_body_bytes; /* of a request's body that the log keeps */
+    int log_entries;    /* how many entries the log keeps */
 };
 
 extern const struct sim_options sim_setting_options;

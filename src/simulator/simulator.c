@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "net/listener.h"
 #include "simulator/call.h"
+#include "simulator/play.h"
 
 _Static_assert((int)SIM_WHAT_MAX <= (int)SIMULATOR_WHAT_MAX, "messages fit into the caller's room");
 
@@ -21,6 +22,8 @@ static void set_defaults(struct simulator *s)
     sim_settings_default(&s->settings);
     str_to_z(STR("https://cto.new"), s->origin, sizeof(s->origin));
     str_to_z(str_of(usual_adapters), s->adapters, sizeof(s->adapters));
+    s->models[0] = '\0';
+    s->api_keys[0] = '\0';
     s->random = (uint32_t)s->seed;
     s->tokens = 0;
     s->projects = 0;
@@ -59,6 +62,7 @@ static void end_all(struct simulator *s)
     while (!list_is_empty(&s->chats.list))
         sim_chat_end(s, CONTAINER_OF(s->chats.list.next, struct sim_chat, node));
     sim_park_end(s);
+    sim_play_end(s);
     sim_faults_deinit(&s->faults);
 }
 
@@ -104,6 +108,7 @@ enum err simulator_new(struct loop *l, const struct simulator_params *params,
     s->fd = -1;
     list_init(&s->sockets);
     list_init(&s->parked);
+    list_init(&s->plays);
     sim_faults_init(&s->faults);
     sim_chats_init(&s->chats);
     sim_script_cache_init(&s->scripts);
@@ -152,6 +157,8 @@ static void note_accept(struct simulator *s, const struct sim_fault *f)
                            .turn = -1,
                            .token = -1,
                            .cookie = -1,
+                           .key = -1,
+                           .bytes = -1,
                            .messages = -1,
                            .fault = sim_fault_name((enum sim_kind)f->kind) };
 

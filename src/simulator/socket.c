@@ -250,9 +250,14 @@ struct sim_socket *sim_socket_open(struct simulator *s, struct sim_chat *chat, s
     k->conn = conn;
     k->is_corked = true;
     k->opened_ms = loop_now_ms(s->loop);
-    k->closed = (struct sim_entry){
-        .kind = "ws_close", .status = -1, .account = account, .turn = -1, .token = -1, .cookie = -1
-    };
+    k->closed = (struct sim_entry){ .kind = "ws_close",
+                                    .status = -1,
+                                    .account = account,
+                                    .turn = -1,
+                                    .token = -1,
+                                    .cookie = -1,
+                                    .key = -1,
+                                    .bytes = -1 };
     sim_wire_init(&k->wire);
     buf_init(&k->out, OUT_MAX);
     task_init(&k->retire, free_socket, k);
