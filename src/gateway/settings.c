@@ -171,6 +171,14 @@ const char *loader_home_path(struct loader *l, const char *path)
     return arena_printf(&l->out->arena, "%.*s%s", STR_ARGS(home), path + 1).p;
 }
 
+static bool has_control(struct str text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if ((unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f)
+            return true;
+    return false;
+}
+
 bool loader_read_secret(struct loader *l, const char *where, const char *name, struct str path,
                         struct str *ret)
 {
@@ -178,7 +186,7 @@ bool loader_read_secret(struct loader *l, const char *where, const char *name, s
     struct str text;
     int failed;
 
-    if (strlen(z) != path.n) {
+    if (has_control(path)) {
         loader_problem(l, "%s: %s is \"%s\": control characters are not allowed", where, name,
                        setting_show(path, &l->out->arena));
         return false;

@@ -117,7 +117,11 @@ static bool check_member(struct loader *l, const struct yaml_node *node, struct 
 {
     static const char *const ours[] = { "model", "messages", "stream" };
 
-    if (!name.n || memchr(name.p, '\0', name.n)) {
+    bool good = name.n > 0;
+
+    for (size_t i = 0; i < name.n; i++)
+        good &= name.p[i] >= 0x20 && name.p[i] < 0x7f && name.p[i] != '"' && name.p[i] != '\\';
+    if (!good) {
         node_problem(l, node, "expected the name of a member of the request");
         return false;
     }

@@ -73,7 +73,8 @@ struct key_settings {
     struct secret key;
 };
 
-/* A member that a target's requests get: `json` is one whole value. */
+/* A member that a target's requests get: `json` is one whole value. Names of members, here and
+ * below, are printable ASCII without quotes and backslashes. */
 struct set_settings {
     const char *name;
     struct str json;

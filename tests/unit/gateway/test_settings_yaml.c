@@ -119,7 +119,7 @@ static void reads_what_a_target_changes(void)
                                "        set:\n"
                                "          temperature: 0.20\n"
                                "          stop: [a, \"1\", 1, ~, true, \"true\"]\n"
-                               "          \"deep \\\"er\\\"\": {a: {b: 'it''s'}}\n"
+                               "          deep: {\"a \\\"b\\\"\": {b: 'it''s'}}\n"
                                "          none:\n"
                                "          date: 2024-01x\n"
                                "        drop: [logit_bias, user]\n"
@@ -130,7 +130,7 @@ static void reads_what_a_target_changes(void)
     static const char *const want[][2] = {
         { "temperature", "0.20" },
         { "stop", "[\"a\",\"1\",1,null,true,\"true\"]" },
-        { "deep \"er\"", "{\"a\":{\"b\":\"it's\"}}" },
+        { "deep", "{\"a \\\"b\\\"\":{\"b\":\"it's\"}}" },
         { "none", "null" },
         { "date", "\"2024-01x\"" },
     };
@@ -451,6 +451,9 @@ static const struct {
     { TARGET("weight: 0"), "3: models[0].targets[0].weight: expected a whole number, 1 to" },
     { TARGET("set: {model: x}"), "3: models[0].targets[0].set.model: model cannot be changed" },
     { TARGET("set: {a: 0x}, drop: [messages]"), "3: models[0].targets[0].drop[0]: messages" },
+    { TARGET("set: {\"a\\\"\": 1}"), "3: models[0].targets[0].set[0]: expected the name of a" },
+    { TARGET("drop: [\"a\\n\"]"), "3: models[0].targets[0].drop[0]: expected the name of a" },
+    { "api_master_key_file: \"/hu\\nsh\"\n", "1: api_master_key_file is \"/hu\\x0ash\": control" },
     { TARGET("set: {a: .5}"), "3: models[0].targets[0].set.a: no number as JSON writes it" },
     { TARGET("rename: {a: stream}"), "3: models[0].targets[0].rename.a: stream cannot" },
     { TARGET("system_prompt: ' '"), "3: models[0].targets[0].system_prompt: it is blank" },
