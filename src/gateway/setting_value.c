@@ -113,7 +113,9 @@ static enum err list_of_json(struct str text, struct arena *a, const char **item
 
 enum err setting_list(struct str text, struct arena *a, const char *const **ret)
 {
-    const char **items = arena_alloc(a, (LIST_MAX + 1) * sizeof(*items));
+    /* Every item has a byte at least, and one behind it but for the last. */
+    size_t room = text.n / 2 + 1 < LIST_MAX ? text.n / 2 + 1 : LIST_MAX;
+    const char **items = arena_alloc(a, (room + 1) * sizeof(*items));
     struct str item;
     size_t n = 0;
     enum err err = ERR_NONE;

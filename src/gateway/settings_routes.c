@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sections of the YAML file: `models`, the routes. */
 #include "base/map.h"
+#include "gateway/setting_value.h"
 #include "gateway/settings_internal.h"
 #include "json/reader.h"
 #include "json/writer.h"
@@ -330,6 +331,32 @@ static void check_names(struct loader *l, const struct yaml_node *map,
     }
 }
 
+static bool answers(const struct route_settings *route, const char *name)
+{
+    size_t n = route->name ? strlen(route->name) : 0;
+
+    if (!n)
+        return true; /* which was told */
+    if (strcmp(route->name, name) == 0 || (route->aliases && is_in_list(route->aliases, name)))
+        return true;
+    return is_wildcard(route->name) && strncmp(route->name, name, n - 1) == 0;
+}
+
+/* Nobody would see before the first request that names no model. */
+static void check_default_model(struct loader *l, const struct yaml_node *list)
+{
+    const struct settings *s = l->out;
+    bool good = !s->has_default_model;
+
+    for (size_t i = 0; i < s->n_routes; i++)
+        good |= answers(&s->routes[i], s->default_model);
+    for (size_t i = 0; i < s->n_upstreams; i++)
+        good |= s->upstreams[i].takes_any_model;
+    if (!good)
+        node_problem(l, list, "DEFAULT_MODEL is \"%s\", which none of them answers to",
+                     setting_show(str_of(s->default_model), &l->out->arena));
+}
+
 void loader_load_routes(struct loader *l)
 {
     const struct yaml_node *list = loader_find_yaml(l, "MODELS");
@@ -351,4 +378,5 @@ void loader_load_routes(struct loader *l)
         check_names(l, map, route, &names);
     }
     map_deinit(&names);
+    check_default_model(l, list);
 }

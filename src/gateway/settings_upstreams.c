@@ -178,6 +178,12 @@ static void need_flat_account(struct loader *l, const struct yaml_node *map,
 
     if (u->protocol != UPSTREAM_NATIVE && loader_is_missing(l, &s->clerk_cookie, "CLERK_COOKIE"))
         node_problem(l, map, "accounts is missing, and CLERK_COOKIE is not set");
+    if (u->protocol == UPSTREAM_NATIVE && l->use == SETTINGS_SERVE &&
+        access(s->enginelabs_credentials_file, R_OK))
+        node_problem(l, map,
+                     "accounts is missing, and ENGINELABS_CREDENTIALS_FILE, %s, cannot be "
+                     "read: %s",
+                     s->enginelabs_credentials_file, strerror(errno));
     if (l->flat_user)
         node_problem(l, map, "accounts is missing; the account of CLERK_COOKIE is that of %s",
                      l->flat_user);

@@ -448,6 +448,11 @@ static const struct {
       "3: models[0].aliases: another model or alias has this name" },
     { MODELS("- {name: r, strategy: best, targets: [{upstream: a, model: m}]}"),
       "3: models[0].strategy is \"best\": expected one of fallback|weighted" },
+    { "default_model: x\n" MODELS("- {name: r, aliases: [s], targets: [{upstream: a, model: m}]}"),
+      "3: models: DEFAULT_MODEL is \"x\", which none of them answers to" },
+    { "default_model: s\n" MODELS("- {name: r, aliases: [s], targets: [{upstream: a, model: m}]}"),
+      NULL },
+    { "default_model: r/x\n" MODELS("- {name: r/*, targets: [{upstream: a, model: m}]}"), NULL },
     { TARGET("weight: 0"), "3: models[0].targets[0].weight: expected a whole number, 1 to" },
     { TARGET("set: {model: x}"), "3: models[0].targets[0].set.model: model cannot be changed" },
     { TARGET("set: {a: 0x}, drop: [messages]"), "3: models[0].targets[0].drop[0]: messages" },
@@ -476,6 +481,51 @@ static void names_file_line_and_key_of_every_problem(void)
         if (strstr(problems, "hush"))
             fail_msg("a secret is shown: %s", problems);
     }
+}
+
+static void opens_certificates_only_for_https(void)
+{
+    struct settings s;
+
+    EXPECT_INT(load_yaml_for(SETTINGS_SERVE, NULL, OPENAI(""), &s), ERR_NONE);
+    EXPECT(s.trust == NULL);
+    settings_deinit(&s);
+    EXPECT_INT(load_yaml_for(SETTINGS_SERVE, NULL,
+                             "upstreams: [{name: a, provider: openai, base_url: https://h}]\n", &s),
+               ERR_NONE);
+    EXPECT(s.trust != NULL);
+    settings_deinit(&s);
+}
+
+static void native_needs_credentials_that_can_be_read(void)
+{
+    static const char text[] =
+        "enginelabs_api_url: http://127.0.0.1:1\nclerk_url: http://127.0.0.1:1\n"
+        "enginelabs_protocol: native\nenginelabs_credentials_file: ";
+    char yaml[400], home[64];
+    char *environment[] = { home, NULL };
+    struct settings s;
+
+    begin_dir();
+    write_file("credentials", "{}");
+    snprintf(home, sizeof(home), "HOME=%s", dir);
+    snprintf(yaml, sizeof(yaml), "%s~/credentials\n", text);
+    EXPECT_INT(load_yaml_for(SETTINGS_SERVE, environment, yaml, &s), ERR_NONE);
+    EXPECT_Z(s.upstreams[0].accounts[0].credentials_file, path_of("credentials"));
+    settings_deinit(&s);
+    snprintf(yaml, sizeof(yaml), "%s~/none\n", text);
+    EXPECT_INT(load_yaml_for(SETTINGS_SERVE, environment, yaml, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems, "ENGINELABS_CREDENTIALS_FILE: "));
+    EXPECT(strstr(problems, "/none, which the protocol native needs, cannot be read: No such"));
+    snprintf(yaml, sizeof(yaml), "%s~/none\nupstreams: [{name: a, provider: enginelabs}]\n", text);
+    EXPECT_INT(load_yaml_for(SETTINGS_SERVE, environment, yaml, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems, "line 5: upstreams[0]: "));
+    snprintf(yaml, sizeof(yaml),
+             "%s~/none\nupstreams:\n"
+             "- name: a\n  provider: enginelabs\n  accounts: [{name: x}]\n",
+             text);
+    EXPECT_INT(load_yaml_for(SETTINGS_SERVE, environment, yaml, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems, "line 8: upstreams[0].accounts[0]: credentials_file: "));
 }
 
 static size_t count_lines(const char *text)
@@ -518,6 +568,8 @@ static const struct test suite[] = {
     { "a syntax error hides no problem and makes none",
       a_syntax_error_hides_no_problem_and_makes_none },
     { "names file, line and key of every problem", names_file_line_and_key_of_every_problem },
+    { "opens certificates only for https", opens_certificates_only_for_https },
+    { "native needs credentials that can be read", native_needs_credentials_that_can_be_read },
     { "tells all problems at once", tells_all_problems_at_once },
 };
 
