@@ -212,6 +212,7 @@ void cli_enginelabs_config(const struct settings *s, struct enginelabs_config *r
         .max_prompt_bytes = u->max_prompt_bytes,
         .trim_overflow = u->overflow == UPSTREAM_OVERFLOW_TRIM,
         .max_parallel = (unsigned)account->max_parallel,
+        .max_parallel_is_set = account->has_max_parallel,
         .models = s->known_models,
         .default_model = s->default_model,
     };

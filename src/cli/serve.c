@@ -67,6 +67,7 @@ static enum err start_demo(struct server *s)
         err = simulator_cookie(1, 0, &value);
     secret_set(&to->clerk_cookie, buf_str(&value));
     to->enginelabs_max_parallel = 0;
+    to->has_max_parallel = true;
     settings_remake_upstream(to);
     buf_deinit(&value);
     return err;

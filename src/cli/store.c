@@ -81,6 +81,17 @@ static enum err open_memory(const struct settings *s, struct store **ret, char *
     return ERR_NONE;
 }
 
+static size_t most_parallel(const struct settings *s)
+{
+    size_t most = 0;
+
+    for (size_t i = 0; i < s->n_upstreams; i++)
+        for (size_t k = 0; k < s->upstreams[i].n_accounts; k++)
+            if (s->upstreams[i].accounts[k].max_parallel > most)
+                most = s->upstreams[i].accounts[k].max_parallel;
+    return most;
+}
+
 static enum err open_redis(const struct settings *s, struct store **ret, char *ret_why)
 {
     struct store_redis_url url;
@@ -88,11 +99,11 @@ static enum err open_redis(const struct settings *s, struct store **ret, char *r
 
     if (err)
         return err;
-    if (s->enginelabs_max_parallel > ENGINELABS_SHARED_MAX) {
+    if (most_parallel(s) > ENGINELABS_SHARED_MAX) {
         snprintf(ret_why, STORE_WHY_MAX,
                  "gateways that share a store can share %d answers at once on an account, not %zu: "
                  "lower ENGINELABS_MAX_PARALLEL, or set it to 0 for no limit",
-                 ENGINELABS_SHARED_MAX, s->enginelabs_max_parallel);
+                 ENGINELABS_SHARED_MAX, most_parallel(s));
         store_redis_url_deinit(&url);
         return ERR_IO;
     }
