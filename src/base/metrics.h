@@ -25,6 +25,7 @@
     X(METRIC_CONNECTS,           "upstream_connects_total",           "counter", "Upstream connections made.")       \
     X(METRIC_CONNECT_FAILURES,   "upstream_connect_failures_total",   "counter", "Upstream connections that could not be made.") \
     X(METRIC_TOKEN_REQUESTS,     "enginelabs_token_requests_total",   "counter", "Tokens asked of the sign-in service.") \
+    X(METRIC_ACCOUNTS_OUT,       "enginelabs_accounts_signed_out",    "gauge",   "Accounts that are signed out.")    \
     X(METRIC_LEASES,             "enginelabs_leases",                 "gauge",   "Answers running upstream now.")    \
     X(METRIC_LEASES_DRAINING,    "enginelabs_leases_draining",        "gauge",   "Answers whose client left, and which may still run upstream.") \
     X(METRIC_WAITING,            "enginelabs_waiting",                "gauge",   "Calls that wait for an account.")  \

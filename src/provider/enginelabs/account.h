@@ -75,5 +75,13 @@ void account_token_refused(struct account_port *p, const struct token *t);
 enum account_answer account_renew(struct account_port *p, struct notice *ret_notice, struct wait *w,
                                   on_wake *wake, void *arg);
 
+/* Another cookie than the settings had is known now, such as one that was put into a file: the
+ * account begins anew with it, at once. ERR_CONFLICT: it is the one that it has. ERR_BAD_INPUT: it
+ * is none that can be used, and nothing changed. */
+enum err account_set_cookie(struct account_port *p, struct str cookie);
+
+/* Signs in where it was seen signed out, in case that is no longer true. Nobody waits for it. */
+void account_probe(struct account_port *p);
+
 /* Appends the Cookie header's value. */
 MUST_USE enum err account_cookie(struct account_port *p, struct buf *out);

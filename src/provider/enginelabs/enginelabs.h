@@ -18,6 +18,7 @@ struct enginelabs_config {
     struct url clerk;            /* https://clerk.cto.new */
     const char *origin;          /* https://cto.new */
     struct secret cookie;        /* Cookie header value, or the bare __client value */
+    const char *cookie_file;     /* where it was read from, to see when it changes; NULL: nowhere */
     const char *session_id;      /* NULL: discovered */
     const char *organization_id; /* NULL: discovered */
     enum enginelabs_content content;

@@ -72,6 +72,19 @@ static void share(struct seat *s)
         s->slots = slots_new(s->config, s->limit, &s->roster->lock, &roster_slots_owner, s);
 }
 
+static void take_keeper(struct roster_port *port)
+{
+    struct roster *p = port->roster;
+    bool is_first;
+
+    roster_lock(p);
+    is_first = !p->has_keeper;
+    p->has_keeper = true;
+    roster_unlock(p);
+    if (is_first)
+        port->keeper = roster_keeper_open(port);
+}
+
 struct roster_port *roster_port_open(struct roster *p, struct http_client *client,
                                      struct store_port *store, int64_t connect_timeout_ms,
                                      int64_t answer_timeout_ms)
@@ -91,10 +104,11 @@ struct roster_port *roster_port_open(struct roster *p, struct http_client *clien
         roster_unlock(p);
         port->seats[i].slots = slots_port_open(p->seats[i].slots, store, port->loop);
     }
+    take_keeper(port);
     return port;
 }
 
-static void on_account_closed(void *arg)
+static void on_part_closed(void *arg)
 {
     struct roster_port *port = arg;
     void (*closed)(void *) = port->closed;
@@ -111,12 +125,14 @@ void roster_port_close(struct roster_port *port, void (*closed)(void *arg), void
     BUG_ON(port->n_guests);
     port->closed = closed;
     port->closed_arg = arg;
-    port->n_closing = port->roster->n;
+    port->n_closing = port->roster->n + (port->keeper ? 1 : 0);
     timer_disarm(&port->tick);
-    for (size_t i = 0; i < port->roster->n; i++) {
-        if (port->seats[i].slots)
-            slots_port_close(port->seats[i].slots);
-        account_port_close(port->seats[i].account, on_account_closed, port);
+    if (port->keeper)
+        roster_keeper_close(port->keeper, on_part_closed, port);
+    for (size_t i = port->roster->n; i > 0; i--) {
+        if (port->seats[i - 1].slots)
+            slots_port_close(port->seats[i - 1].slots);
+        account_port_close(port->seats[i - 1].account, on_part_closed, port);
     }
 }
 

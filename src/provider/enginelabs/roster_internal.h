@@ -26,6 +26,7 @@ struct roster {
     struct list line;     /* struct roster_guest */
     size_t n_line;
     size_t turn; /* where the next search begins, so that equals take turns */
+    bool has_keeper;
     size_t n;
     struct seat seats[];
 };
@@ -43,8 +44,9 @@ struct roster_port {
     struct loop *loop;
     bool is_shared;
     struct timer tick;
-    size_t n_guests; /* of this worker */
-    size_t n_closing;
+    size_t n_guests;              /* of this worker */
+    struct roster_keeper *keeper; /* NULL: another port has it */
+    size_t n_closing;             /* accounts, and the keeper */
     struct task retire;
     void (*closed)(void *arg);
     void *closed_arg;
@@ -91,3 +93,10 @@ extern const struct slots_owner roster_slots_owner;
 
 /* Under the lock: calls those of the line who can be served now, and those who no longer can. */
 void roster_serve_line(struct roster *p, int64_t now_ms);
+
+/* ---- roster_keeper.c: one in the process ---- */
+
+struct roster_keeper *roster_keeper_open(struct roster_port *port);
+
+/* Calls closed(arg) when it is gone, maybe at once. */
+void roster_keeper_close(struct roster_keeper *k, void (*closed)(void *arg), void *arg);
