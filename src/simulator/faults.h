@@ -68,6 +68,7 @@ enum {
     X(SIM_OPEN_CLOSE,   "open_close",   SIM_FOR_WS)                                            \
     X(SIM_OPEN_RESET,   "open_reset",   SIM_FOR_WS)                                            \
     X(SIM_OPEN_SILENT,  "open_silent",  SIM_FOR_WS)                                            \
+    X(SIM_REPLAY_DIFFERS, "replay_differs", SIM_FOR_WS)                                        \
     X(SIM_CUT,          "cut",          SIM_FOR_FRAMES | SIM_FOR_CHUNKS) \
     X(SIM_SILENCE,      "silence",      SIM_FOR_FRAMES | SIM_FOR_CHUNKS) \
     X(SIM_NO_FINAL,     "no_final",     SIM_FOR_FRAMES | SIM_FOR_CHUNKS) \

@@ -103,9 +103,10 @@ struct sim_socket {
     struct sim_script *replayed; /* of the last turn; a reference, or NULL */
     struct sim_entry closed;     /* for the journal */
     int64_t opened_ms;
-    bool is_corked;  /* what is sent waits for sim_socket_uncork() */
-    bool is_silent;  /* frames of tasks do not go to it */
-    bool is_closing; /* our close frame was sent */
+    bool is_corked;       /* what is sent waits for sim_socket_uncork() */
+    bool is_silent;       /* frames of tasks do not go to it */
+    bool hears_otherwise; /* what it is told of a running task differs from what was sent */
+    bool is_closing;      /* our close frame was sent */
 };
 
 /* Owns `conn` from now on. Nothing leaves before sim_socket_uncork(), so that the handshake's
@@ -146,5 +147,15 @@ void sim_chat_end(struct simulator *s, struct sim_chat *chat);
 /* Ends its task and sockets and keeps its id, as one that is gone. */
 void sim_chat_lose(struct simulator *s, struct sim_chat *chat, enum sim_gone gone);
 
+/* What it has said so far; its script and how many packets of it are out; its settings. */
+struct str sim_task_text(const struct sim_task *t);
+const struct sim_script *sim_task_script(const struct sim_task *t, size_t *ret_packets);
+const struct sim_settings *sim_task_settings(const struct sim_task *t);
+
+/* ---- greet.c ---- */
+
 /* What a socket gets that connects now: history, replay, state, as the settings say. */
 void sim_task_greet(struct sim_socket *k);
+
+/* A history frame; `shape` is an enum sim_history. */
+void sim_greet_history(struct sim_socket *k, int shape);

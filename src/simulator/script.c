@@ -85,6 +85,7 @@ static void cancel(struct builder *b)
 {
     note(b, sim_shape_state(&b->message, false, true, b->order->task_id));
     send_message(b, SIM_WAIT_NONE, false);
+    b->script->has_final = true;
     b->is_over = true;
 }
 
@@ -247,6 +248,7 @@ static void send_ending(struct builder *b)
     if (b->settings->final_state && !no_final) {
         note(b, sim_shape_state(&b->message, false, false, b->order->task_id));
         send_message(b, b->pieces > 0 ? SIM_WAIT_EVERY : SIM_WAIT_FIRST, false);
+        b->script->has_final = true;
     }
     if (no_final || b->settings->close_at_end)
         act(b, SIM_ACT_CLOSE, no_final ? no_final->code : 1000);

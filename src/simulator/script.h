@@ -39,6 +39,7 @@ struct sim_script {
     char message_id[64];   /* of its (last) message */
     struct list node;      /* in the cache */
     unsigned char key[32]; /* of the cache: what it was made of */
+    bool has_final;        /* it ends with a state that says so */
     unsigned refs;         /* the cache, and the tasks that play it */
 };
 

@@ -146,6 +146,10 @@ static void greet(struct sim_socket *k, const struct sim_fault *f)
     case SIM_OPEN_SILENT:
         k->is_silent = true;
         break;
+    case SIM_REPLAY_DIFFERS:
+        k->hears_otherwise = true;
+        sim_task_greet(k);
+        break;
     default:
         sim_task_greet(k);
         break;

@@ -4,26 +4,20 @@
  * listens; the sockets of the chat hear it. It waits while one of them is full. Like the
  * service's, it goes on when the last socket has left.
  */
-#include <stdio.h>
-
 #include "base/mem.h"
 #include "simulator/internal.h"
-#include "simulator/shapes.h"
 
-enum { CHUNK = 65536, HISTORY_TURNS_MAX = 256, GREETING_MAX = 67108864 };
+enum { CHUNK = 65536 };
 
 struct sim_task {
     struct simulator *s;
     struct sim_chat *chat;
-    struct sim_script *script; /* a reference */
-    size_t next;               /* packet */
-    int first_ms;
-    int every_ms;
-    int jitter_ms;
-    int pause_ms;     /* more, before the next packet */
-    int pieces;       /* of the answer's text, sent so far */
-    int late_history; /* pieces after which a history is due; 0: none is any more */
-    int history;      /* enum sim_history: its shape */
+    struct sim_script *script;    /* a reference */
+    size_t next;                  /* packet */
+    struct sim_settings settings; /* those of this answer */
+    int pause_ms;                 /* more, before the next packet */
+    int pieces;                   /* of the answer's text, sent so far */
+    int late_history;             /* pieces after which a history is due; 0: none is any more */
     int64_t due_ms;
     struct timer timer;
     struct task retire;
@@ -32,7 +26,6 @@ struct sim_task {
 };
 
 static void on_due(void *arg);
-static void send_late_history(struct sim_task *t);
 
 /* ---- time ---- */
 
@@ -40,9 +33,9 @@ static int base_wait(const struct sim_task *t, const struct sim_packet *p)
 {
     switch ((enum sim_wait)p->wait) {
     case SIM_WAIT_FIRST:
-        return t->first_ms;
+        return t->settings.first_ms;
     case SIM_WAIT_EVERY:
-        return t->every_ms;
+        return t->settings.every_ms;
     case SIM_WAIT_NONE:
         break;
     }
@@ -53,10 +46,10 @@ static int jitter(struct sim_task *t)
 {
     struct simulator *s = t->s;
 
-    if (t->jitter_ms == 0)
+    if (t->settings.jitter_ms == 0)
         return 0;
     s->random = s->random * 1664525U + 1013904223U;
-    return (int)((s->random >> 8) % (unsigned)(t->jitter_ms + 1));
+    return (int)((s->random >> 8) % (unsigned)(t->settings.jitter_ms + 1));
 }
 
 /* By the schedule and not by the last tick, so that a late tick does not slow the stream. */
@@ -82,11 +75,22 @@ static void free_task(void *arg)
     mem_free(arg);
 }
 
-static struct str text_so_far(const struct sim_task *t)
+struct str sim_task_text(const struct sim_task *t)
 {
     size_t n = t->next > 0 ? t->script->packets[t->next - 1].text : 0;
 
     return str_sub(buf_str(&t->script->text), 0, n);
+}
+
+const struct sim_script *sim_task_script(const struct sim_task *t, size_t *ret_packets)
+{
+    *ret_packets = t->next;
+    return t->script;
+}
+
+const struct sim_settings *sim_task_settings(const struct sim_task *t)
+{
+    return &t->settings;
 }
 
 static void detach(struct sim_task *t)
@@ -101,7 +105,7 @@ static void detach(struct sim_task *t)
 
 void sim_task_drop(struct sim_task *t)
 {
-    sim_chat_add_answer(&t->s->chats, t->chat, text_so_far(t), t->script->message_id);
+    sim_chat_add_answer(&t->s->chats, t->chat, sim_task_text(t), t->script->message_id);
     detach(t);
 }
 
@@ -209,7 +213,7 @@ static const struct sim_packet *send_run(struct sim_task *t)
     const struct sim_packet *p;
 
     do {
-        size_t text = text_so_far(t).n;
+        size_t text = sim_task_text(t).n;
 
         p = &s->packets[t->next++];
         t->pieces += p->text > text;
@@ -217,6 +221,19 @@ static const struct sim_packet *send_run(struct sim_task *t)
              !history_is_due(t) && base_wait(t, &s->packets[t->next]) == 0);
     send_to_all(t->chat, str_sub(buf_str(&s->bytes), start, p->end - start), t->next - first);
     return p;
+}
+
+/* With the message that is being written. */
+static void send_late_history(struct sim_task *t)
+{
+    struct sim_chat *chat = t->chat;
+    struct list *next;
+
+    t->late_history = 0;
+    for (struct list *node = chat->sockets.next; node != &chat->sockets; node = next) {
+        next = node->next;
+        sim_greet_history(socket_at(node), t->settings.history);
+    }
 }
 
 static void on_due(void *arg)
@@ -256,11 +273,8 @@ void sim_task_start(struct simulator *s, struct sim_chat *chat, struct sim_scrip
     t->s = s;
     t->chat = chat;
     t->script = script;
-    t->first_ms = settings->first_ms;
-    t->every_ms = settings->every_ms;
-    t->jitter_ms = settings->jitter_ms;
+    t->settings = *settings;
     t->late_history = settings->history == SIM_HISTORY_NONE ? 0 : settings->late_history;
-    t->history = settings->history;
     t->due_ms = loop_now_ms(s->loop);
     task_init(&t->retire, free_task, t);
     chat->task = t;
@@ -268,137 +282,4 @@ void sim_task_start(struct simulator *s, struct sim_chat *chat, struct sim_scrip
     s->n_tasks++;
     sim_script_unref(TAKE(chat->last));
     schedule(t);
-}
-
-/* ---- greet ---- */
-
-static void send_text(struct sim_socket *k, struct buf *message, enum err err)
-{
-    struct buf bytes;
-
-    buf_init(&bytes, GREETING_MAX);
-    if (!err)
-        err = sim_wire_text(&bytes, buf_str(message), 1);
-    if (!err)
-        sim_socket_send(k, buf_str(&bytes), 1);
-    buf_deinit(&bytes);
-    buf_clear(message);
-}
-
-static size_t list_messages(const struct sim_chat *chat, struct sim_history_message *messages)
-{
-    size_t from = chat->n_prompts > HISTORY_TURNS_MAX ? chat->n_prompts - HISTORY_TURNS_MAX : 0;
-    size_t n = 0;
-
-    for (size_t i = from; i < chat->n_prompts; i++) {
-        const struct sim_turn *turn = &chat->turns[i];
-        bool is_done = i < chat->n_turns;
-        const char *id = is_done ? turn->message_id : chat->task->script->message_id;
-        struct str text = is_done ? turn->answer : text_so_far(chat->task);
-
-        messages[n].is_user = true;
-        messages[n].content = chat->prompts[i];
-        (void)snprintf(messages[n].id, sizeof(messages[n].id), "%.50s_user", id);
-        n++;
-        if (!is_done && text.n == 0)
-            break;
-        messages[n].is_user = false;
-        messages[n].content = text;
-        str_to_z(str_of(id), messages[n].id, sizeof(messages[n].id));
-        n++;
-    }
-    return n;
-}
-
-static void send_history(struct sim_socket *k, int shape, struct buf *message)
-{
-    struct sim_history_message *messages =
-        mem_alloc_array((size_t)2 * HISTORY_TURNS_MAX, sizeof(*messages));
-    size_t n = list_messages(k->chat, messages);
-
-    send_text(k, message, sim_shape_history(message, (enum sim_history)shape, messages, n));
-    mem_free(messages);
-}
-
-/* With the message that is being written. */
-static void send_late_history(struct sim_task *t)
-{
-    struct sim_chat *chat = t->chat;
-    struct buf message;
-    struct list *next;
-
-    t->late_history = 0;
-    buf_init(&message, GREETING_MAX);
-    for (struct list *node = chat->sockets.next; node != &chat->sockets; node = next) {
-        next = node->next;
-        send_history(socket_at(node), t->history, &message);
-    }
-    buf_deinit(&message);
-}
-
-/* The first `packets` again, without what was put in to go wrong. */
-static void replay(struct sim_socket *k, const struct sim_script *s, size_t packets)
-{
-    for (size_t i = 0; i < packets && k->conn; i++) {
-        size_t start = start_of(s, i);
-
-        if (!s->packets[i].is_fault)
-            sim_socket_send(k, str_sub(buf_str(&s->bytes), start, s->packets[i].end - start), 1);
-    }
-}
-
-/* Whatever is said there by now. */
-static void on_late_replay(void *arg)
-{
-    struct sim_socket *k = arg;
-    struct sim_script *s = TAKE(k->replayed);
-
-    replay(k, s, s->n);
-    sim_script_unref(s);
-}
-
-static bool send_replay(struct sim_socket *k)
-{
-    const struct sim_chat *chat = k->chat;
-
-    if (k->s->settings.replay == SIM_REPLAY_NONE)
-        return false;
-    if (chat->task && chat->task->next > 0) {
-        replay(k, chat->task->script, chat->task->next);
-        return true;
-    }
-    if (chat->task || !chat->last)
-        return false;
-    if (k->s->settings.late_replay_ms > 0) {
-        k->replayed = sim_script_ref(chat->last);
-        timer_arm(k->s->loop, &k->late, k->s->settings.late_replay_ms, on_late_replay, k);
-        return false;
-    }
-    replay(k, chat->last, chat->last->n);
-    return true;
-}
-
-static void send_state(struct sim_socket *k, struct buf *message, bool is_replayed)
-{
-    int how = k->s->settings.connect_state;
-    bool is_running = how == SIM_CONNECT_ACTUAL ? k->chat->task != NULL : how == SIM_CONNECT_RUN;
-
-    if (how == SIM_CONNECT_NONE || (how == SIM_CONNECT_ACTUAL && is_replayed))
-        return;
-    send_text(k, message, sim_shape_state(message, is_running, false, NULL));
-}
-
-void sim_task_greet(struct sim_socket *k)
-{
-    const struct sim_settings *s = &k->s->settings;
-    struct buf message;
-    bool is_replayed;
-
-    buf_init(&message, GREETING_MAX);
-    if (s->history != SIM_HISTORY_NONE && s->late_history == 0 && k->chat->n_prompts > 0)
-        send_history(k, s->history, &message);
-    is_replayed = k->conn && send_replay(k);
-    if (k->conn)
-        send_state(k, &message, is_replayed);
-    buf_deinit(&message);
 }
