@@ -92,8 +92,8 @@ struct store {
     int64_t deadline_ms; /* the backend's, unless it stands on another store */
     pthread_mutex_t problem_mutex;
     char problem[STORE_PROBLEM_MAX]; /* under the mutex; "" when all is well */
-    bool is_told;                    /* under the mutex: of a problem, and not of its end */
-    void (*changed)(void *arg, const char *problem);
+    char told[STORE_PROBLEM_MAX];    /* under the mutex: what whoever watches knows */
+    void (*changed)(void *arg, const char *problem); /* under the mutex; NULL: nobody watches */
     void *changed_arg;
 };
 
@@ -102,6 +102,9 @@ void store_deinit(struct store *s);
 
 /* What is wrong, or NULL when operations work. Any thread. */
 void store_set_problem(struct store *s, const char *problem);
+
+/* A problem that is none yet to whoever watches: nothing has been tried. */
+void store_begin_with(struct store *s, const char *problem);
 
 /* Ends an operation on its port's loop: told at the end of the turn. */
 void store_answer_here(struct store_op *op, enum err err);

@@ -88,6 +88,6 @@ struct store *store_redis_new(const struct store_redis_params *params)
     str_to_z(prefix, r->prefix, sizeof(r->prefix));
     r->trust = params->trust;
     redis_why(r, "is not connected yet", why);
-    store_set_problem(&r->store, why);
+    store_begin_with(&r->store, why);
     return &r->store;
 }

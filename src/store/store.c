@@ -142,22 +142,37 @@ bool store_is_ready(struct store *s, char *why)
 
 void store_watch(struct store *s, void (*changed)(void *arg, const char *problem), void *arg)
 {
+    char told[STORE_PROBLEM_MAX];
+
+    pthread_mutex_lock(&s->problem_mutex);
     s->changed = changed;
     s->changed_arg = arg;
+    str_to_z(str_of(s->told), told, sizeof(told));
+    pthread_mutex_unlock(&s->problem_mutex);
+    if (told[0])
+        changed(arg, told);
+}
+
+void store_begin_with(struct store *s, const char *problem)
+{
+    pthread_mutex_lock(&s->problem_mutex);
+    str_to_z(str_of(problem), s->problem, sizeof(s->problem));
+    pthread_mutex_unlock(&s->problem_mutex);
 }
 
 void store_set_problem(struct store *s, const char *problem)
 {
-    bool is_new;
+    void (*changed)(void *arg, const char *problem) = NULL;
 
     pthread_mutex_lock(&s->problem_mutex);
-    is_new = s->changed && s->is_told != (problem != NULL);
-    if (is_new)
-        s->is_told = problem != NULL;
     str_to_z(str_of(problem), s->problem, sizeof(s->problem));
+    if (strcmp(s->problem, s->told) != 0) {
+        str_to_z(str_of(s->problem), s->told, sizeof(s->told));
+        changed = s->changed;
+    }
     pthread_mutex_unlock(&s->problem_mutex);
-    if (is_new)
-        s->changed(s->changed_arg, problem);
+    if (changed)
+        changed(s->changed_arg, problem);
 }
 
 const char *store_name(const struct store *s)

@@ -133,8 +133,9 @@ void store_close(struct store *s);
 /* Whether operations are known to work; `why` (STORE_PROBLEM_MAX) says why not. Any thread. */
 bool store_is_ready(struct store *s, char *why);
 
-/* From now on `changed` is told, on any thread, when the store begins to fail (`problem` says why)
- * and when it works again (NULL). Before any port is opened. */
+/* From now on `changed` is told, on any thread, when the store begins to fail (`problem` says why),
+ * when it fails for another reason, and when it works again (NULL); at once when it has failed
+ * already. Before any port is opened. */
 void store_watch(struct store *s, void (*changed)(void *arg, const char *problem), void *arg);
 
 /* "memory", "sqlite", "redis". */

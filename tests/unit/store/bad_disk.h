@@ -12,6 +12,7 @@
 
 static atomic_int disk_syncs;     /* how often bytes were forced onto it */
 static atomic_int disk_write_err; /* SQLITE_FULL and so on, for each write; 0: it works */
+static atomic_int disk_refusals;  /* writes that failed so */
 
 struct disk_file {
     sqlite3_file base;
@@ -28,6 +29,7 @@ static inline int disk_write(sqlite3_file *f, const void *p, int n, sqlite3_int6
 {
     int err = atomic_load(&disk_write_err);
 
+    atomic_fetch_add(&disk_refusals, err != 0);
     return err ? err : real_file(f)->pMethods->xWrite(real_file(f), p, n, at);
 }
 

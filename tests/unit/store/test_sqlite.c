@@ -14,6 +14,7 @@ struct place {
     char file[128];
     struct bench b;
     char why[STORE_WHY_MAX];
+    char told[STORE_PROBLEM_MAX]; /* read it after the count below */
     atomic_int problems;
     atomic_int recoveries;
 };
@@ -22,6 +23,7 @@ static void on_changed(void *arg, const char *problem)
 {
     struct place *p = arg;
 
+    str_to_z(str_of(problem), p->told, sizeof(p->told));
     atomic_fetch_add(problem ? &p->problems : &p->recoveries, 1);
 }
 
@@ -403,6 +405,46 @@ static void a_disk_that_fails_is_an_error_while_reads_go_on(void)
     }
 }
 
+static void a_problem_that_becomes_another_is_told_anew(void)
+{
+    struct place p;
+
+    set_up(&p);
+    atomic_store(&disk_write_err, SQLITE_FULL);
+    EXPECT_INT(put_told(&p, "a"), ERR_IO);
+    EXPECT_INT(put_told(&p, "a"), ERR_IO);
+    EXPECT_INT(p.problems, 1);
+    EXPECT(strstr(p.told, "full") != NULL);
+    atomic_store(&disk_write_err, SQLITE_READONLY);
+    EXPECT_INT(put_told(&p, "a"), ERR_IO);
+    EXPECT_INT(p.problems, 2);
+    EXPECT(strstr(p.told, "read-only") != NULL);
+    atomic_store(&disk_write_err, 0);
+    EXPECT_INT(put_told(&p, "a"), ERR_NONE);
+    EXPECT_INT(p.recoveries, 1);
+    EXPECT_Z(p.told, "");
+    tear_down(&p);
+}
+
+/* That a look without anything to write ends well says nothing of a full disk. */
+static void a_full_disk_is_a_problem_until_something_can_be_written(void)
+{
+    struct place p;
+    int before;
+
+    set_up(&p);
+    atomic_store(&disk_write_err, SQLITE_FULL);
+    EXPECT_INT(put_told(&p, "a"), ERR_IO);
+    before = disk_refusals;
+    RUN_UNTIL(p.b.loop, p.recoveries || disk_refusals > before); /* it looks on its own */
+    EXPECT_INT(p.recoveries, 0);
+    expect_problem(&p, "full");
+    atomic_store(&disk_write_err, 0);
+    RUN_UNTIL(p.b.loop, p.recoveries == 1);
+    expect_problem(&p, NULL);
+    tear_down(&p);
+}
+
 /* Many at once: what only reads is answered though what writes beside it fails. */
 static void a_batch_that_fails_is_tried_one_by_one(void)
 {
@@ -525,6 +567,9 @@ static const struct test suite[] = {
     { "what is no database is moved aside", what_is_no_database_is_moved_aside },
     { "a disk that fails is an error while reads go on",
       a_disk_that_fails_is_an_error_while_reads_go_on },
+    { "a full disk is a problem until something can be written",
+      a_full_disk_is_a_problem_until_something_can_be_written },
+    { "a problem that becomes another is told anew", a_problem_that_becomes_another_is_told_anew },
     { "a batch that fails is tried one by one", a_batch_that_fails_is_tried_one_by_one },
     { "a lock of another program is an error that ends",
       a_lock_of_another_program_is_an_error_that_ends },
