@@ -1,122 +1,196 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* flock(2): it belongs to the open file, so no other close in this process can lose it. */
+/*
+ * flock(2): it belongs to the open file, so no other close in this process can lose it. The file
+ * has three lines: the owner's pid (empty after a clean end), its boot, and what the file is
+ * ("store", or "damaged"); earlier versions wrote the first two, and none at a clean end.
+ */
 #include "store/file_lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { BOOT_SIZE = 64, OWNER_SIZE = 128 };
+#include "base/str.h"
 
-/* The line that begins at `at`. */
-static void read_line(int fd, off_t at, char *out, size_t cap)
+enum { BOOT_SIZE = 64, NAME_SIZE = 4096 };
+
+struct lines {
+    struct str owner;
+    struct str boot;
+    struct str state;
+};
+
+static void read_text(int fd, char *out, size_t cap)
 {
-    ssize_t n = pread(fd, out, cap - 1, at);
+    ssize_t n = pread(fd, out, cap - 1, 0);
 
     out[n > 0 ? n : 0] = '\0';
-    out[strcspn(out, "\n")] = '\0';
 }
 
-static void read_owner(int fd, char *out, size_t cap)
+static struct lines lines_of(const char *text)
 {
-    read_line(fd, 0, out, cap);
+    struct str rest = str_of(text);
+    struct lines l;
+
+    l.owner = str_cut(rest, '\n', &rest);
+    l.boot = str_cut(rest, '\n', &rest);
+    l.state = str_cut(rest, '\n', &rest);
+    return l;
 }
 
-static void read_boot(char *out, size_t cap);
-
-static enum file_lock_past past_of(int fd)
+/* Another one each time the machine starts; "" where the system does not say. */
+static struct str read_boot(char out[BOOT_SIZE])
 {
-    char owner[32], then[BOOT_SIZE], now[BOOT_SIZE];
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    struct str rest;
 
-    read_owner(fd, owner, sizeof(owner));
-    if (!owner[0])
-        return FILE_LOCK_CLEAN;
-    read_line(fd, (off_t)strlen(owner) + 1, then, sizeof(then));
-    read_boot(now, sizeof(now));
-    return strcmp(then, now) == 0 ? FILE_LOCK_KILLED : FILE_LOCK_REBOOTED;
+    out[0] = '\0';
+    if (fd < 0)
+        return STR("");
+    read_text(fd, out, BOOT_SIZE);
+    close(fd);
+    return str_cut(str_of(out), '\n', &rest);
+}
+
+static struct file_lock_past past_of(const char *former)
+{
+    struct lines l = lines_of(former);
+    char boot[BOOT_SIZE];
+    bool was_killed = l.owner.n > 0;
+
+    return (struct file_lock_past){ .was_killed = was_killed,
+                                    .was_rebooted = was_killed && !str_eq(l.boot, read_boot(boot)),
+                                    .was_damaged = str_eq(l.state, STR("damaged")) };
 }
 
 static enum err refuse(const char *path, int fd, char *ret_why)
 {
-    int number = errno;
-    char owner[32];
+    int number = errno; /* of what was tried last */
+    char text[FILE_LOCK_TEXT_MAX];
+    struct str owner;
 
     if (fd >= 0 && number == EWOULDBLOCK) {
-        read_owner(fd, owner, sizeof(owner));
+        read_text(fd, text, sizeof(text));
+        owner = lines_of(text).owner;
+        if (owner.n == 0)
+            owner = STR("unknown");
         snprintf(ret_why, FILE_LOCK_WHY_MAX,
-                 "%.300s is in use by the process with pid %s: stop it, or name another file in "
+                 "%.300s is in use by the process with pid %.*s: stop it, or name another file in "
                  "STORE_URL",
-                 path, owner[0] ? owner : "unknown");
+                 path, STR_ARGS(owner));
         return ERR_CONFLICT;
     }
-    snprintf(ret_why, FILE_LOCK_WHY_MAX, "%.300s.lock cannot be used (%s)", path, strerror(number));
+    snprintf(ret_why, FILE_LOCK_WHY_MAX,
+             "%.300s.lock cannot be written (%s): let this user write to it and its folder, or "
+             "name another file in STORE_URL",
+             path, strerror(number));
+    errno = number;
     return ERR_IO;
 }
 
-/* Another one each time the machine starts; "" where the system does not say. */
-static void read_boot(char *out, size_t cap)
+/* Over what is there, which must not be lost when there is no room. */
+static bool write_text(int fd, const char *text)
 {
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    size_t n = strlen(text);
 
-    out[0] = '\0';
-    if (fd < 0)
-        return;
-    read_line(fd, 0, out, cap);
-    close(fd);
+    return pwrite(fd, text, n, 0) == (ssize_t)n && ftruncate(fd, (off_t)n) == 0;
 }
 
-/* "PID\nBOOT\n" */
-static bool write_owner(int fd)
+static bool write_lines(const struct file_lock *l, const char *owner, struct str boot)
 {
-    char text[OWNER_SIZE], boot[BOOT_SIZE];
-    int n;
+    char text[FILE_LOCK_TEXT_MAX];
 
-    read_boot(boot, sizeof(boot));
-    n = snprintf(text, sizeof(text), "%ld\n%s\n", (long)getpid(), boot);
-    return ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) == n;
+    snprintf(text, sizeof(text), "%s\n%.*s\n%s\n", owner, STR_ARGS(boot),
+             l->is_damaged ? "damaged" : "store");
+    return write_text(l->fd, text);
 }
 
-enum err file_lock_take(const char *path, struct file_lock *ret, enum file_lock_past *ret_past,
+static bool write_owner(const struct file_lock *l)
+{
+    char pid[24], boot[BOOT_SIZE];
+
+    snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+    return write_lines(l, pid, read_boot(boot));
+}
+
+static int open_lock(const char *path, int flags)
+{
+    char name[NAME_SIZE];
+
+    snprintf(name, sizeof(name), "%s.lock", path);
+    return open(name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+enum err file_lock_take(const char *path, struct file_lock *ret, struct file_lock_past *ret_past,
                         char *ret_why)
 {
-    char name[4096];
+    struct file_lock l = { .fd = open_lock(path, O_RDWR | O_CREAT) };
     enum err err;
-    int fd;
 
     ret->fd = -1;
-    snprintf(name, sizeof(name), "%s.lock", path);
-    fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return refuse(path, fd, ret_why);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        err = refuse(path, fd, ret_why);
-        close(fd);
+    if (l.fd < 0)
+        return refuse(path, -1, ret_why);
+    if (flock(l.fd, LOCK_EX | LOCK_NB) != 0) {
+        err = refuse(path, l.fd, ret_why);
+        close(l.fd);
         return err;
     }
-    *ret_past = past_of(fd);
-    if (!write_owner(fd)) {
+    read_text(l.fd, l.former, sizeof(l.former));
+    *ret_past = past_of(l.former);
+    if (!write_owner(&l)) {
         err = refuse(path, -1, ret_why);
-        close(fd);
+        file_lock_put_back(&l);
         return err;
     }
-    ret->fd = fd;
+    *ret = l;
     return ERR_NONE;
 }
 
-/* The file stays: taking it away could take it from under another process that has just opened it.
- */
-void file_lock_release(struct file_lock *l)
+bool file_lock_knows(const char *path)
 {
-    int cleared;
+    char text[FILE_LOCK_TEXT_MAX];
+    int fd = open_lock(path, O_RDONLY | O_NONBLOCK);
+    struct lines l;
+    uint64_t pid;
 
-    if (l->fd < 0)
+    if (fd < 0)
+        return false;
+    read_text(fd, text, sizeof(text));
+    close(fd);
+    l = lines_of(text);
+    return str_eq(l.state, STR("store")) || str_eq(l.state, STR("damaged")) ||
+           (l.boot.n > 0 && str_to_u64(l.owner, UINT32_MAX, &pid) == ERR_NONE);
+}
+
+void file_lock_note_damage(struct file_lock *l)
+{
+    if (l->fd < 0 || l->is_damaged)
         return;
-    cleared = ftruncate(l->fd, 0);
-    (void)cleared; /* else the next owner looks the file through, which is only slower */
+    l->is_damaged = true;
+    if (!write_owner(l))
+        l->is_damaged = false; /* the next failure tries again */
+}
+
+/* The file stays: taking it away could take it from under another process that has just opened it.
+ * What cannot be written leaves the pid, and the next owner looks the file through. */
+static void let_go(struct file_lock *l, bool is_written)
+{
+    (void)is_written;
     close(l->fd);
     l->fd = -1;
+}
+
+void file_lock_release(struct file_lock *l)
+{
+    if (l->fd >= 0)
+        let_go(l, write_lines(l, "", STR("")));
+}
+
+void file_lock_put_back(struct file_lock *l)
+{
+    if (l->fd >= 0)
+        let_go(l, write_text(l->fd, l->former));
 }

@@ -13,8 +13,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "store/file_lock.h"
-#include "store/sqlite_db.h"
+#include "store/sqlite_file.h"
 
 enum {
     PACE_MS = 3,
@@ -29,8 +28,8 @@ enum {
 
 struct sqlite {
     struct store store;
-    struct sqlite_db *db; /* the thread's */
-    struct file_lock lock;
+    struct sqlite_file file; /* the thread's */
+    char *path;              /* owned */
     pthread_t thread;
 
     pthread_mutex_t mutex; /* of all below */
@@ -38,8 +37,9 @@ struct sqlite {
     struct list queue; /* struct store_op.node */
     size_t n_queued;
     bool is_closing;
-    int64_t next_ms; /* no transaction begins before */
-    bool is_failing; /* the thread's: the last transaction did not end well */
+    int64_t next_ms;  /* no transaction begins before */
+    bool is_failing;  /* the thread's: the last transaction did not end well */
+    int64_t retry_ms; /* the thread's: a stand-in's file is not tried before */
 };
 
 static struct sqlite *sqlite_of(struct store *s)
@@ -69,10 +69,17 @@ static void run(struct store *s, UNUSED void *port, struct store_op *op)
 
 /* ---- the thread ---- */
 
+/* What is wrong with the file that a stand-in stands for does not end before the stand-in does, nor
+ * does damage before the next start. */
 static void note(struct sqlite *q, enum err err)
 {
+    if (q->file.is_stand_in)
+        return;
     q->is_failing = err;
-    store_set_problem(&q->store, err ? sqlite_db_problem(q->db) : NULL);
+    if (err && sqlite_db_is_damaged(q->file.db))
+        file_lock_note_damage(&q->file.lock);
+    if (err || !q->file.lock.is_damaged)
+        store_set_problem(&q->store, err ? sqlite_db_problem(q->file.db) : NULL);
 }
 
 static bool is_durable(const struct store_op *op)
@@ -105,7 +112,7 @@ static enum err run_all(struct sqlite *q, struct list *batch)
 {
     LIST_EACH (node, batch) {
         struct store_op *op = CONTAINER_OF(node, struct store_op, node);
-        enum err err = sqlite_db_run(q->db, op);
+        enum err err = sqlite_db_run(q->file.db, op);
 
         if (err == ERR_IO)
             return err;
@@ -144,15 +151,15 @@ static enum err run_transaction(struct sqlite *q, struct list *batch)
 
     if (!p.writes)
         return run_all(q, batch);
-    err = sqlite_db_begin(q->db, p.durable);
+    err = sqlite_db_begin(q->file.db, p.durable);
     if (!err)
         err = run_all(q, batch);
     if (!err)
-        err = sqlite_db_sweep(q->db, p.wall_ms, SWEEP_EACH * p.n);
+        err = sqlite_db_sweep(q->file.db, p.wall_ms, SWEEP_EACH * p.n);
     if (!err)
-        err = sqlite_db_end(q->db);
+        err = sqlite_db_end(q->file.db);
     if (err)
-        sqlite_db_undo(q->db);
+        sqlite_db_undo(q->file.db);
     return err;
 }
 
@@ -217,17 +224,47 @@ static void run_batch(struct sqlite *q, struct list *batch)
 /* Nothing waits: expired entries go, and after a failure the file is tried. */
 static void look_around(struct sqlite *q)
 {
-    enum err err = sqlite_db_begin(q->db, false);
+    enum err err;
 
+    if (q->file.is_stand_in)
+        return;
+    err = sqlite_db_begin(q->file.db, false);
     if (!err && q->is_failing)
-        err = sqlite_db_probe(q->db);
+        err = sqlite_db_probe(q->file.db);
     if (!err)
-        err = sqlite_db_sweep(q->db, clock_wall_ms(), SWEEP_IDLE);
+        err = sqlite_db_sweep(q->file.db, clock_wall_ms(), SWEEP_IDLE);
     if (!err)
-        err = sqlite_db_end(q->db);
+        err = sqlite_db_end(q->file.db);
     if (err)
-        sqlite_db_undo(q->db);
+        sqlite_db_undo(q->file.db);
     note(q, err);
+}
+
+static void set_problem(struct sqlite *q, const struct sqlite_why *why)
+{
+    char problem[STORE_PROBLEM_MAX];
+
+    str_to_z(str_of(why->problem[0] ? why->problem : why->text), problem, sizeof(problem));
+    store_set_problem(&q->store, problem[0] ? problem : NULL);
+}
+
+/* Puts the file in the place of its stand-in, as soon as it can be used. */
+static void try_file(struct sqlite *q)
+{
+    struct sqlite_file file;
+    struct sqlite_why why;
+    enum err err;
+
+    if (!q->file.is_stand_in || clock_now_ms() < q->retry_ms)
+        return;
+    err = sqlite_file_open(q->path, &file, &why);
+    set_problem(q, &why); /* or that a damaged one was moved aside */
+    q->retry_ms = clock_now_ms() + PROBE_MS;
+    if (err)
+        return;
+    sqlite_file_close(&q->file);
+    q->file = file;
+    store_set_problem(&q->store, NULL);
 }
 
 static struct timespec after_ms(int64_t ms)
@@ -265,7 +302,7 @@ static bool take_batch(struct sqlite *q, struct list *batch)
     int waited = 0;
 
     pthread_mutex_lock(&q->mutex);
-    until = after_ms(q->is_failing ? PROBE_MS : IDLE_MS);
+    until = after_ms(q->is_failing || q->file.is_stand_in ? PROBE_MS : IDLE_MS);
     while (list_is_empty(&q->queue) && !q->is_closing && waited != ETIMEDOUT)
         waited = pthread_cond_timedwait(&q->wake, &q->mutex, &until);
     if (!list_is_empty(&q->queue))
@@ -287,6 +324,7 @@ static void *run_thread(void *arg)
     pthread_setname_np(pthread_self(), "store");
     list_init(&batch);
     while (take_batch(q, &batch)) {
+        try_file(q);
         if (list_is_empty(&batch))
             look_around(q);
         else
@@ -306,8 +344,8 @@ static void close_sqlite(struct store *s)
     pthread_cond_signal(&q->wake);
     pthread_mutex_unlock(&q->mutex);
     BUG_ON(pthread_join(q->thread, NULL));
-    sqlite_db_close(q->db);
-    file_lock_release(&q->lock);
+    sqlite_file_close(&q->file);
+    mem_free(q->path);
     store_deinit(&q->store);
     pthread_cond_destroy(&q->wake);
     pthread_mutex_destroy(&q->mutex);
@@ -335,31 +373,25 @@ static const struct store_backend backend = {
 
 enum err store_sqlite_open(const char *path, struct store **ret, char *ret_why)
 {
-    struct file_lock lock;
-    struct sqlite_db *db;
+    struct sqlite_file file;
+    struct sqlite_why why;
     struct sqlite *q;
-    enum file_lock_past past;
-    enum err err = file_lock_take(path, &lock, &past, ret_why);
+    enum err err = sqlite_file_open(path, &file, &why);
 
-    if (err)
-        return err;
-    err = sqlite_db_open(path, past != FILE_LOCK_CLEAN, &db, ret_why);
-    /* The last transactions may be gone, and with them claims: a tip that is there again may point
-     * to a chat that has gone on. Without tips, all chats begin anew from their transcripts. */
-    if (!err && past == FILE_LOCK_REBOOTED && sqlite_db_forget(db, STORE_TIP)) {
-        snprintf(ret_why, STORE_WHY_MAX, "%.300s: %s", path, sqlite_db_problem(db));
-        sqlite_db_close(db);
-        err = ERR_IO;
-    }
-    if (err) {
-        file_lock_release(&lock);
-        return err;
-    }
+    str_to_z(str_of(why.text), ret_why, STORE_WHY_MAX);
+    if (err && (err != ERR_IO || sqlite_file_open_to_read(path, &file)))
+        return err == ERR_BAD_INPUT ? ERR_IO : err;
     q = mem_new(struct sqlite);
     store_init(&q->store, &backend);
-    q->db = db;
-    q->lock = lock;
+    q->file = file;
+    q->path = mem_alloc(strlen(path) + 1);
+    memcpy(q->path, path, strlen(path));
     list_init(&q->queue);
+    if (file.is_stand_in) {
+        set_problem(q, &why);
+        ret_why[0] = '\0';
+    }
+    q->retry_ms = clock_now_ms() + PROBE_MS;
     start_thread(q);
     *ret = &q->store;
     return ERR_NONE;

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "base/metrics.h"
 #include "store/sqlite_internal.h"
 
 /* ---- failures ---- */
@@ -23,7 +24,7 @@ static const char *explain(int code)
         return "another program holds a lock on the file: close it";
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return "the file is damaged: stop the gateway and move it away";
+        return "the file is damaged: restart the gateway, which repairs it";
     case SQLITE_CANTOPEN:
         return "the file cannot be opened: look at the permissions of its folder";
     case SQLITE_IOERR:
@@ -33,16 +34,26 @@ static const char *explain(int code)
     }
 }
 
+void sqlite_db_explain(int code, char *ret_problem)
+{
+    snprintf(ret_problem, STORE_PROBLEM_MAX, "the store cannot be used: %s", explain(code));
+}
+
 enum err sqlite_db_fail(struct sqlite_db *db, int code)
 {
     db->is_damaged = (code & 0xFF) == SQLITE_CORRUPT || (code & 0xFF) == SQLITE_NOTADB;
-    snprintf(db->problem, sizeof(db->problem), "the store cannot be used: %s", explain(code));
+    sqlite_db_explain(code, db->problem);
     return ERR_IO;
 }
 
 const char *sqlite_db_problem(const struct sqlite_db *db)
 {
     return db->problem;
+}
+
+bool sqlite_db_is_damaged(const struct sqlite_db *db)
+{
+    return db->is_damaged;
 }
 
 enum err sqlite_db_execute(struct sqlite_db *db, const char *sql)
@@ -120,19 +131,38 @@ static enum err find(void *arg, const struct store_key *key, int64_t now_ms, str
 
 static enum err set(void *arg, const struct store_key *key, struct str value, int64_t expires_ms)
 {
+    static const enum statement steps[] = { SET, REPLACE };
     struct sqlite_db *db = arg;
-    sqlite3_stmt *s = bind_key(db, SET, key);
+    int changed = 0;
+    enum err err = ERR_NONE;
 
-    bind_bytes(s, 3, value.p, value.n);
-    bind_int(s, 4, expires_ms);
-    return run_to_end(db, s);
+    for (size_t i = 0; i < COUNT_OF(steps) && !err && !changed; i++) {
+        sqlite3_stmt *s = bind_key(db, steps[i], key);
+
+        bind_bytes(s, 3, value.p, value.n);
+        bind_int(s, 4, expires_ms);
+        err = run_to_end(db, s);
+        changed = sqlite3_changes(db->handle);
+        db->added += steps[i] == SET && !err ? changed : 0;
+    }
+    return err;
+}
+
+/* A statement that deletes. */
+static enum err run_delete(struct sqlite_db *db, sqlite3_stmt *s)
+{
+    enum err err = run_to_end(db, s);
+
+    if (!err)
+        db->added -= sqlite3_changes(db->handle);
+    return err;
 }
 
 static enum err drop(void *arg, const struct store_key *key)
 {
     struct sqlite_db *db = arg;
 
-    return run_to_end(db, bind_key(db, DROP, key));
+    return run_delete(db, bind_key(db, DROP, key));
 }
 
 enum err sqlite_db_sweep(struct sqlite_db *db, int64_t wall_ms, size_t max)
@@ -141,15 +171,19 @@ enum err sqlite_db_sweep(struct sqlite_db *db, int64_t wall_ms, size_t max)
 
     bind_int(s, 1, wall_ms);
     bind_int(s, 2, (int64_t)max);
-    return run_to_end(db, s);
+    return run_delete(db, s);
 }
 
 enum err sqlite_db_forget(struct sqlite_db *db, enum store_space space)
 {
     char sql[96];
+    enum err err;
 
     snprintf(sql, sizeof(sql), "DELETE FROM entry WHERE space = '%s'", store_space_name(space));
-    return sqlite_db_execute(db, sql);
+    err = sqlite_db_execute(db, sql);
+    if (!err)
+        sqlite_db_count(db, -sqlite3_changes(db->handle));
+    return err;
 }
 
 enum err sqlite_db_probe(struct sqlite_db *db)
@@ -242,13 +276,26 @@ enum err sqlite_db_begin(struct sqlite_db *db, bool durable)
     return err ? err : sqlite_db_execute(db, "BEGIN IMMEDIATE");
 }
 
+void sqlite_db_count(struct sqlite_db *db, int64_t added)
+{
+    db->entries += added;
+    metric_add(METRIC_STORE_ENTRIES, added);
+}
+
 enum err sqlite_db_end(struct sqlite_db *db)
 {
-    return sqlite_db_execute(db, "COMMIT");
+    enum err err = sqlite_db_execute(db, "COMMIT");
+
+    if (!err) {
+        sqlite_db_count(db, db->added);
+        db->added = 0;
+    }
+    return err;
 }
 
 void sqlite_db_undo(struct sqlite_db *db)
 {
+    db->added = 0;
     if (!sqlite3_get_autocommit(db->handle))
         sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 }

@@ -6,15 +6,23 @@
  */
 #pragma once
 
+#include "store/sqlite_place.h"
 #include "store/verbs.h"
 
 struct sqlite_db;
 
-/* Opens or creates the file (mode 0600) and brings its schema up to date. With `check`, the whole
- * file is read first. A damaged file is moved aside and a new one begun: `ret_why` (STORE_WHY_MAX)
- * says so then; ERR_IO: it says what is wrong with which file; else it is empty. */
-MUST_USE enum err sqlite_db_open(const char *path, bool check, struct sqlite_db **ret,
-                                 char *ret_why);
+enum sqlite_check { SQLITE_CHECK_NONE, SQLITE_CHECK_QUICK, SQLITE_CHECK_FULL };
+
+/* Opens the file (a real path; it gets mode 0600) and brings its schema up to date. With a check,
+ * the whole file is read first, FULL with its indexes. A damaged file is moved aside and a new one
+ * begun, with what could be read of the cookies: ret_why->text says so then, else it is empty.
+ * ERR_IO: it cannot be used now, ERR_BAD_INPUT: nor later. */
+MUST_USE enum err sqlite_db_open(const char *path, enum sqlite_check check, struct sqlite_db **ret,
+                                 struct sqlite_why *ret_why);
+
+/* What is in the file (NULL: nothing), to be read only: every operation that writes fails. Nothing
+ * on the disk changes. ERR_IO: it cannot be read either. */
+MUST_USE enum err sqlite_db_open_to_read(const char *path, struct sqlite_db **ret);
 
 /* NULL is fine. */
 void sqlite_db_close(struct sqlite_db *db);
@@ -37,5 +45,6 @@ MUST_USE enum err sqlite_db_probe(struct sqlite_db *db);
 /* Deletes at most `max` entries that have expired at `wall_ms`. */
 MUST_USE enum err sqlite_db_sweep(struct sqlite_db *db, int64_t wall_ms, size_t max);
 
-/* What failed last, for people: at most 127 bytes. */
+/* What failed last, for people, and whether it was that the file is damaged. */
 const char *sqlite_db_problem(const struct sqlite_db *db);
+bool sqlite_db_is_damaged(const struct sqlite_db *db);

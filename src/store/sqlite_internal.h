@@ -6,16 +6,28 @@
 
 #include "store/sqlite_db.h"
 
-enum statement { FIND, SET, DROP, APPEND, READ, LIST, SWEEP, STATEMENTS };
+enum statement { FIND, SET, REPLACE, DROP, APPEND, READ, LIST, SWEEP, STATEMENTS };
 
 struct sqlite_db {
     sqlite3 *handle;
     sqlite3_stmt *statements[STATEMENTS];
     struct buf value; /* of the last find */
     bool is_durable;  /* synchronous=FULL is on */
+    int64_t entries;  /* counted in METRIC_STORE_ENTRIES */
+    int64_t added;    /* in the transaction that runs */
     bool is_damaged;  /* the last failure was that of a damaged file */
-    char problem[128];
+    char problem[STORE_PROBLEM_MAX];
 };
+
+/* What the code of SQLite means to whoever runs the gateway, into STORE_PROBLEM_MAX bytes. */
+void sqlite_db_explain(int code, char *ret_problem);
+
+/* Copies what can be read of the durable spaces in the file `from`, which is left as it is, into
+ * `db`; gives how many entries. */
+size_t sqlite_db_salvage(struct sqlite_db *db, const char *from);
+
+/* Notes how many entries came (or went, when negative). */
+void sqlite_db_count(struct sqlite_db *db, int64_t added);
 
 /* Notes what the code of SQLite means; ERR_IO. */
 enum err sqlite_db_fail(struct sqlite_db *db, int code);

@@ -13,7 +13,10 @@
 #include "base/mem.h"
 #include "store/sqlite_internal.h"
 
-enum { BUSY_MS = 250, PATH_MAX_BYTES = 4096 };
+enum { BUSY_MS = 250 };
+
+#define TEXT_OF(number) TEXT(number)
+#define TEXT(number) #number
 
 /* From version i to i + 1; kept in the file as user_version. Never change one that was released. */
 static const char *const versions[] = {
@@ -24,11 +27,14 @@ static const char *const versions[] = {
     "CREATE TABLE log (id INTEGER PRIMARY KEY AUTOINCREMENT, space TEXT NOT NULL,"
     " value BLOB NOT NULL);"
     "CREATE INDEX log_space ON log (space, id);",
+
+    ("PRAGMA application_id=" TEXT_OF(SQLITE_PLACE_ID)),
 };
 
 static const char *const statements[STATEMENTS] = {
     [FIND] = "SELECT value FROM entry WHERE space = ?1 AND key = ?2 AND expires > ?3",
-    [SET] = "INSERT OR REPLACE INTO entry (space, key, value, expires) VALUES (?1, ?2, ?3, ?4)",
+    [SET] = "INSERT OR IGNORE INTO entry (space, key, value, expires) VALUES (?1, ?2, ?3, ?4)",
+    [REPLACE] = "UPDATE entry SET value = ?3, expires = ?4 WHERE space = ?1 AND key = ?2",
     [DROP] = "DELETE FROM entry WHERE space = ?1 AND key = ?2",
     [APPEND] = "INSERT INTO log (space, value) VALUES (?1, ?2)",
     [READ] = "SELECT id, value FROM log WHERE space = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
@@ -84,7 +90,7 @@ static enum err upgrade(struct sqlite_db *db)
         snprintf(db->problem, sizeof(db->problem),
                  "it is of version %d, this program knows up to %d: use a newer one", (int)version,
                  (int)COUNT_OF(versions));
-        return ERR_IO;
+        return ERR_BAD_INPUT;
     }
     for (; version < (int64_t)COUNT_OF(versions) && !err; version++)
         err = upgrade_by_one(db, version);
@@ -93,55 +99,71 @@ static enum err upgrade(struct sqlite_db *db)
 
 static enum err prepare(struct sqlite_db *db)
 {
+    int64_t n;
+
     for (size_t i = 0; i < STATEMENTS; i++) {
         int code = sqlite3_prepare_v3(db->handle, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
                                       &db->statements[i], NULL);
         if (code != SQLITE_OK)
             return sqlite_db_fail(db, code);
     }
+    if (!ask(db, "SELECT count(*) FROM entry", &n, NULL, 0))
+        return ERR_IO;
+    sqlite_db_count(db, n);
     return ERR_NONE;
 }
 
 /* SQLite makes its other files with the same mode. */
-static enum err make_private(struct sqlite_db *db, const char *path)
+static enum err make_private(const char *path, struct sqlite_why *why)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    bool is_ok = fd >= 0 && fchmod(fd, 0600) == 0;
+    int number = errno;
 
-    if (fd < 0 || fchmod(fd, 0600) != 0) {
-        snprintf(db->problem, sizeof(db->problem), "%s", strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return ERR_IO;
-    }
-    close(fd);
-    return ERR_NONE;
+    if (fd >= 0)
+        close(fd);
+    if (is_ok)
+        return ERR_NONE;
+    snprintf(why->text, sizeof(why->text),
+             "%.300s cannot be written (%s): let this user write to it and its folder, or name "
+             "another file in STORE_URL",
+             path, strerror(number));
+    return sqlite_place_judge(number, why);
 }
 
-static enum err check_whole(struct sqlite_db *db)
+static enum err check_whole(struct sqlite_db *db, enum sqlite_check check)
 {
     char text[64] = "";
+    const char *sql =
+        check == SQLITE_CHECK_FULL ? "PRAGMA integrity_check(1)" : "PRAGMA quick_check(1)";
 
-    if (!ask(db, "PRAGMA quick_check(1)", NULL, text, sizeof(text)))
+    if (check == SQLITE_CHECK_NONE)
+        return ERR_NONE;
+    if (!ask(db, sql, NULL, text, sizeof(text)))
         return ERR_IO;
     return strcmp(text, "ok") == 0 ? ERR_NONE : sqlite_db_fail(db, SQLITE_CORRUPT);
 }
 
-static enum err open_file(struct sqlite_db *db, const char *path)
+static enum err connect_to(struct sqlite_db *db, const char *name, int flags)
 {
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    enum err err = make_private(db, path);
-    int code;
+    int code = sqlite3_open_v2(name, &db->handle,
+                               flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 
-    if (err)
-        return err;
-    code = sqlite3_open_v2(path, &db->handle, flags, NULL);
     if (code != SQLITE_OK)
         return sqlite_db_fail(db, code);
     sqlite3_busy_timeout(db->handle, BUSY_MS);
+    return sqlite_db_execute(db, "PRAGMA cache_size=-2048; PRAGMA trusted_schema=OFF;");
+}
+
+static enum err open_file(struct sqlite_db *db, const char *path)
+{
+    enum err err = connect_to(db, path, SQLITE_OPEN_READWRITE);
+
     /* auto_vacuum only counts for a file without tables. */
-    return sqlite_db_execute(db, "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
-                                 "PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=16777216;"
-                                 "PRAGMA cache_size=-2048; PRAGMA trusted_schema=OFF;");
+    return err ? err
+               : sqlite_db_execute(db, "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
+                                       "PRAGMA synchronous=NORMAL;"
+                                       "PRAGMA journal_size_limit=16777216;");
 }
 
 static struct sqlite_db *new_db(void)
@@ -159,66 +181,131 @@ void sqlite_db_close(struct sqlite_db *db)
     for (size_t i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(db->statements[i]);
     BUG_ON(sqlite3_close(db->handle) != SQLITE_OK);
+    sqlite_db_count(db, -db->entries);
     buf_wipe(&db->value);
     mem_free(db);
 }
 
-static enum err open_once(const char *path, bool check, struct sqlite_db **ret, char *ret_why)
+/* ERR_PROTOCOL: it is damaged. */
+static enum err open_once(const char *path, enum sqlite_check check, struct sqlite_db **ret,
+                          struct sqlite_why *why)
 {
-    struct sqlite_db *db = new_db();
-    enum err err = open_file(db, path);
+    struct sqlite_db *db;
+    enum err err = make_private(path, why);
 
-    if (!err && check)
-        err = check_whole(db);
+    if (err)
+        return err;
+    db = new_db();
+    err = open_file(db, path);
+    if (!err)
+        err = check_whole(db, check);
     if (!err)
         err = upgrade(db);
     if (!err)
         err = prepare(db);
     if (err) {
-        bool is_damaged = db->is_damaged;
-
-        snprintf(ret_why, STORE_WHY_MAX, "%.300s: %s", path, db->problem);
+        if (db->is_damaged)
+            err = ERR_PROTOCOL;
+        snprintf(why->text, sizeof(why->text), "%.300s: %s", path, db->problem);
+        str_to_z(str_of(db->problem), why->problem, sizeof(why->problem));
         sqlite_db_close(db);
-        return is_damaged ? ERR_BAD_INPUT : err;
+        return err;
     }
-    ret_why[0] = '\0';
+    why->text[0] = '\0';
     *ret = db;
     return ERR_NONE;
 }
 
-/* The file and what belongs to it keep their content under other names. */
-static enum err move_aside(const char *path, char *ret_why)
+/* The file and what belongs to it keep their content under other names; `to` is the file's. */
+static enum err move_aside(const char *path, char to[SQLITE_PATH_MAX], struct sqlite_why *why)
 {
     static const char *const suffixes[] = { "-shm", "-wal", "" };
-    char from[PATH_MAX_BYTES], to[PATH_MAX_BYTES];
+    char from[SQLITE_PATH_MAX];
     int64_t stamp = clock_wall_ms();
 
     for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
         snprintf(from, sizeof(from), "%s%s", path, suffixes[i]);
-        snprintf(to, sizeof(to), "%s.damaged-%lld%s", path, (long long)stamp, suffixes[i]);
+        snprintf(to, SQLITE_PATH_MAX, "%s.damaged-%lld%s", path, (long long)stamp, suffixes[i]);
         if (rename(from, to) != 0 && errno != ENOENT) {
-            snprintf(ret_why, STORE_WHY_MAX, "%.300s is damaged and cannot be moved away (%s)",
+            snprintf(why->text, sizeof(why->text),
+                     "%.300s is damaged and cannot be moved away (%s): let this user write to its "
+                     "folder, or name another file in STORE_URL",
                      path, strerror(errno));
-            return ERR_IO;
+            return ERR_BAD_INPUT;
         }
     }
-    snprintf(ret_why, STORE_WHY_MAX, "%.200s was damaged; it was moved to %.200s", path, to);
     return ERR_NONE;
 }
 
-enum err sqlite_db_open(const char *path, bool check, struct sqlite_db **ret, char *ret_why)
+enum err sqlite_db_open(const char *path, enum sqlite_check check, struct sqlite_db **ret,
+                        struct sqlite_why *ret_why)
 {
-    char moved[STORE_WHY_MAX];
+    char aside[SQLITE_PATH_MAX];
     enum err err = open_once(path, check, ret, ret_why);
 
-    if (err != ERR_BAD_INPUT)
+    if (err != ERR_PROTOCOL)
         return err;
-    err = move_aside(path, ret_why);
-    if (err)
-        return err;
-    str_to_z(str_of(ret_why), moved, sizeof(moved));
-    err = open_once(path, false, ret, ret_why);
+    err = move_aside(path, aside, ret_why);
     if (!err)
-        str_to_z(str_of(moved), ret_why, STORE_WHY_MAX);
+        err = open_once(path, SQLITE_CHECK_NONE, ret, ret_why);
+    if (err)
+        return err == ERR_PROTOCOL ? ERR_IO : err;
+    snprintf(ret_why->text, sizeof(ret_why->text),
+             "%.150s was damaged; it was moved to %.200s; entries of cookies that could be saved: "
+             "%zu",
+             path, aside, sqlite_db_salvage(*ret, aside));
+    return ERR_NONE;
+}
+
+/* ---- to be read only ---- */
+
+static enum err open_empty(struct sqlite_db *db)
+{
+    enum err err = connect_to(db, ":memory:", SQLITE_OPEN_READWRITE);
+
+    if (!err)
+        err = upgrade(db);
+    return err ? err : sqlite_db_execute(db, "PRAGMA query_only=1");
+}
+
+/* On a disk where SQLite can make no file beside it: nobody else can change it there either. But
+ * what stands in a log beside it would be missed. */
+static enum err open_unchanging(struct sqlite_db *db, const char *path)
+{
+    char name[3 * SQLITE_PATH_MAX + 32];
+    struct stat st;
+    size_t n;
+
+    snprintf(name, sizeof(name), "%s-wal", path);
+    if (stat(name, &st) == 0 && st.st_size > 0)
+        return ERR_IO;
+    n = (size_t)snprintf(name, sizeof(name), "file:");
+    for (const char *at = path; *at; at++)
+        n += (size_t)snprintf(name + n, sizeof(name) - n, strchr("%?#", *at) ? "%%%02X" : "%c",
+                              (unsigned char)*at);
+    snprintf(name + n, sizeof(name) - n, "?immutable=1");
+    return connect_to(db, name, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+}
+
+static enum err open_readable(const char *path, bool is_unchanging, struct sqlite_db **ret)
+{
+    struct sqlite_db *db = new_db();
+    enum err err = !path           ? open_empty(db)
+                   : is_unchanging ? open_unchanging(db, path)
+                                   : connect_to(db, path, SQLITE_OPEN_READONLY);
+
+    if (!err)
+        err = prepare(db);
+    if (err)
+        sqlite_db_close(db);
+    else
+        *ret = db;
     return err;
+}
+
+enum err sqlite_db_open_to_read(const char *path, struct sqlite_db **ret)
+{
+    enum err err = open_readable(path, false, ret);
+
+    return err && path ? open_readable(path, true, ret) : err;
 }

@@ -96,7 +96,8 @@ void store_memory_keep(struct store *memory, struct store *durable);
 /* In one file, made when it is not there (mode 0600; its folder must be). One process at a time:
  * ERR_CONFLICT names the other. ERR_IO: it cannot be used. `ret_why` (STORE_WHY_MAX) says what is
  * wrong with which file and what to do. A damaged file is moved aside and a new one begun: then
- * `ret_why` says so, else it is empty. */
+ * `ret_why` says so, else it is empty. What may pass (no room, a read-only disk, another program's
+ * lock) is no error: until it has passed the store is not ready, and only reads work. */
 MUST_USE enum err store_sqlite_open(const char *path, struct store **ret, char *ret_why);
 
 /* What "redis://[user:password@]host[:port][/db]" says; "rediss://" is with TLS. User and password

@@ -210,14 +210,45 @@ describe('a disk', () => {
     await gw.stop();
   });
 
-  test('that is read-only from the start is exit code 1, with what to do', async () => {
+  test('that is read-only from the start costs longer prompts, no answer', async () => {
     const disk = new Disk(['-t', 'tmpfs', '-o', 'ro', 'none']);
-    const [file, ...words] = [...disk.wrap, BINARY, 'serve'];
-    const env = { ...settings(), LISTEN: '127.0.0.1:0', STATE_DIRECTORY: disk.dir };
-    const program = new Program(file, words, { env, input: '' });
-    assert.equal((await program.end()).code, 1);
-    assert.match(program.stderr, /cannot open the store: .*state\.db.*Read-only file system/);
-    assert.ok(program.stderr.includes(disk.dir));
+    const gw = await disk.start();
+    await talkUntilFailing(gw, new Talk(), /read-only: make it writable/);
+    await gw.stop();
+  });
+
+  test('that is read-only still gives the newest cookie', async () => {
+    const own = await Simulator.start();
+    await own.set({ rotate_every: 1, old_cookie: 'never', token_life_s: 3600 });
+    const home = new Home({ ...own.env(), API_MASTER_KEY: KEY });
+    for (const end of ['stop', 'kill']) {
+      await new Talk().say(await home.start());
+      await home[end]();
+      await own.set({ rotate_every: 0 }); // one that is renewed now is lost with the process
+      const disk = new Disk(['-o', 'bind', '-o', 'ro', home.state]);
+      const env = { ...own.env(), API_MASTER_KEY: KEY, STATE_DIRECTORY: disk.dir };
+      const gw = await Gateway.start({ env, wrap: disk.wrap });
+      await until(async () => (await readiness(gw)).problems.cto === undefined, 'it signs in');
+      const { status, problems } = await readiness(gw);
+      assert.equal(status, 503);
+      assert.match(problems.store, /read-only/);
+      await new Talk().say(gw);
+      await gw.stop();
+      await own.set({ rotate_every: 1 });
+    }
+    assert.equal((await own.log('token')).length, 4);
+    assert.deepEqual(await own.violations(), []);
+  });
+
+  test('that is full from the start is used as soon as there is room', async () => {
+    const disk = Disk.small();
+    const script = 'dd if=/dev/zero of="$0/filler" bs=512 2>/dev/null; exec "$@"';
+    disk.wrap = [...disk.wrap, 'sh', '-c', script, disk.dir];
+    const gw = await disk.start();
+    const talk = new Talk();
+    await talkUntilFailing(gw, talk, /disk is full/);
+    disk.free();
+    await assertRecovers(gw, talk);
   });
 });
 
@@ -291,6 +322,27 @@ describe('STORE_URL', () => {
     });
     assert.equal(code, 1, stderr);
     assert.match(stderr, /4096 answers at once.* not 4097: lower ENGINELABS_MAX_PARALLEL/);
+  });
+
+  test('that names a file of somebody else is exit code 1, and leaves it alone', async () => {
+    const dir = tempDir();
+    const text = path.join(dir, 'passwd');
+    fs.writeFileSync(text, 'root:x:0:0:root:/root:/bin/bash\n'.repeat(50), { mode: 0o644 });
+    const other = path.join(dir, 'places.sqlite');
+    const sql = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('CREATE TABLE moz (x)')";
+    execFileSync('python3', ['-c', sql, other]);
+    for (const file of [text, other]) {
+      const before = fs.readFileSync(file);
+      for (const command of ['serve', 'check']) {
+        const env = { ...settings(), LISTEN: '127.0.0.1:0', STORE_URL: `sqlite:${file}` };
+        const { code, stderr } = await run([command], { env });
+        assert.equal(code, 1, stderr);
+        assert.match(stderr, /is left as it is; name another file in STORE_URL/);
+      }
+      assert.ok(fs.readFileSync(file).equals(before));
+      assert.equal(fs.statSync(file).mode & 0o777, 0o644);
+    }
+    assert.deepEqual(fs.readdirSync(dir).sort(), ['passwd', 'places.sqlite']);
   });
 
   test('that is malformed is exit code 2, and told what is expected', async () => {
