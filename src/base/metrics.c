@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 static const struct {
     const char *name;
@@ -16,6 +17,7 @@ static const struct {
 };
 
 static _Atomic int64_t values[METRIC_COUNT];
+static atomic_bool are_left_out[METRIC_COUNT];
 
 void metric_add(enum metric m, int64_t n)
 {
@@ -25,6 +27,11 @@ void metric_add(enum metric m, int64_t n)
 int64_t metric_get(enum metric m)
 {
     return atomic_load_explicit(&values[m], memory_order_relaxed);
+}
+
+void metric_leave_out(enum metric m, bool is_left_out)
+{
+    atomic_store_explicit(&are_left_out[m], is_left_out, memory_order_relaxed);
 }
 
 static enum err write_one(struct buf *out, enum metric m)
@@ -37,7 +44,8 @@ static enum err write_one(struct buf *out, enum metric m)
 enum err metrics_write(struct buf *out)
 {
     for (size_t i = 0; i < METRIC_COUNT; i++) {
-        enum err err = write_one(out, (enum metric)i);
+        bool is_left_out = atomic_load_explicit(&are_left_out[i], memory_order_relaxed);
+        enum err err = is_left_out ? ERR_NONE : write_one(out, (enum metric)i);
 
         if (err)
             return err;

@@ -37,7 +37,7 @@
     X(METRIC_STORE_OPERATIONS,   "store_operations_total",            "counter", "Operations of the store.")         \
     X(METRIC_STORE_FAILURES,     "store_failures_total",              "counter", "Operations of the store that failed; requests went on without.") \
     X(METRIC_STORE_TIMEOUTS,     "store_timeouts_total",              "counter", "Operations of the store that were not waited for any longer.") \
-    X(METRIC_STORE_ENTRIES,      "store_entries",                     "gauge",   "Entries in the memory store.")     \
+    X(METRIC_STORE_ENTRIES,      "store_entries",                     "gauge",   "Entries in the store.")            \
     X(METRIC_TIMERS,             "timers",                            "gauge",   "Timers armed now.")
 /* clang-format on */
 
@@ -50,6 +50,9 @@ enum metric {
 
 void metric_add(enum metric m, int64_t n);
 int64_t metric_get(enum metric m);
+
+/* Nobody here knows its value: metrics_write() leaves it out. */
+void metric_leave_out(enum metric m, bool is_left_out);
 
 /* Appends all of them, with HELP and TYPE, each name behind "enginelabs2api_". */
 MUST_USE enum err metrics_write(struct buf *out);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "store/redis_internal.h"
 
 /* A long name is cut rather than what is said of it. */
@@ -52,6 +53,7 @@ static void close_redis(struct store *s)
 {
     struct redis *r = CONTAINER_OF(s, struct redis, store);
 
+    metric_leave_out(METRIC_STORE_ENTRIES, false);
     secret_deinit(&r->password);
     pthread_mutex_destroy(&r->mutex);
     store_deinit(&r->store);
@@ -87,6 +89,7 @@ struct store *store_redis_new(const struct store_redis_params *params)
     r->db = params->db;
     str_to_z(prefix, r->prefix, sizeof(r->prefix));
     r->trust = params->trust;
+    metric_leave_out(METRIC_STORE_ENTRIES, true); /* others add to them, and what expires goes */
     redis_why(r, "is not connected yet", why);
     store_begin_with(&r->store, why);
     return &r->store;

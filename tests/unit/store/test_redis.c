@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Against a real server: the contract, replicas, restarts, and servers that will not do. */
+#include "base/metrics.h"
 #include "redis_rig.h"
 #include "store_race.h"
 
@@ -45,6 +46,25 @@ static void of_two_workers_exactly_one_gets_a_key(void)
     store_close(store);
     loop_free(l);
     server_stop(&s);
+}
+
+/* Other gateways add to them, and the server drops what has expired. */
+static void nobody_counts_its_entries(void)
+{
+    struct server s;
+    struct rig r;
+    struct buf out;
+
+    set_up(&r, &s);
+    buf_init(&out, 65536);
+    EXPECT(!metrics_write(&out));
+    EXPECT(str_find(buf_str(&out), STR("store_operations_total")) != SIZE_MAX);
+    EXPECT(str_find(buf_str(&out), STR("store_entries")) == SIZE_MAX);
+    tear_down(&r, &s);
+    buf_clear(&out);
+    EXPECT(!metrics_write(&out));
+    EXPECT(str_find(buf_str(&out), STR("store_entries")) != SIZE_MAX);
+    buf_deinit(&out);
 }
 
 /* ---- replicas ---- */
@@ -419,6 +439,7 @@ static void what_nobody_waits_for_is_written_before_the_port_closes(void)
 static const struct test suite[] = {
     { "does what every store must", does_what_every_store_must },
     { "of two workers exactly one gets a key", of_two_workers_exactly_one_gets_a_key },
+    { "nobody counts its entries", nobody_counts_its_entries },
     { "replicas share everything", replicas_share_everything },
     { "stores with other prefixes are apart", stores_with_other_prefixes_are_apart },
     { "entries and windows end by the server's clock",
