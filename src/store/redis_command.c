@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operations as commands. An entry is the string "PREFIX:SPACE:KEY" with an expiry; a space that
- * can be listed has an index "PREFIX:SPACE#index", a sorted set of its keys; a log is the stream
- * "PREFIX:SPACE#log"; a counter is the string "PREFIX:SPACE:KEY#START" of one window. What takes
- * more than one step is a script, so that nobody comes between.
+ * Operations as commands. An entry is the string "PREFIX:SPACE:KEY" with an expiry, a tip of a
+ * server without an append-only file "PREFIX:tip@RUN:KEY"; a space that can be listed has an index
+ * "PREFIX:SPACE#index", a sorted set of its keys; a log is the stream "PREFIX:SPACE#log"; a counter
+ * is the string "PREFIX:SPACE:KEY#START" of one window. What takes more than one step is a script,
+ * so that nobody comes between.
  */
 #include <stdio.h>
 
@@ -150,12 +151,17 @@ void redis_word_name(struct redis_words *w, const struct redis *r, enum store_sp
                                  r->prefix, store_space_name(space), tail));
 }
 
+/* A server without an append-only file may come back with tips that were claimed meanwhile, which
+ * point to chats that have gone on: so its tips are those of one run. */
 static void word_entry(struct redis_words *w, const struct redis *r, const struct store_key *key)
 {
     size_t before = w->n_made;
+    char tail[REDIS_RUN_LEN + 3] = ":";
     size_t n;
 
-    redis_word_name(w, r, key->space, ":");
+    if (w->run && key->space == STORE_TIP)
+        snprintf(tail, sizeof(tail), "@%s:", w->run);
+    redis_word_name(w, r, key->space, tail);
     n = w->n_made - before;
     BUG_ON(key->n > sizeof(w->made) - w->n_made);
     memcpy(w->made + w->n_made, key->bytes, key->n);
@@ -308,7 +314,8 @@ static void add_list(const struct redis *r, const struct store_op *op, struct re
     redis_word_name(w, r, op->space, ":");
 }
 
-enum err redis_command_add(const struct redis *r, const struct store_op *op, struct buf *out)
+enum err redis_command_add(const struct redis *r, const struct redis_server *server,
+                           const struct store_op *op, struct buf *out)
 {
     static void (*const verbs[])(const struct redis *, const struct store_op *,
                                  struct redis_words *) = {
@@ -319,6 +326,7 @@ enum err redis_command_add(const struct redis *r, const struct store_op *op, str
     struct redis_words w;
 
     w.n = w.n_made = 0;
+    w.run = server->has_aof ? NULL : server->run;
     verbs[op->verb](r, op, &w);
     return redis_words_add(&w, out);
 }

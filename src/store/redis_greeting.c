@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/random.h"
 #include "store/redis_internal.h"
 
 enum { VERSION_MIN = 6, PLAIN_MAX = 40 };
@@ -159,6 +160,17 @@ static char *plain(struct str text, char *out)
     return out;
 }
 
+/* A server that does not say is one of which nobody knows whether it is still the same. */
+static void take_run(struct str info, struct redis_server *server)
+{
+    struct str run = info_of(info, STR("run_id"));
+
+    if (run.n >= REDIS_RUN_LEN)
+        str_to_z(run, server->run, sizeof(server->run));
+    else
+        random_id("", REDIS_RUN_LEN, server->run);
+}
+
 static enum err check_server(const struct redis *r, struct str info, char *ret_why)
 {
     struct str version = info_of(info, STR("redis_version"));
@@ -202,7 +214,7 @@ static enum err explain(const struct redis *r, enum redis_step step, struct str 
 }
 
 enum err redis_greeting_take(const struct redis *r, const struct redis_reply *reply,
-                             enum redis_step *step, bool *ret_has_aof, char *ret_why)
+                             enum redis_step *step, struct redis_server *server, char *ret_why)
 {
     bool is_question = *step == REDIS_SERVER || *step == REDIS_AOF;
 
@@ -212,8 +224,10 @@ enum err redis_greeting_take(const struct redis *r, const struct redis_reply *re
         return refuse(r, ret_why, "does not answer as Redis does");
     if (*step == REDIS_SERVER && check_server(r, reply->text, ret_why))
         return ERR_IO;
+    if (*step == REDIS_SERVER)
+        take_run(reply->text, server);
     if (*step == REDIS_AOF)
-        *ret_has_aof = redis_aof_is_on(reply);
+        server->has_aof = redis_aof_is_on(reply);
     *step = step_from(r, *step + 1);
     return ERR_NONE;
 }

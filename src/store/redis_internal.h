@@ -15,6 +15,13 @@
 enum {
     REDIS_DEADLINE_MS = 200,
     REDIS_WHY_MAX = STORE_PROBLEM_MAX,
+    REDIS_RUN_LEN = 16,
+};
+
+/* What a server says of itself. */
+struct redis_server {
+    bool has_aof;                /* what was answered survives its end */
+    char run[REDIS_RUN_LEN + 1]; /* another one each time it starts */
 };
 
 struct redis {
@@ -57,6 +64,7 @@ struct redis_words {
     const char *p[96];
     size_t lengths[96];
     size_t n;
+    const char *run;      /* stands in the names of tips; NULL: they are worth a restart */
     char made[24 * 1024]; /* keys and numbers */
     size_t n_made;
 };
@@ -72,9 +80,9 @@ void redis_word_name(struct redis_words *w, const struct redis *r, enum store_sp
 /* Appends the command; ERR_NOMEM or ERR_TOO_BIG with `out` as it was. */
 MUST_USE enum err redis_words_add(const struct redis_words *w, struct buf *out);
 
-/* The command that does `op`. */
-MUST_USE enum err redis_command_add(const struct redis *r, const struct store_op *op,
-                                    struct buf *out);
+/* The command that does `op` on such a server. */
+MUST_USE enum err redis_command_add(const struct redis *r, const struct redis_server *server,
+                                    const struct store_op *op, struct buf *out);
 
 /* Fills `op` from what the server said. ERR_PROTOCOL: that is no answer to such a command. */
 MUST_USE enum err redis_command_answer(struct store_op *op, const struct redis_reply *reply);
@@ -88,9 +96,10 @@ MUST_USE enum err redis_greeting_add(const struct redis *r, struct buf *out,
                                      enum redis_step *ret_step);
 
 /* Takes the reply to *step and moves on. ERR_IO: this server will not do; `ret_why` (REDIS_WHY_MAX)
- * says why. *ret_has_aof is written at REDIS_AOF. */
+ * says why. *server is filled on the way. */
 MUST_USE enum err redis_greeting_take(const struct redis *r, const struct redis_reply *reply,
-                                      enum redis_step *step, bool *ret_has_aof, char *ret_why);
+                                      enum redis_step *step, struct redis_server *server,
+                                      char *ret_why);
 
 /* The question of REDIS_AOF again, and its reply; false when there is none to be seen in it. */
 MUST_USE enum err redis_aof_add(struct buf *out);

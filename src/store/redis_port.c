@@ -42,10 +42,10 @@ struct redis_port {
     struct loop *loop;
     struct connector *connector; /* owned */
     enum port_state state;
-    enum err failing; /* what operations get at once; ERR_NONE: they are taken */
-    bool is_troubled; /* redis_note()'s */
-    bool has_aof;     /* OPEN */
-    bool is_sick;     /* OPEN: the server refuses to work; left when all is answered */
+    enum err failing;           /* what operations get at once; ERR_NONE: they are taken */
+    bool is_troubled;           /* redis_note()'s */
+    struct redis_server server; /* OPEN */
+    bool is_sick;               /* OPEN: the server refuses to work; left when all is answered */
 
     struct connect *connect; /* CONNECT */
     struct conn *conn;       /* owned; GREET, OPEN */
@@ -126,13 +126,13 @@ static void expect_reply(struct redis_port *p, struct list *node)
 
 static void send_op(struct redis_port *p, struct store_op *op)
 {
-    enum err err = must_last(op) && !p->has_aof ? ERR_IO : ERR_NONE;
+    enum err err = must_last(op) && !p->server.has_aof ? ERR_IO : ERR_NONE;
 
     list_remove(&op->node);
     if (is_too_late(p, op))
         err = ERR_TIMEOUT;
     if (!err)
-        err = redis_command_add(p->redis, op, &p->out);
+        err = redis_command_add(p->redis, &p->server, op, &p->out);
     if (err)
         end_op(p, op, err == ERR_TOO_BIG ? ERR_NOMEM : err);
     else
@@ -212,7 +212,7 @@ static void on_connected(void *arg, const struct connect_outcome *outcome)
 
 static void note_aof(struct redis_port *p, bool has_aof)
 {
-    p->has_aof = has_aof;
+    p->server.has_aof = has_aof;
     if (has_aof)
         redis_note(p->redis, &p->is_troubled, NULL);
     else
@@ -226,7 +226,7 @@ static void open_port(struct redis_port *p)
     p->failing = ERR_NONE;
     timer_disarm(&p->timer);
     timer_arm(p->loop, &p->recheck_timer, RECHECK_MS, on_recheck, p);
-    note_aof(p, p->has_aof);
+    note_aof(p, p->server.has_aof);
     redis_note_open(p->redis);
     while (!list_is_empty(&p->waiting))
         send_op(p, CONTAINER_OF(p->waiting.next, struct store_op, node));
@@ -238,7 +238,7 @@ static void take_greeting(struct redis_port *p, const struct redis_reply *reply)
 {
     char why[REDIS_WHY_MAX];
 
-    if (redis_greeting_take(p->redis, reply, &p->step, &p->has_aof, why)) {
+    if (redis_greeting_take(p->redis, reply, &p->step, &p->server, why)) {
         lose(p, ERR_IO, NULL);
         redis_note(p->redis, &p->is_troubled, why);
     } else if (p->step == REDIS_GREETED) {

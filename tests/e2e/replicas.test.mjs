@@ -269,6 +269,26 @@ describe('a Redis', () => {
     assert.match(gw.log, /the store fails.*append-only file/);
   });
 
+  test('that comes back from a snapshot does not bring back what was claimed', async () => {
+    const own = await Redis.start({ appendonly: 'no' });
+    const { sim, gw } = await troubled(own.url, /append-only file/);
+    const [talk, other] = [new Talk(), new Talk()];
+    await talk.say(gw);
+    other.messages = [...talk.messages];
+    assert.match(await own.say('SAVE'), /OK/);
+    await talk.say(gw);
+    assert.ok(talk.judge(await sim.posts()).at(-1).isContinued);
+    await own.stop('SIGKILL');
+    assert.ok(await own.again(), own.program.stderr);
+    await until(
+      async () => /append-only/.test((await readiness(gw)).problems.store),
+      'it is connected again',
+    );
+    await other.say(gw);
+    assert.equal(other.judge(await sim.posts()).at(-1).isContinued, false);
+    assert.deepEqual(await sim.violations(), []);
+  });
+
   test('with another password is told of, and the password is not', async () => {
     const own = await Redis.start({ password: secret('redis-8d41c7', 'the password of Redis') });
     const wrong = secret('redis-wrong-55', 'a wrong password of Redis');

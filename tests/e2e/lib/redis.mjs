@@ -40,14 +40,15 @@ export class Redis {
     this.program = new Program('redis-server', words.map(String), { name: 'redis' });
     return until(async () => {
       if (!this.program.isRunning) return 'ended';
-      return /PONG|NOAUTH/.test(await this.#ping()) && 'up';
+      return /PONG|NOAUTH/.test(await this.say('PING')) && 'up';
     }, 'Redis answers').then((state) => state === 'up');
   }
 
-  async #ping() {
+  /** The reply to a command, as it comes. */
+  async say(command) {
     const socket = net.connect(this.port, '127.0.0.1');
     try {
-      socket.write('PING\r\n');
+      socket.write(`${command}\r\n`);
       const [bytes] = await once(socket, 'data');
       return bytes.toString();
     } finally {

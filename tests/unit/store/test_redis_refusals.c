@@ -38,6 +38,77 @@ static void without_an_append_only_file_cookies_are_refused(void)
     tear_down(&r, &s);
 }
 
+static enum err get_token(struct rig *r, const char *bytes)
+{
+    struct store_key key = contract_key_in(STORE_TOKEN, bytes);
+    struct told told;
+
+    TOLD(&r->b, told, store_get(r->b.port, &key, on_told, &told));
+    return told.err;
+}
+
+/* A snapshot brings back what was claimed after it was made. */
+static void without_an_append_only_file_no_tip_outlives_the_server(void)
+{
+    static const char *const extra[] = { "--appendonly", "no", NULL };
+    struct server s;
+    struct rig r;
+    char reply[64];
+
+    server_start(&s, extra, NULL);
+    rig_open(&r, store_at(s.port), still_loop());
+    EXPECT_INT(rig_put(&r, STORE_TIP, "a", "claimed"), ERR_NONE);
+    EXPECT_INT(rig_put(&r, STORE_TIP, "b", "left"), ERR_NONE);
+    EXPECT_INT(rig_put(&r, STORE_TOKEN, "t", "a token"), ERR_NONE);
+    server_does(&s, "SAVE");
+    expect_claimed(&r.b, "a", 0, "claimed");
+    server_kill(&s);
+    EXPECT(server_run(&s));
+    server_say(&s, "KEYS *:tip*", reply);
+    EXPECT_Z(reply, "*2"); /* they are there again */
+    PASS_UNTIL(r.b.loop, rig_get(&r, "none") == ERR_NOT_FOUND);
+    expect_absent(&r.b, "a");
+    expect_absent(&r.b, "b");
+    EXPECT_INT(get_token(&r, "t"), ERR_NONE);
+    EXPECT_INT(rig_put(&r, STORE_TIP, "c", "of this run"), ERR_NONE);
+    expect_claimed(&r.b, "abc", 2, "of this run");
+    tear_down(&r, &s);
+}
+
+static void with_one_tips_outlive_it(void)
+{
+    struct server s;
+    struct rig r;
+
+    server_start(&s, no_extra, NULL);
+    rig_open(&r, store_at(s.port), still_loop());
+    EXPECT_INT(rig_put(&r, STORE_TIP, "a", "claimed"), ERR_NONE);
+    EXPECT_INT(rig_put(&r, STORE_TIP, "b", "left"), ERR_NONE);
+    expect_claimed(&r.b, "a", 0, "claimed");
+    server_kill(&s);
+    EXPECT(server_run(&s));
+    PASS_UNTIL(r.b.loop, rig_get(&r, "none") == ERR_NOT_FOUND);
+    expect_claimed(&r.b, "ab", 1, "left");
+    tear_down(&r, &s);
+}
+
+/* All replicas see the same run. */
+static void without_an_append_only_file_replicas_share_tips(void)
+{
+    static const char *const extra[] = { "--appendonly", "no", NULL };
+    struct bench other;
+    struct server s;
+    struct rig r;
+
+    server_start(&s, extra, NULL);
+    rig_open(&r, store_at(s.port), still_loop());
+    bench_open(&other, store_at(s.port), r.b.loop);
+    EXPECT_INT(rig_put(&r, STORE_TIP, "a", "shared"), ERR_NONE);
+    expect_claimed(&other, "a", 0, "shared");
+    bench_close(&other);
+    tear_down(&r, &s);
+}
+
 static struct store *store_with(uint16_t port, const char *user, const char *password, unsigned db)
 {
     struct store_redis_params params = params_at(port);
@@ -375,6 +446,11 @@ static void a_certificate_for_another_host_is_refused(void)
 static const struct test suite[] = {
     { "without an append-only file cookies are refused",
       without_an_append_only_file_cookies_are_refused },
+    { "without an append-only file no tip outlives the server",
+      without_an_append_only_file_no_tip_outlives_the_server },
+    { "with one tips outlive it", with_one_tips_outlive_it },
+    { "without an append-only file replicas share tips",
+      without_an_append_only_file_replicas_share_tips },
     { "the right password opens", the_right_password_opens },
     { "a user has a password of its own", a_user_has_a_password_of_its_own },
     { "a wrong password is refused until it is right",
