@@ -11,7 +11,7 @@
 #pragma once
 
 #include "provider/enginelabs/refresh.h"
-#include "provider/enginelabs/waiters.h"
+#include "provider/waiters.h"
 
 struct account;
 struct account_port;

@@ -3,7 +3,7 @@
 #include "provider/enginelabs/api.h"
 
 #include "base/encoding.h"
-#include "provider/enginelabs/date.h"
+#include "provider/date.h"
 #include "provider/enginelabs/fields.h"
 #include "json/reader.h"
 #include "json/writer.h"

@@ -5,7 +5,7 @@
  */
 #include "provider/enginelabs/cookies.h"
 
-#include "provider/enginelabs/date.h"
+#include "provider/date.h"
 
 static struct str name_of(const struct cookie *k)
 {

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "provider/enginelabs/waiters.h"
+#include "provider/waiters.h"
 
 enum {
     COOLDOWN_FIRST_MS = 5000,         /* without a Retry-After: then twice as long each time */

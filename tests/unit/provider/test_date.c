@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "provider/enginelabs/date.h"
+#include "provider/date.h"
 #include "test.h"
 
 static void reads_every_form_in_use(void)

@@ -3,7 +3,7 @@
  * The cookie-date algorithm: the text is cut into words, and each word is what it first looks
  * like (time, day, month, year), in any order. So one reader takes every form in use.
  */
-#include "provider/enginelabs/date.h"
+#include "provider/date.h"
 
 enum { DAY_MS = 86400000, RETRY_AFTER_MAX_DAYS = 30 };
 

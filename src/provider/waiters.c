@@ -3,7 +3,7 @@
  * A ticket is in a queue or on its way by mail, never both; the mail's delivery frees it. Only the
  * waiter's own thread looks at struct wait.
  */
-#include "provider/enginelabs/waiters.h"
+#include "provider/waiters.h"
 
 #include "base/mem.h"
 
