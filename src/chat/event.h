@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every provider produces and every dialect encodes. FINISH or ERROR is the last. */
+/*
+ * What every provider produces and every dialect encodes. FINISH or ERROR is the last. Where both
+ * sides speak the same format an answer comes as RAW events instead of TEXT, REASONING and
+ * TOOL_CALL: each holds one event of the upstream's stream, or its whole answer, byte for byte.
+ */
 #pragma once
 
 #include "chat/failure.h"
 
-enum chat_event_type { CHAT_TEXT, CHAT_REASONING, CHAT_USAGE, CHAT_FINISH, CHAT_ERROR };
+enum chat_event_type {
+    CHAT_TEXT,
+    CHAT_REASONING,
+    CHAT_TOOL_CALL,
+    CHAT_RAW,
+    CHAT_USAGE,
+    CHAT_FINISH,
+    CHAT_ERROR
+};
 
 enum chat_finish {
     CHAT_FINISH_STOP,
@@ -20,10 +32,21 @@ struct chat_usage {
     bool estimated;
 };
 
+/* A piece of a tool call: its id and name come with the first piece, its arguments in any. */
+struct chat_tool_piece {
+    size_t index; /* which of the answer's tool calls */
+    struct str id;
+    struct str name;
+    struct str arguments;
+};
+
 struct chat_event {
     enum chat_event_type type;
-    struct str text;                /* TEXT, REASONING: valid UTF-8, lives during the call */
-    enum chat_finish finish;        /* FINISH */
-    const struct chat_usage *usage; /* USAGE: as the upstream counted */
-    const struct failure *failure;  /* ERROR */
+    struct str text;    /* TEXT, REASONING: valid UTF-8; RAW: JSON; lives during the call */
+    struct str said;    /* RAW: text and tool calls in it, for who counts tokens */
+    struct str thought; /* RAW: reasoning in it, for the same */
+    const struct chat_tool_piece *tool; /* TOOL_CALL */
+    enum chat_finish finish;            /* FINISH */
+    const struct chat_usage *usage;     /* USAGE: as the upstream counted */
+    const struct failure *failure;      /* ERROR */
 };

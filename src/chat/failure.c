@@ -27,6 +27,11 @@ enum failure_kind failure_of_status(int status)
     return status < 500 ? FAILURE_BAD_REQUEST : FAILURE_INTERNAL;
 }
 
+int failure_status(const struct failure *f)
+{
+    return f->status ? f->status : failure_row(f->kind)->status;
+}
+
 void failure_set(struct failure *f, struct arena *a, enum failure_kind kind, const char *format,
                  ...)
 {

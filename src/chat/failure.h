@@ -69,7 +69,13 @@ struct failure {
     struct str param;   /* "messages[2].content"; empty: null */
     int64_t retry_after_ms; /* for Retry-After; 0: unknown */
     bool prompt_accepted;   /* the upstream took the prompt: x-should-retry: false */
+    int status;             /* the upstream's own, handed back as it is; 0: that of the kind */
+    struct str body; /* JSON in OpenAI's format that the upstream answered with, for clients that
+                        speak it; empty: none */
 };
+
+/* The status that a client gets. */
+int failure_status(const struct failure *f);
 
 /* Sets kind and a formatted message in `a`; param and the rest become empty. */
 void failure_set(struct failure *f, struct arena *a, enum failure_kind kind, const char *format,

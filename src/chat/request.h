@@ -5,8 +5,7 @@
  */
 #pragma once
 
-#include "base/arena.h"
-#include "base/str.h"
+#include "chat/failure.h"
 
 enum chat_role { CHAT_SYSTEM, CHAT_DEVELOPER, CHAT_USER, CHAT_ASSISTANT, CHAT_TOOL };
 
@@ -41,6 +40,10 @@ struct chat_request {
     size_t n_messages; /* at least 1 */
     bool stream;
     bool include_usage; /* stream_options.include_usage */
+    struct str raw; /* the body as it came, where that is an OpenAI chat completion; else p NULL */
+    struct failure
+        doubt; /* with `raw`: why this request is refused unless the body goes upstream
+                  as it came, to a server that may know better; FAILURE_NONE: it is not */
 };
 
 /* All text parts of a message joined (without separator); in `a` when there is more than one. */

@@ -40,8 +40,14 @@ struct dialect_ops {
     enum err (*stream_reasoning)(void *encoder, struct str text, struct buf *out);
     enum err (*stream_finish)(void *encoder, enum chat_finish finish,
                               const struct chat_usage *usage, struct buf *out);
+    /* The encoder of an answer of RAW events is NULL here. */
     enum err (*stream_error)(void *encoder, const struct failure *failure, struct buf *out);
     enum err (*stream_keepalive)(void *encoder, struct buf *out);
+
+    /* For a dialect whose format an upstream may speak itself (struct chat_request.raw): one event
+     * of that upstream's stream, and the end behind the last. NULL: RAW events are not for it. */
+    enum err (*stream_raw)(struct str json, struct buf *out);
+    enum err (*stream_raw_end)(struct buf *out);
 
     enum err (*whole)(const struct dialect_answer *answer, const struct dialect_whole *whole,
                       struct buf *out);

@@ -161,6 +161,40 @@ static enum err stream_keepalive(UNUSED void *encoder, struct buf *out)
     return buf_add(out, STR(": keep-alive\n\n"));
 }
 
+/* ---- what an upstream wrote ---- */
+
+/* A line end inside JSON is white space, but in a stream it begins another line of the event. */
+static enum err add_data_lines(struct str json, struct buf *out)
+{
+    enum err err = ERR_NONE;
+
+    while (!err && json.p) {
+        struct str line = str_cut(json, '\n', &json);
+
+        err = buf_add(out, STR("data: "));
+        if (!err)
+            err = buf_add(out, line);
+        if (!err)
+            err = buf_add_char(out, '\n');
+    }
+    return err ? err : buf_add_char(out, '\n');
+}
+
+static enum err stream_raw(struct str json, struct buf *out)
+{
+    size_t before = out->n;
+    enum err err = add_data_lines(json, out);
+
+    if (err)
+        buf_truncate(out, before);
+    return err;
+}
+
+static enum err stream_raw_end(struct buf *out)
+{
+    return buf_add(out, STR("data: [DONE]\n\n"));
+}
+
 /* ---- errors ---- */
 
 static void write_str_or_null(struct json_writer *w, const char *name, struct str s)
@@ -273,6 +307,8 @@ const struct dialect_ops dialect_openai_chat = {
     .stream_finish = stream_finish,
     .stream_error = stream_error,
     .stream_keepalive = stream_keepalive,
+    .stream_raw = stream_raw,
+    .stream_raw_end = stream_raw_end,
     .whole = write_whole,
     .error = write_error,
 };

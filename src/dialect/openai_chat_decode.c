@@ -2,7 +2,9 @@
 /*
  * A chat completion's body and its parameters. Known parameters are checked even where nothing
  * reads them yet, as OpenAI does: a wrong type is a mistake that its author wants to know about.
- * Unknown members are passed over. Of two members of one name the last wins, as in JSON.parse().
+ * But an upstream that gets the body as it came is the better judge of what it can do: what only it
+ * has to understand is a doubt (chat/request.h), not a refusal. Unknown members are passed over. Of
+ * two members of one name the last wins, as in JSON.parse().
  */
 #include "dialect/openai_chat_decode.h"
 
@@ -24,6 +26,16 @@ bool decoder_refuse(struct decoder *d, struct str param, const char *what)
     failure_set(d->failure, d->arena, FAILURE_BAD_REQUEST, "%.*s %s.", STR_ARGS(param), what);
     d->failure->param = param;
     return false;
+}
+
+bool decoder_soften(struct decoder *d)
+{
+    if (d->failure->kind != FAILURE_BAD_REQUEST)
+        return false; /* for want of memory, or bad JSON that the reader remembers */
+    if (!d->request->doubt.kind)
+        d->request->doubt = *d->failure;
+    *d->failure = (struct failure){ 0 };
+    return true;
 }
 
 bool decoder_expect(struct decoder *d, struct str param, enum json_type type, unsigned allowed,
@@ -125,31 +137,32 @@ static const struct parameter {
     unsigned allowed;
     const char *want;
     read_value *read; /* NULL: the type is all that is checked */
+    bool is_ours;     /* the gateway goes by it, whatever the upstream is */
 } parameters[] = {
-    { "model", ALLOW_STRING, "a string", read_model },
-    { "stream", ALLOW_BOOL, "a boolean", read_stream },
-    { "n", ALLOW_NUMBER, "a whole number", check_n },
-    { "stop", ALLOW_STRING | ALLOW_ARRAY, "a string or an array of strings", check_stop },
-    { "temperature", ALLOW_NUMBER, "a number", NULL },
-    { "top_p", ALLOW_NUMBER, "a number", NULL },
-    { "presence_penalty", ALLOW_NUMBER, "a number", NULL },
-    { "frequency_penalty", ALLOW_NUMBER, "a number", NULL },
-    { "max_tokens", ALLOW_NUMBER, "a whole number", check_whole },
-    { "max_completion_tokens", ALLOW_NUMBER, "a whole number", check_whole },
-    { "seed", ALLOW_NUMBER, "a whole number", check_whole },
-    { "logprobs", ALLOW_BOOL, "a boolean", NULL },
-    { "top_logprobs", ALLOW_NUMBER, "a whole number", check_whole },
-    { "logit_bias", ALLOW_OBJECT, "an object", NULL },
-    { "tools", ALLOW_ARRAY, "an array", NULL },
-    { "tool_choice", ALLOW_STRING | ALLOW_OBJECT, "a string or an object", NULL },
-    { "parallel_tool_calls", ALLOW_BOOL, "a boolean", NULL },
-    { "functions", ALLOW_ARRAY, "an array", NULL },
-    { "function_call", ALLOW_STRING | ALLOW_OBJECT, "a string or an object", NULL },
-    { "response_format", ALLOW_OBJECT, "an object", NULL },
-    { "reasoning_effort", ALLOW_STRING, "a string", NULL },
-    { "user", ALLOW_STRING, "a string", NULL },
-    { "metadata", ALLOW_OBJECT, "an object", NULL },
-    { "store", ALLOW_BOOL, "a boolean", NULL },
+    { "model", ALLOW_STRING, "a string", read_model, true },
+    { "stream", ALLOW_BOOL, "a boolean", read_stream, true },
+    { "n", ALLOW_NUMBER, "a whole number", check_n, false },
+    { "stop", ALLOW_STRING | ALLOW_ARRAY, "a string or an array of strings", check_stop, false },
+    { "temperature", ALLOW_NUMBER, "a number", NULL, false },
+    { "top_p", ALLOW_NUMBER, "a number", NULL, false },
+    { "presence_penalty", ALLOW_NUMBER, "a number", NULL, false },
+    { "frequency_penalty", ALLOW_NUMBER, "a number", NULL, false },
+    { "max_tokens", ALLOW_NUMBER, "a whole number", check_whole, false },
+    { "max_completion_tokens", ALLOW_NUMBER, "a whole number", check_whole, false },
+    { "seed", ALLOW_NUMBER, "a whole number", check_whole, false },
+    { "logprobs", ALLOW_BOOL, "a boolean", NULL, false },
+    { "top_logprobs", ALLOW_NUMBER, "a whole number", check_whole, false },
+    { "logit_bias", ALLOW_OBJECT, "an object", NULL, false },
+    { "tools", ALLOW_ARRAY, "an array", NULL, false },
+    { "tool_choice", ALLOW_STRING | ALLOW_OBJECT, "a string or an object", NULL, false },
+    { "parallel_tool_calls", ALLOW_BOOL, "a boolean", NULL, false },
+    { "functions", ALLOW_ARRAY, "an array", NULL, false },
+    { "function_call", ALLOW_STRING | ALLOW_OBJECT, "a string or an object", NULL, false },
+    { "response_format", ALLOW_OBJECT, "an object", NULL, false },
+    { "reasoning_effort", ALLOW_STRING, "a string", NULL, false },
+    { "user", ALLOW_STRING, "a string", NULL, false },
+    { "metadata", ALLOW_OBJECT, "an object", NULL, false },
+    { "store", ALLOW_BOOL, "a boolean", NULL, false },
 };
 
 static bool read_parameter(struct decoder *d, struct str key)
@@ -164,8 +177,10 @@ static bool read_parameter(struct decoder *d, struct str key)
 
         if (!json_key_eq(key, name))
             continue;
-        return decoder_expect(d, name, v.type, p->allowed | ALLOW_NULL, p->want) &&
-               (v.type == JSON_NULL || !p->read || p->read(d, name, &v));
+        if (decoder_expect(d, name, v.type, p->allowed | ALLOW_NULL, p->want) &&
+            (v.type == JSON_NULL || !p->read || p->read(d, name, &v)))
+            return true;
+        return !p->is_ours && decoder_soften(d);
     }
     return true;
 }
@@ -254,6 +269,7 @@ bool openai_chat_decode(struct str body, struct arena *a, struct chat_request *r
         *ret_failure = failure;
         return false;
     }
+    request.raw = body;
     *ret = request;
     return true;
 }

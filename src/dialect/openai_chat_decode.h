@@ -33,6 +33,10 @@ enum {
 /* Refuses the body: "<param> <what>." Always false. */
 bool decoder_refuse(struct decoder *d, struct str param, const char *what);
 
+/* After a refusal of what an upstream that gets the body as it came may take all the same: keeps
+ * the first such as the request's doubt and goes on. False when the body is refused for good. */
+bool decoder_soften(struct decoder *d);
+
 /* Refuses a type that is not in the set `allowed`; `want` says in words what is. JSON_NONE is a
  * member that is missing. */
 bool decoder_expect(struct decoder *d, struct str param, enum json_type type, unsigned allowed,

@@ -2,6 +2,7 @@
 /*
  * The messages of a chat completion. Members come in any order, so a message and a part are
  * gathered first and judged when they are whole. A value that was not there is of type JSON_NONE.
+ * Beside a doubt (decoder_soften()) a message has the parts and calls that are understood.
  */
 #include "dialect/openai_chat_decode.h"
 
@@ -136,10 +137,12 @@ static bool read_part(struct decoder *d, struct draft *m)
     struct part_draft p = { 0 };
     enum json_type type = json_peek(&d->json);
 
-    if (!json_enter_object(&d->json))
-        return decoder_expect(d, part_param(d, m, ""), type, ALLOW_OBJECT, "an object");
+    if (!json_enter_object(&d->json)) {
+        decoder_expect(d, part_param(d, m, ""), type, ALLOW_OBJECT, "an object");
+        return decoder_soften(d) && json_skip(&d->json);
+    }
     read_part_members(d, &p);
-    return d->json.failed || judge_part(d, m, &p);
+    return d->json.failed || judge_part(d, m, &p) || decoder_soften(d);
 }
 
 static bool read_content(struct decoder *d, struct draft *m)
@@ -222,10 +225,12 @@ static bool read_tool_call(struct decoder *d, struct draft *m)
     struct call_draft c = { 0 };
     enum json_type type = json_peek(&d->json);
 
-    if (!json_enter_object(&d->json))
-        return decoder_expect(d, call_param(d, m, ""), type, ALLOW_OBJECT, "an object");
+    if (!json_enter_object(&d->json)) {
+        decoder_expect(d, call_param(d, m, ""), type, ALLOW_OBJECT, "an object");
+        return decoder_soften(d) && json_skip(&d->json);
+    }
     read_call_members(d, &c);
-    return d->json.failed || judge_call(d, m, &c);
+    return d->json.failed || judge_call(d, m, &c) || decoder_soften(d);
 }
 
 static bool read_tool_calls(struct decoder *d, struct draft *m)
@@ -233,14 +238,17 @@ static bool read_tool_calls(struct decoder *d, struct draft *m)
     enum json_type type = json_peek(&d->json);
 
     m->message.n_tool_calls = 0;
-    if (type == JSON_NULL)
-        json_skip(&d->json);
-    else if (!json_enter_array(&d->json))
-        return decoder_expect(d, message_param(d, m, ".tool_calls"), type, ALLOW_ARRAY, "an array");
-    else
+    if (json_enter_array(&d->json)) {
         while (json_next_item(&d->json))
             if (!read_tool_call(d, m))
                 return false;
+        return true;
+    }
+    if (!decoder_expect(d, message_param(d, m, ".tool_calls"), type, ALLOW_ARRAY | ALLOW_NULL,
+                        "an array") &&
+        !decoder_soften(d))
+        return false;
+    json_skip(&d->json);
     return true;
 }
 
@@ -267,9 +275,6 @@ static bool judge_role(struct decoder *d, struct draft *m)
 {
     struct str name;
 
-    if (m->role.type != JSON_STRING)
-        return decoder_expect(d, message_param(d, m, ".role"), m->role.type, ALLOW_STRING,
-                              "a string");
     if (!decoder_text(d, &m->role, &name))
         return false;
     for (int role = CHAT_SYSTEM; role <= CHAT_TOOL; role++) {
@@ -277,6 +282,7 @@ static bool judge_role(struct decoder *d, struct draft *m)
         if (str_eq(name, str_of(chat_role_name(m->message.role))))
             return true;
     }
+    m->message.role = CHAT_USER;
     return refuse_word(d, message_param(d, m, ".role"), name,
                        "system, developer, user, assistant or tool");
 }
@@ -307,7 +313,13 @@ static bool judge_tool_call_id(struct decoder *d, struct draft *m)
 
 static bool judge(struct decoder *d, struct draft *m)
 {
-    if (!judge_role(d, m) || !judge_content(d, m) || !judge_tool_call_id(d, m))
+    bool is_sound;
+
+    if (m->role.type != JSON_STRING)
+        return decoder_expect(d, message_param(d, m, ".role"), m->role.type, ALLOW_STRING,
+                              "a string");
+    is_sound = judge_role(d, m) && judge_content(d, m) && judge_tool_call_id(d, m);
+    if (!is_sound && !decoder_soften(d))
         return false;
     if (m->message.role != CHAT_ASSISTANT)
         m->message.n_tool_calls = 0;

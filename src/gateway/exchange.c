@@ -54,7 +54,7 @@ static void log_exchange(struct exchange *x, enum ending ending, const struct fa
     int64_t now = loop_now_ms(x->worker->loop);
     const struct failure_row *row = f ? failure_row(f->kind) : NULL;
     /* 499 is what proxies log for a client that did not wait. */
-    int status = row ? row->status : ending == ENDED_CANCELED ? 499 : 200;
+    int status = f ? failure_status(f) : ending == ENDED_CANCELED ? 499 : 200;
     struct log_field fields[] = {
         LOG_Z("request_id", x->request->id),
         LOG_Z("outcome", words[ending]),
@@ -113,6 +113,17 @@ static bool model_is_known(const struct settings *s, struct str model)
     return false;
 }
 
+/* Whether the upstream may get the body as it came; else what only it could judge is refused. */
+static bool resolve_format(struct exchange *x, struct failure *f)
+{
+    x->is_raw =
+        x->dialect->stream_raw && x->chat.raw.p && (x->provider->capabilities & PROVIDER_RAW) != 0;
+    if (x->is_raw || !x->chat.doubt.kind)
+        return true;
+    *f = x->chat.doubt;
+    return false;
+}
+
 static bool resolve_model(struct exchange *x, struct failure *f)
 {
     const struct settings *s = x->worker->gateway->settings;
@@ -146,6 +157,14 @@ static double seconds(int64_t ms)
     return (double)ms / 1000;
 }
 
+/* How far the upstream may be: what a late one has got it may well be working on. */
+static enum provider_phase likely_phase(const struct exchange *x)
+{
+    bool is_late = (x->provider->capabilities & PROVIDER_LATE) != 0;
+
+    return is_late && x->phase == PHASE_SENT ? PHASE_ACCEPTED : x->phase;
+}
+
 static void on_total(void *arg)
 {
     struct exchange *x = arg;
@@ -154,7 +173,7 @@ static void on_total(void *arg)
     failure_set(&f, &x->request->arena, FAILURE_UPSTREAM_TIMEOUT,
                 "The answer was not complete after %.10g s. API_REQUEST_TIMEOUT sets this limit.",
                 seconds(x->worker->gateway->settings->request_timeout_ms));
-    f.prompt_accepted = x->phase >= PHASE_ACCEPTED;
+    f.prompt_accepted = likely_phase(x) >= PHASE_ACCEPTED;
     fail(x, &f);
 }
 
@@ -196,9 +215,13 @@ static struct str new_answer_id(struct arena *a)
 static void begin(struct exchange *x)
 {
     struct gateway_worker *w = x->worker;
-    const struct provider_request request = {
-        .chat = &x->chat, .model = x->answer.model, .key_id = STR("master"), .sink = &sink, .arg = x
-    };
+    const struct provider_request request = { .chat = &x->chat,
+                                              .model = x->answer.model,
+                                              .client_model = x->answer.model,
+                                              .key_id = STR("master"),
+                                              .wants_raw = x->is_raw,
+                                              .sink = &sink,
+                                              .arg = x };
 
     x->request->on_drain = on_drain;
     x->request->on_gone = on_gone;
@@ -229,7 +252,8 @@ void exchange_start(struct gateway_worker *w, struct http_request *r,
     buf_init(&x->reasoning, ANSWER_MAX);
     fingerprint_text_init(&x->said);
     arena_on_release(&r->arena, release_buffers, x);
-    if (!dialect->decode(r->body, &r->arena, &x->chat, &f) || !resolve_model(x, &f)) {
+    if (!dialect->decode(r->body, &r->arena, &x->chat, &f) || !resolve_format(x, &f) ||
+        !resolve_model(x, &f)) {
         gateway_note_refusal(r, &f);
         gateway_reply_failure(r, dialect, &f);
         return;
@@ -239,19 +263,33 @@ void exchange_start(struct gateway_worker *w, struct http_request *r,
 
 /* ---- deadlines of the phases ---- */
 
-static int64_t phase_limit(const struct settings *s, enum provider_phase phase)
+/* An upstream that is late says nothing before its first token; and a whole answer comes at once,
+ * when it is whole. */
+static int64_t late_limit(const struct exchange *x, int64_t limit_ms)
 {
-    switch (phase) {
+    const struct settings *s = x->worker->gateway->settings;
+
+    if (!(x->provider->capabilities & PROVIDER_LATE))
+        return limit_ms;
+    return x->chat.stream ? s->first_token_timeout_ms : s->request_timeout_ms;
+}
+
+static int64_t phase_limit(const struct exchange *x)
+{
+    const struct settings *s = x->worker->gateway->settings;
+
+    switch (x->phase) {
     case PHASE_QUEUED:
         return s->queue_timeout_ms;
     case PHASE_CONNECTING:
         /* Sign-in, token and socket: each connection and each answer has its own limit below. */
         return 3 * (s->connect_timeout_ms + s->accept_timeout_ms);
     case PHASE_UNSENT:
-    case PHASE_SENT:
         return s->accept_timeout_ms + s->connect_timeout_ms;
+    case PHASE_SENT:
+        return late_limit(x, s->accept_timeout_ms + s->connect_timeout_ms);
     case PHASE_ACCEPTED:
-        return s->first_token_timeout_ms;
+        return late_limit(x, s->first_token_timeout_ms);
     case PHASE_ANSWERING:
         return s->idle_timeout_ms;
     }
@@ -268,7 +306,7 @@ static void on_phase(void *arg, enum provider_phase phase)
     x->heard_ms = loop_now_ms(l);
     if (phase == PHASE_CONNECTING && x->chat.stream && s->commit_after_ms)
         timer_arm(l, &x->commit, s->commit_after_ms, on_commit, x);
-    timer_arm(l, &x->deadline, phase_limit(s, phase), on_deadline, x);
+    timer_arm(l, &x->deadline, phase_limit(x), on_deadline, x);
 }
 
 static void on_activity(void *arg)
@@ -294,9 +332,10 @@ static void on_trimmed(void *arg, size_t messages)
 static void set_timeout_failure(const struct exchange *x, struct failure *f)
 {
     struct arena *a = &x->request->arena;
-    double s = seconds(phase_limit(x->worker->gateway->settings, x->phase));
+    double s = seconds(phase_limit(x));
+    enum provider_phase phase = likely_phase(x);
 
-    switch (x->phase) {
+    switch (phase) {
     case PHASE_QUEUED:
         failure_set(f, a, FAILURE_QUEUE_TIMEOUT,
                     "All accounts were busy for %.10g s. Try again later, raise QUEUE_TIMEOUT, or "
@@ -328,7 +367,7 @@ static void set_timeout_failure(const struct exchange *x, struct failure *f)
                     s);
         break;
     }
-    f->prompt_accepted = x->phase >= PHASE_ACCEPTED;
+    f->prompt_accepted = phase >= PHASE_ACCEPTED;
 }
 
 /* Rearms lazily for the sake of the hot path: a piece of text only notes when it came. */
@@ -336,7 +375,7 @@ static void on_deadline(void *arg)
 {
     struct exchange *x = arg;
     struct loop *l = x->worker->loop;
-    int64_t limit = phase_limit(x->worker->gateway->settings, x->phase);
+    int64_t limit = phase_limit(x);
     int64_t left = x->heard_ms + limit - loop_now_ms(l);
     struct failure f;
 
@@ -409,6 +448,8 @@ static void on_event(void *arg, const struct chat_event *event)
     switch (event->type) {
     case CHAT_TEXT:
     case CHAT_REASONING:
+    case CHAT_TOOL_CALL:
+    case CHAT_RAW:
         on_piece(x, event);
         break;
     case CHAT_USAGE:
@@ -458,7 +499,7 @@ void exchange_end_all(struct gateway_worker *w)
         const struct failure f = {
             .kind = FAILURE_OVERLOADED,
             .message = STR("The gateway is shutting down and the answer was not complete in time."),
-            .prompt_accepted = x->phase >= PHASE_ACCEPTED,
+            .prompt_accepted = likely_phase(x) >= PHASE_ACCEPTED,
         };
 
         if (x->state == EXCHANGE_SETTLING)

@@ -105,8 +105,38 @@ static enum err stream_piece(struct exchange *x, const struct chat_event *event)
     return err;
 }
 
+static enum err stream_raw(struct exchange *x, struct str json)
+{
+    enum err err;
+
+    answer_commit(x);
+    err = x->dialect->stream_raw(json, http_reply_buf(x->request));
+    if (!err)
+        sent(x);
+    return err;
+}
+
+static enum err raw_piece(struct exchange *x, const struct chat_event *event)
+{
+    token_estimate_add(&x->said_tokens, event->said);
+    token_estimate_add(&x->reasoning_tokens, event->thought);
+    return x->chat.stream ? stream_raw(x, event->text) : buf_add(&x->text, event->text);
+}
+
+/* No dialect here has tool calls of its own yet: they only count. */
+static enum err tool_piece(struct exchange *x, const struct chat_tool_piece *piece)
+{
+    token_estimate_add(&x->said_tokens, piece->name);
+    token_estimate_add(&x->said_tokens, piece->arguments);
+    return ERR_NONE;
+}
+
 enum err answer_piece(struct exchange *x, const struct chat_event *event)
 {
+    if (event->type == CHAT_RAW)
+        return raw_piece(x, event);
+    if (event->type == CHAT_TOOL_CALL)
+        return tool_piece(x, event->tool);
     if (event->type == CHAT_TEXT) {
         fingerprint_text_add(&x->said, event->text);
         token_estimate_add(&x->said_tokens, event->text);
@@ -120,12 +150,25 @@ enum err answer_piece(struct exchange *x, const struct chat_event *event)
 
 /* ---- ends ---- */
 
+/* The upstream has said how it finished, and what was used; a raw answer gets no word of ours. */
+static enum err end_stream(struct exchange *x)
+{
+    enum err err;
+
+    if (x->is_raw) {
+        answer_commit(x);
+        return x->dialect->stream_raw_end(http_reply_buf(x->request));
+    }
+    err = begin_stream(x);
+    if (err)
+        return err;
+    return x->dialect->stream_finish(x->encoder, x->finish, answer_usage(x),
+                                     http_reply_buf(x->request));
+}
+
 static void finish_stream(struct exchange *x)
 {
-    const struct chat_usage *usage = answer_usage(x);
-
-    if (begin_stream(x) ||
-        x->dialect->stream_finish(x->encoder, x->finish, usage, http_reply_buf(x->request))) {
+    if (end_stream(x)) {
         http_reply_abort(x->request);
         return;
     }
@@ -158,8 +201,23 @@ void answer_finish(struct exchange *x)
 {
     if (x->chat.stream)
         finish_stream(x);
+    else if (x->is_raw)
+        gateway_reply_json(x->request, 200, buf_str(&x->text));
     else
         finish_whole(x);
+}
+
+/* An error that the upstream sent in the middle of a stream that the client reads as it is. */
+static enum err fail_stream(struct exchange *x, const struct failure *f)
+{
+    enum err err = x->is_raw ? ERR_NONE : begin_stream(x);
+    struct buf *out = http_reply_buf(x->request);
+
+    if (err)
+        return err;
+    if (x->is_raw && f->body.n > 0)
+        return x->dialect->stream_raw(f->body, out);
+    return x->dialect->stream_error(x->encoder, f, out);
 }
 
 void answer_failure(struct exchange *x, const struct failure *f)
@@ -168,7 +226,7 @@ void answer_failure(struct exchange *x, const struct failure *f)
         gateway_reply_failure(x->request, x->dialect, f);
         return;
     }
-    if (begin_stream(x) || x->dialect->stream_error(x->encoder, f, http_reply_buf(x->request))) {
+    if (fail_stream(x, f)) {
         http_reply_abort(x->request);
         return;
     }

@@ -17,7 +17,8 @@ struct exchange {
     struct http_request *request;
     struct str headers; /* extra_headers of the request when it came */
     const struct dialect_ops *dialect;
-    void *encoder; /* of a streamed answer; in the request's arena */
+    void *encoder; /* of a streamed answer; in the request's arena; NULL with RAW events */
+    bool is_raw;   /* the client's body goes upstream, the upstream's bytes come back */
     struct chat_request chat;
     struct dialect_answer answer;
 
@@ -35,7 +36,7 @@ struct exchange {
     int64_t heard_ms;       /* last sign of life of the upstream */
     int64_t wrote_ms;       /* last bytes to the client */
 
-    struct buf text;              /* whole answers only */
+    struct buf text;              /* whole answers only; raw: all of it */
     struct buf reasoning;         /* whole answers only */
     struct fingerprint_text said; /* what the client received as text */
     struct token_estimate said_tokens;
@@ -50,7 +51,7 @@ struct exchange {
 /* Begins the streamed answer if it has not begun: status line and headers. */
 void answer_commit(struct exchange *x);
 
-/* A piece of text or reasoning, to the client or into the whole answer. ERR_TOO_BIG, ERR_NOMEM. */
+/* A piece of the answer, to the client or into the whole answer. ERR_TOO_BIG, ERR_NOMEM. */
 MUST_USE enum err answer_piece(struct exchange *x, const struct chat_event *event);
 void answer_keepalive(struct exchange *x);
 

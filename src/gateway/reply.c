@@ -31,7 +31,8 @@ void gateway_reply_failure(struct http_request *r, const struct dialect_ops *dia
                            const struct failure *failure)
 {
     struct http_header headers[4] = { { STR("content-type"), STR("application/json") } };
-    int status = failure_row(failure->kind)->status;
+    const struct dialect_ops *d = dialect ? dialect : &dialect_openai_chat;
+    int status = failure_status(failure);
     int64_t retry_ms = failure->retry_after_ms;
     size_t n = 1;
     struct buf out;
@@ -47,8 +48,12 @@ void gateway_reply_failure(struct http_request *r, const struct dialect_ops *dia
                                              STR("Bearer realm=\"enginelabs-2api\"") };
     if (failure->prompt_accepted)
         headers[n++] = (struct http_header){ STR("x-should-retry"), STR("false") };
+    if (failure->body.n > 0 && d->stream_raw) {
+        http_reply(r, status, headers, n, failure->body);
+        return;
+    }
     buf_init(&out, ERROR_MAX);
-    if ((dialect ? dialect : &dialect_openai_chat)->error(failure, &out)) {
+    if (d->error(failure, &out)) {
         buf_clear(&out);
         http_reply(r, 503, headers, n, str_of(FALLBACK));
     } else {
@@ -64,7 +69,8 @@ void gateway_note_refusal(const struct http_request *r, const struct failure *fa
     metric_add(METRIC_REJECTED, 1);
     log_info("request refused", LOG_Z("request_id", r->id),
              LOG_STR("method", str_sub(r->head.method_text, 0, 32)),
-             LOG_STR("path", str_sub(r->head.path, 0, 200)), LOG_INT("status", row->status),
+             LOG_STR("path", str_sub(r->head.path, 0, 200)),
+             LOG_INT("status", failure_status(failure)),
              LOG_Z("code", row->code ? row->code : "none"),
              LOG_STR("param", str_sub(failure->param, 0, 200)));
 }

@@ -49,6 +49,7 @@ struct http_call {
     bool any_received; /* on this connection */
     bool is_sent_told;
     bool send_once;
+    bool is_paused;
     bool responded;
     bool can_keep; /* what the response says about the connection */
 };
@@ -75,6 +76,8 @@ static void arm_deadline(struct http_call *call)
 {
     int64_t ms = call->state == CALL_BODY ? call->idle_timeout_ms : call->head_timeout_ms;
 
+    if (call->state == CALL_BODY && call->is_paused)
+        return;
     timer_arm(call->client->loop, &call->timer, ms, on_deadline, call);
 }
 
@@ -205,6 +208,25 @@ static void succeed(struct http_call *call, struct str rest)
 bool http_call_is_unsent(const struct http_call *call)
 {
     return !call->any_sent;
+}
+
+/* Only an answer is paused: before it the connection has to be watched. */
+void http_call_pause(struct http_call *call)
+{
+    call->is_paused = true;
+    if (call->state != CALL_BODY)
+        return;
+    conn_read_stop(call->conn);
+    timer_disarm(&call->timer);
+}
+
+void http_call_resume(struct http_call *call)
+{
+    call->is_paused = false;
+    if (call->state != CALL_BODY)
+        return;
+    conn_read_start(call->conn);
+    arm_deadline(call);
 }
 
 void http_call_cancel(struct http_call *call)
@@ -359,6 +381,8 @@ static void take_final(struct http_call *call, struct str rest)
     call->responded = true;
     http_body_init(&call->decoder, h);
     set_state(call, CALL_BODY);
+    if (call->is_paused)
+        http_call_pause(call);
     call->handler->on_head(call->arg, h);
     if (call->state == CALL_BODY)
         take_body(call, rest);

@@ -70,6 +70,11 @@ struct http_call_handler {
 struct http_call *http_call_start(struct http_client *c, const struct http_call_params *params,
                                   const struct http_call_handler *handler, void *arg);
 
+/* Back-pressure: no more is read of the answer, and its deadlines rest, until it goes on. What was
+ * read before still comes: at most LOOP_READ_SIZE bytes. */
+void http_call_pause(struct http_call *call);
+void http_call_resume(struct http_call *call);
+
 /* Whether no byte of its request was handed to a connection so far. */
 bool http_call_is_unsent(const struct http_call *call);
 

@@ -4,7 +4,7 @@
  * request into events and reports how far it is. It owns accounts, protocol and conversation; the
  * exchange owns deadlines, attempts and the end.
  *
- *     start --> on_phase* --> on_event(TEXT | REASONING)* --> on_event(FINISH) --> settle -->
+ *     start --> on_phase* --> on_event(TEXT | REASONING | ...)* --> on_event(FINISH) --> settle -->
  * settled
  *                         \-> on_event(ERROR) --> release
  */
@@ -55,10 +55,39 @@ struct provider_env {
     int64_t accept_timeout_ms;
 };
 
+/* What an upstream understands of a request by itself; the gateway refuses or enforces the rest. */
+enum provider_capability {
+    PROVIDER_RAW = 1,     /* takes the client's own body, and answers with RAW events */
+    PROVIDER_STOP = 2,    /* `stop` */
+    PROVIDER_LIMITS = 4,  /* `max_tokens` and its like */
+    PROVIDER_TOOLS = 8,   /* `tools`: real tool calls */
+    PROVIDER_SCHEMA = 16, /* `response_format` */
+    PROVIDER_N = 32,      /* several choices */
+    PROVIDER_LATE = 64,   /* may say nothing at all, no status either, before its first token */
+};
+
+/* A change of the body on its way to one target, of top-level members. Where a member stands
+ * twice, both are changed. */
+enum provider_edit_type {
+    EDIT_SET,    /* `name` is `value`, a JSON text; added at the end when it is not there */
+    EDIT_DROP,   /* no `name` */
+    EDIT_RENAME, /* `name` is called `value`; a body that has both keeps both */
+    EDIT_SYSTEM, /* `value`, plain text, goes in front of the system prompt */
+};
+struct provider_edit {
+    enum provider_edit_type type;
+    struct str name;
+    struct str value;
+};
+
 struct provider_request {
     const struct chat_request *chat; /* outlives the call up to settle or release */
     struct str model;                /* the upstream's name */
+    struct str client_model;         /* the client's; RAW events name it. Outlives the call, too */
     struct str key_id;               /* for the conversation's scope */
+    bool wants_raw; /* chat->raw goes upstream, RAW events come back: with PROVIDER_RAW only */
+    const struct provider_edit *edits; /* in order; outlive the call, with all they point at */
+    size_t n_edits;
     const struct provider_sink *sink;
     void *arg;
 };
@@ -80,7 +109,8 @@ struct provider_call;     /* one answer in the making */
 struct provider_instance; /* an upstream on one worker */
 
 struct provider_ops {
-    const char *name; /* "enginelabs" */
+    const char *name;      /* "enginelabs" */
+    unsigned capabilities; /* a set of enum provider_capability */
 
     /* On the worker, before and after its loop serves. `upstream` is the provider's process-wide
      * part. All calls have ended when `detach` is called; it calls detached(arg) when its last own

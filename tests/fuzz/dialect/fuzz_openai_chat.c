@@ -86,6 +86,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     arena_init(&a);
     if (dialect_openai_chat.decode(body, &a, &request, &failure)) {
         BUG_ON(failure.kind);
+        BUG_ON(request.raw.p != body.p || request.raw.n != n);
+        if (request.doubt.kind)
+            check_failure(body, &request.doubt);
         check_request(&request, &a);
     } else {
         check_failure(body, &failure);

@@ -171,7 +171,17 @@ static void parameters_of_the_right_type_are_taken(void)
     arena_deinit(&a);
 }
 
-/* ---- what is refused ---- */
+/* ---- what is refused, for good or where the upstream does not get the body as it came ---- */
+
+/* False as decode(), and when the request is doubted: *f is the doubt then. */
+static bool take(struct str body, struct arena *a, struct chat_request *ret, struct failure *f)
+{
+    if (!decode(body, a, ret, f))
+        return false;
+    EXPECT(ret->raw.p == body.p && ret->raw.n == body.n);
+    *f = ret->doubt;
+    return f->kind == FAILURE_NONE;
+}
 
 static const struct {
     const char *body;
@@ -282,13 +292,84 @@ static void names_what_is_wrong(void)
         struct arena a;
 
         arena_init(&a);
-        if (decode(str_of(refused[i].body), &a, &r, &f))
+        if (take(str_of(refused[i].body), &a, &r, &f))
             fail_msg("taken: %s", refused[i].body);
         EXPECT_INT(f.kind, FAILURE_BAD_REQUEST);
         if (!str_eq(f.param, str_of(refused[i].param)))
             fail_msg("%s: \"%.*s\": %.*s", refused[i].body, STR_ARGS(f.param), STR_ARGS(f.message));
         EXPECT(str_starts(f.message, f.param) && str_ends(f.message, STR(".")));
-        EXPECT(r.n_messages == 0);
+        EXPECT((r.n_messages > 0) == (r.doubt.kind != FAILURE_NONE));
+        arena_deinit(&a);
+    }
+}
+
+/* What only the upstream must understand; what is understood here is read all the same. */
+static void an_upstream_that_gets_the_body_may_know_better(void)
+{
+    static const struct {
+        const char *body;
+        const char *param; /* NULL: nothing is doubted */
+        const char *messages;
+    } rows[] = {
+        { BODY("\"tools\":[{\"x\":1e400}],\"response_format\":{\"type\":\"json_schema\"},\"x\":-0"),
+          NULL, "user(hi)" },
+        { BODY("\"n\":3,\"temperature\":\"hot\""), "n", "user(hi)" },
+        { BODY("\"stop\":{},\"n\":3"), "stop", "user(hi)" },
+        { MESSAGE("{\"role\":\"robot\",\"content\":\"a\"}," USER), "messages[0].role",
+          "user(a)user(hi)" },
+        { MESSAGE("{\"role\":\"function\",\"name\":\"f\",\"content\":\"1\"}"), "messages[0].role",
+          "user(1)" },
+        { MESSAGE("{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{}},"
+                  "7,{\"type\":\"text\",\"text\":\"b\"}]}," USER),
+          "messages[0].content[0].type", "user(b)user(hi)" },
+        { MESSAGE("{\"role\":\"user\"}," USER), "messages[0].content", "user()user(hi)" },
+        { MESSAGE("{\"role\":\"assistant\",\"audio\":{\"id\":\"x\"}}," USER), "messages[0].content",
+          "assistant()user(hi)" },
+        { MESSAGE("{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[5,{\"id\":\"c\","
+                  "\"type\":\"custom\",\"custom\":{}},{\"id\":\"d\",\"function\":{\"name\":\"f\","
+                  "\"arguments\":\"{}\"}}]}," USER),
+          "messages[0].tool_calls[0]", "assistant({d f {}})user(hi)" },
+        { MESSAGE("{\"role\":\"assistant\",\"content\":\"a\",\"tool_calls\":{}}," USER),
+          "messages[0].tool_calls", "assistant(a)user(hi)" },
+        { MESSAGE("{\"role\":\"tool\",\"content\":\"42\"}"), "messages[0].tool_call_id",
+          "tool(42)" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct chat_request r;
+        struct failure f;
+        struct arena a;
+
+        arena_init(&a);
+        EXPECT(take(str_of(rows[i].body), &a, &r, &f) == (rows[i].param == NULL));
+        EXPECT_STR(f.param, rows[i].param ? rows[i].param : "");
+        arena_deinit(&a);
+        expect_messages(rows[i].body, rows[i].messages);
+    }
+}
+
+/* What the gateway goes by itself is refused whoever answers. */
+static void what_the_gateway_goes_by_is_refused_for_good(void)
+{
+    static const char *const rows[] = {
+        "{}",
+        MESSAGE("{\"content\":\"hi\"}"),
+        MESSAGE("{\"role\":\"robot\",\"content\":\"a\"},{\"role\":5}"),
+        MESSAGE("3"),
+        BODY("\"model\":5"),
+        BODY("\"n\":2,\"stream\":1"),
+        BODY("\"stream_options\":{\"include_usage\":\"yes\"}"),
+        BODY("\"n\":2,\"x\":01"),
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct chat_request r;
+        struct failure f;
+        struct arena a;
+
+        arena_init(&a);
+        EXPECT(!decode(str_of(rows[i]), &a, &r, &f));
+        EXPECT_INT(f.kind, FAILURE_BAD_REQUEST);
         arena_deinit(&a);
     }
 }
@@ -319,7 +400,7 @@ static void messages_say_what_to_do(void)
         struct arena a;
 
         arena_init(&a);
-        EXPECT(!decode(str_of(rows[i].body), &a, &r, &f));
+        EXPECT(!take(str_of(rows[i].body), &a, &r, &f));
         EXPECT_STR(f.message, rows[i].message);
         arena_deinit(&a);
     }
@@ -338,7 +419,7 @@ static void an_unknown_role_is_quoted_in_part_only(void)
     for (int i = 0; i < 4096; i++)
         EXPECT(buf_add_char(&body, 'r') == ERR_NONE);
     EXPECT(buf_add(&body, STR("\"}]}")) == ERR_NONE);
-    EXPECT(!decode(buf_str(&body), &a, &r, &f));
+    EXPECT(!take(buf_str(&body), &a, &r, &f));
     EXPECT(f.message.n < 200);
     buf_deinit(&body);
     arena_deinit(&a);
@@ -481,6 +562,10 @@ static const struct test suite[] = {
     { "names what is wrong", names_what_is_wrong },
     { "messages say what to do", messages_say_what_to_do },
     { "an unknown role is quoted in part only", an_unknown_role_is_quoted_in_part_only },
+    { "an upstream that gets the body may know better",
+      an_upstream_that_gets_the_body_may_know_better },
+    { "what the gateway goes by is refused for good",
+      what_the_gateway_goes_by_is_refused_for_good },
     { "a body nested too deep is refused", a_body_nested_too_deep_is_refused },
     { "a body that ends early is refused wherever", a_body_that_ends_early_is_refused_wherever },
     { "a failing allocation is a failure to try again",
