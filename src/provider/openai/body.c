@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The object is cut at its members: what stands before a member (its lead: a comma and spaces)
+ * goes with it, so that one that is dropped takes its comma along, and the first that is kept
+ * leaves it behind.
+ */
+#include "provider/openai/body.h"
+
+#include "json/reader.h"
+#include "json/writer.h"
+
+/* One member on its way. */
+struct member {
+    struct str lead; /* from the value before, or from the brace */
+    struct str key;  /* with its quotes */
+    struct str gap;  /* the colon and what is around it */
+    struct str value;
+    struct str name;   /* not NULL: what it is called now, plain text */
+    struct str system; /* not NULL: goes in front of the system prompt */
+    bool wants_usage;
+    bool is_dropped;
+};
+
+struct editor {
+    const struct provider_edit *edits;
+    size_t n;
+    struct buf *out;
+    enum err err;    /* sticks */
+    uint64_t met;    /* edits that found their member */
+    bool is_written; /* a member was */
+};
+
+static void add(struct editor *e, struct str s)
+{
+    if (!e->err)
+        e->err = buf_add(e->out, s);
+}
+
+static void add_text(struct editor *e, struct str text)
+{
+    if (!e->err)
+        e->err = json_escape_add(e->out, text);
+}
+
+static void add_quoted(struct editor *e, struct str text)
+{
+    add(e, STR("\""));
+    add_text(e, text);
+    add(e, STR("\""));
+}
+
+static struct str between(const char *from, const char *to)
+{
+    return (struct str){ from, (size_t)(to - from) };
+}
+
+/* ---- the system prompt ---- */
+
+/* Where the text of a message's content begins, if the message is a system prompt. */
+static const char *find_prompt(struct str message, char *ret_kind)
+{
+    struct json_value role = { .type = JSON_NONE };
+    struct json_value content = { .type = JSON_NONE };
+    struct json j;
+    struct str key;
+
+    json_init(&j, message, JSON_DEPTH_MAX);
+    j.lone_surrogates = true;
+    if (!json_enter_object(&j))
+        return NULL;
+    while (json_next_member(&j, &key))
+        json_read(&j, json_key_eq(key, STR("role"))      ? &role
+                      : json_key_eq(key, STR("content")) ? &content
+                                                         : &(struct json_value){ 0 });
+    if (!str_eq(role.raw, STR("\"system\"")) && !str_eq(role.raw, STR("\"developer\"")))
+        return NULL;
+    if (content.type != JSON_STRING && content.type != JSON_ARRAY)
+        return NULL;
+    *ret_kind = content.raw.p[0];
+    return content.raw.p + 1;
+}
+
+static bool is_empty_array(struct str rest)
+{
+    rest = str_trim(rest);
+    return rest.n > 0 && rest.p[0] == ']';
+}
+
+/* `messages` with the text in front of what the model is told first. */
+static void add_messages(struct editor *e, struct str value, struct str text)
+{
+    struct json_value first = { .type = JSON_NONE };
+    const char *end = value.p + value.n;
+    const char *at = NULL;
+    char kind = '[';
+    struct json j;
+
+    json_init(&j, value, JSON_DEPTH_MAX);
+    j.lone_surrogates = true;
+    if (!json_enter_array(&j)) {
+        add(e, value);
+        return;
+    }
+    if (json_next_item(&j) && json_read(&j, &first))
+        at = find_prompt(first.raw, &kind);
+    add(e, between(value.p, at ? at : value.p + 1));
+    if (at && kind == '"') {
+        add_text(e, text);
+        add(e, STR("\\n\\n"));
+    } else {
+        add(e, at ? STR("{\"type\":\"text\",\"text\":") : STR("{\"role\":\"system\",\"content\":"));
+        add_quoted(e, text);
+        add(e, STR("}"));
+        at = at ? at : value.p + 1;
+        if (!is_empty_array(between(at, end)))
+            add(e, STR(","));
+    }
+    add(e, between(at, end));
+}
+
+/* ---- members ---- */
+
+static void add_usage(struct editor *e, struct str value)
+{
+    const struct provider_edit usage = { EDIT_SET, STR("include_usage"), STR("true") };
+
+    if (value.n == 0 || value.p[0] != '{')
+        add(e, STR("{\"include_usage\":true}"));
+    else if (!e->err)
+        e->err = body_edit(value, &usage, 1, e->out);
+}
+
+static bool is_called(const struct member *m, struct str name)
+{
+    return m->name.p ? str_eq(m->name, name) : json_key_eq(str_sub(m->key, 1, m->key.n - 2), name);
+}
+
+static struct str name_of(const struct provider_edit *edit)
+{
+    return edit->type == EDIT_SYSTEM  ? STR("messages")
+           : edit->type == EDIT_USAGE ? STR("stream_options")
+                                      : edit->name;
+}
+
+static void apply(struct member *m, const struct provider_edit *edit)
+{
+    switch (edit->type) {
+    case EDIT_SET:
+    case EDIT_REPLACE:
+        m->value = edit->value;
+        m->system = (struct str){ NULL, 0 };
+        m->wants_usage = false;
+        break;
+    case EDIT_DROP:
+        m->is_dropped = true;
+        break;
+    case EDIT_RENAME:
+        m->name = edit->value;
+        break;
+    case EDIT_SYSTEM:
+        m->system = edit->value;
+        break;
+    case EDIT_USAGE:
+        m->wants_usage = true;
+        break;
+    }
+}
+
+static void apply_all(struct editor *e, struct member *m, size_t from)
+{
+    for (size_t i = from; i < e->n && !m->is_dropped; i++)
+        if (is_called(m, name_of(&e->edits[i]))) {
+            e->met |= UINT64_C(1) << i;
+            apply(m, &e->edits[i]);
+        }
+}
+
+/* The comma stays behind where nothing stands before it any more. */
+static void add_lead(struct editor *e, struct str lead)
+{
+    size_t comma = e->is_written ? SIZE_MAX : str_find_char(lead, ',');
+
+    add(e, str_sub(lead, 0, comma));
+    if (comma != SIZE_MAX)
+        add(e, str_from(lead, comma + 1));
+}
+
+static void add_member(struct editor *e, const struct member *m)
+{
+    if (m->is_dropped)
+        return;
+    add_lead(e, m->lead);
+    e->is_written = true;
+    if (m->name.p)
+        add_quoted(e, m->name);
+    else
+        add(e, m->key);
+    add(e, m->gap);
+    if (m->wants_usage)
+        add_usage(e, m->value);
+    else if (m->system.p)
+        add_messages(e, m->value, m->system);
+    else
+        add(e, m->value);
+}
+
+/* What was to be set and was not there. */
+static void add_missing(struct editor *e)
+{
+    for (size_t i = 0; i < e->n; i++) {
+        const struct provider_edit *edit = &e->edits[i];
+        struct member m = { .lead = e->is_written ? STR(",") : STR(""), .gap = STR(":") };
+
+        if (e->met >> i & 1 || (edit->type != EDIT_SET && edit->type != EDIT_USAGE))
+            continue;
+        m.name = name_of(edit);
+        apply(&m, edit);
+        apply_all(e, &m, i + 1);
+        add_member(e, &m);
+    }
+}
+
+static void edit_members(struct editor *e, struct json *j, const char **at)
+{
+    struct json_value value;
+    struct str key;
+
+    while (json_next_member(j, &key) && json_read(j, &value)) {
+        struct member m = { .lead = between(*at, key.p - 1),
+                            .key = { key.p - 1, key.n + 2 },
+                            .gap = between(key.p + key.n + 1, value.raw.p),
+                            .value = value.raw };
+
+        apply_all(e, &m, 0);
+        add_member(e, &m);
+        *at = value.raw.p + value.raw.n;
+    }
+}
+
+enum err body_edit(struct str in, const struct provider_edit *edits, size_t n, struct buf *out)
+{
+    struct editor e = { .edits = edits, .n = n, .out = out };
+    const char *at;
+    enum err err;
+    struct json j;
+
+    if (n > BODY_EDITS_MAX)
+        return ERR_BAD_INPUT;
+    json_init(&j, in, JSON_DEPTH_MAX);
+    j.lone_surrogates = true;
+    if (!json_enter_object(&j))
+        return j.failed == ERR_TOO_BIG ? ERR_TOO_BIG : ERR_BAD_INPUT;
+    at = j.p;
+    add(&e, between(in.p, at));
+    edit_members(&e, &j, &at);
+    err = json_end(&j);
+    if (err)
+        return err;
+    add_missing(&e);
+    add(&e, between(at, in.p + in.n));
+    return e.err;
+}

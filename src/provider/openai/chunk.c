@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One walk over the object; members of a choice are gathered, since its index may come last. */
+#include "provider/openai/chunk.h"
+
+#include "json/reader.h"
+
+struct walk {
+    struct json json;
+    struct arena *arena;
+    struct chunk *chunk;
+    enum err err; /* ERR_NOMEM */
+};
+
+/* Of a delta or message. */
+struct said {
+    struct json_value content;
+    struct json_value refusal;
+    struct json_value reasoning;
+    struct json_value tool_calls;
+    struct json_value function_call;
+};
+
+static struct piece *add_piece(struct walk *w, enum piece_type type, size_t choice)
+{
+    struct piece *p = arena_new(w->arena, struct piece);
+
+    p->type = type;
+    p->choice = choice;
+    if (w->chunk->last)
+        w->chunk->last->next = p;
+    else
+        w->chunk->first = p;
+    w->chunk->last = p;
+    return p;
+}
+
+/* Empty when it is no string. */
+static struct str text_of(struct walk *w, const struct json_value *v)
+{
+    struct str text = { "", 0 };
+
+    if (v->type == JSON_STRING && json_text(v, w->arena, &text))
+        w->err = ERR_NOMEM;
+    return text;
+}
+
+static size_t index_of(const struct json_value *v, size_t otherwise)
+{
+    int64_t i;
+
+    return v->type == JSON_NUMBER && !json_int(v, &i) && i >= 0 ? (size_t)i : otherwise;
+}
+
+static void add_text(struct walk *w, enum piece_type type, size_t choice,
+                     const struct json_value *v)
+{
+    struct str text = text_of(w, v);
+
+    if (text.n > 0)
+        add_piece(w, type, choice)->text = text;
+}
+
+/* ---- tool calls ---- */
+
+struct call {
+    struct json_value index;
+    struct json_value id;
+    struct json_value name;
+    struct json_value arguments;
+};
+
+static void read_function(struct json *j, struct call *c)
+{
+    struct str key;
+
+    if (!json_enter_object(j)) {
+        json_skip(j);
+        return;
+    }
+    while (json_next_member(j, &key))
+        if (json_key_eq(key, STR("name")))
+            json_read(j, &c->name);
+        else if (json_key_eq(key, STR("arguments")))
+            json_read(j, &c->arguments);
+        else
+            json_skip(j);
+}
+
+static void read_call(struct json *j, struct call *c)
+{
+    struct str key;
+
+    if (!json_enter_object(j)) {
+        json_skip(j);
+        return;
+    }
+    while (json_next_member(j, &key))
+        if (json_key_eq(key, STR("index")))
+            json_read(j, &c->index);
+        else if (json_key_eq(key, STR("id")))
+            json_read(j, &c->id);
+        else if (json_key_eq(key, STR("function")))
+            read_function(j, c);
+        else
+            json_skip(j);
+}
+
+static void add_call(struct walk *w, size_t choice, const struct call *c, size_t place)
+{
+    struct chat_tool_piece *t = &add_piece(w, PIECE_TOOL, choice)->tool;
+
+    t->index = index_of(&c->index, place);
+    t->id = text_of(w, &c->id);
+    t->name = text_of(w, &c->name);
+    /* Some servers give an object where a text is due. */
+    t->arguments = c->arguments.type == JSON_OBJECT ? c->arguments.raw : text_of(w, &c->arguments);
+}
+
+/* Values were checked when they were read first: no errors here. */
+static void add_calls(struct walk *w, size_t choice, const struct said *s)
+{
+    struct json j;
+
+    if (s->function_call.type == JSON_OBJECT) {
+        struct call c = { 0 };
+
+        json_init(&j, s->function_call.raw, JSON_DEPTH_MAX);
+        j.lone_surrogates = true;
+        read_function(&j, &c);
+        add_call(w, choice, &c, 0);
+    }
+    if (s->tool_calls.type != JSON_ARRAY)
+        return;
+    json_init(&j, s->tool_calls.raw, JSON_DEPTH_MAX);
+    j.lone_surrogates = true;
+    json_enter_array(&j);
+    for (size_t i = 0; json_next_item(&j); i++) {
+        struct call c = { 0 };
+
+        read_call(&j, &c);
+        add_call(w, choice, &c, i);
+    }
+}
+
+/* ---- choices ---- */
+
+static void read_said(struct walk *w, struct said *s)
+{
+    struct json *j = &w->json;
+    struct str key;
+
+    if (!json_enter_object(j)) {
+        json_skip(j);
+        return;
+    }
+    while (json_next_member(j, &key))
+        if (json_key_eq(key, STR("content")))
+            json_read(j, &s->content);
+        else if (json_key_eq(key, STR("refusal")))
+            json_read(j, &s->refusal);
+        else if (json_key_eq(key, STR("reasoning_content")) ||
+                 (json_key_eq(key, STR("reasoning")) && s->reasoning.type != JSON_STRING))
+            json_read(j, &s->reasoning);
+        else if (json_key_eq(key, STR("tool_calls")))
+            json_read(j, &s->tool_calls);
+        else if (json_key_eq(key, STR("function_call")))
+            json_read(j, &s->function_call);
+        else
+            json_skip(j);
+}
+
+static enum chat_finish finish_of(struct str word)
+{
+    if (str_eq(word, STR("length")))
+        return CHAT_FINISH_LENGTH;
+    if (str_eq(word, STR("tool_calls")) || str_eq(word, STR("function_call")))
+        return CHAT_FINISH_TOOL_CALLS;
+    return str_eq(word, STR("content_filter")) ? CHAT_FINISH_FILTER : CHAT_FINISH_STOP;
+}
+
+static void judge_choice(struct walk *w, size_t choice, const struct said *s,
+                         const struct json_value *finish)
+{
+    w->chunk->choices |= UINT64_C(1) << (choice < 63 ? choice : 63);
+    add_text(w, PIECE_REASONING, choice, &s->reasoning);
+    add_text(w, PIECE_TEXT, choice, &s->content);
+    add_text(w, PIECE_TEXT, choice, &s->refusal);
+    add_calls(w, choice, s);
+    if (finish->type == JSON_STRING)
+        add_piece(w, PIECE_FINISH, choice)->finish = finish_of(text_of(w, finish));
+}
+
+static void read_choice(struct walk *w, size_t place)
+{
+    struct json_value index = { .type = JSON_NONE };
+    struct json_value finish = { .type = JSON_NONE };
+    struct said said = { 0 };
+    struct str key;
+
+    if (!json_enter_object(&w->json)) {
+        json_skip(&w->json);
+        return;
+    }
+    while (json_next_member(&w->json, &key))
+        if (json_key_eq(key, STR("delta")) || json_key_eq(key, STR("message")))
+            read_said(w, &said);
+        else if (json_key_eq(key, STR("index")))
+            json_read(&w->json, &index);
+        else if (json_key_eq(key, STR("finish_reason")))
+            json_read(&w->json, &finish);
+        else
+            json_skip(&w->json);
+    if (!w->json.failed)
+        judge_choice(w, index_of(&index, place), &said, &finish);
+}
+
+static void read_choices(struct walk *w)
+{
+    if (!json_enter_array(&w->json)) {
+        json_skip(&w->json);
+        return;
+    }
+    for (size_t i = 0; json_next_item(&w->json); i++)
+        read_choice(w, i);
+}
+
+/* ---- usage ---- */
+
+static void read_count(struct json *j, int64_t *ret)
+{
+    struct json_value v;
+    int64_t n;
+
+    if (json_read(j, &v) && !json_int(&v, &n) && n > 0)
+        *ret = n;
+}
+
+static void read_details(struct walk *w)
+{
+    struct str key;
+
+    if (!json_enter_object(&w->json)) {
+        json_skip(&w->json);
+        return;
+    }
+    while (json_next_member(&w->json, &key))
+        if (json_key_eq(key, STR("reasoning_tokens")))
+            read_count(&w->json, &w->chunk->usage.reasoning_tokens);
+        else
+            json_skip(&w->json);
+}
+
+static void read_usage(struct walk *w)
+{
+    struct chat_usage *u = &w->chunk->usage;
+    struct str key;
+
+    if (!json_enter_object(&w->json)) {
+        json_skip(&w->json);
+        return;
+    }
+    w->chunk->has_usage = true;
+    while (json_next_member(&w->json, &key))
+        if (json_key_eq(key, STR("prompt_tokens")))
+            read_count(&w->json, &u->prompt_tokens);
+        else if (json_key_eq(key, STR("completion_tokens")))
+            read_count(&w->json, &u->completion_tokens);
+        else if (json_key_eq(key, STR("completion_tokens_details")))
+            read_details(w);
+        else
+            json_skip(&w->json);
+}
+
+static void read_error(struct walk *w)
+{
+    struct json_value v;
+
+    if (json_read(&w->json, &v) && (v.type == JSON_OBJECT || v.type == JSON_STRING))
+        w->chunk->error = v.raw;
+}
+
+enum err chunk_read(struct str json, struct arena *a, struct chunk *ret)
+{
+    struct walk w = { .arena = a, .chunk = ret };
+    struct str key;
+    enum err err;
+
+    *ret = (struct chunk){ 0 };
+    json_init(&w.json, json, JSON_DEPTH_MAX);
+    w.json.lone_surrogates = true;
+    if (!json_enter_object(&w.json))
+        return ERR_BAD_INPUT;
+    while (json_next_member(&w.json, &key))
+        if (json_key_eq(key, STR("choices")))
+            read_choices(&w);
+        else if (json_key_eq(key, STR("usage")))
+            read_usage(&w);
+        else if (json_key_eq(key, STR("error")))
+            read_error(&w);
+        else
+            json_skip(&w.json);
+    err = json_end(&w.json);
+    return err ? err : w.err;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What one object of an answer says: a chunk of a stream, or a whole completion, which differ by
+ * `delta` and `message` only. What is not known is passed over. Pure.
+ */
+#pragma once
+
+#include "chat/event.h"
+
+enum piece_type { PIECE_TEXT, PIECE_REASONING, PIECE_TOOL, PIECE_FINISH };
+
+/* Texts are slices of what was read, or in the arena. */
+struct piece {
+    struct piece *next;
+    enum piece_type type;
+    size_t choice;
+    struct str text; /* TEXT, REASONING: not empty */
+    struct chat_tool_piece tool;
+    enum chat_finish finish;
+};
+
+struct chunk {
+    struct piece *first; /* in the order of the text; NULL when it says nothing */
+    struct piece *last;
+    uint64_t choices; /* indexes that it speaks of, as bits; 63 stands for all above, too */
+    bool has_usage;
+    struct chat_usage usage;
+    struct str error; /* the value of `error`, an object or a string; p NULL: none */
+};
+
+/* Checks all of `json`, an object. ERR_BAD_INPUT, ERR_TOO_BIG (nested too deep), ERR_NOMEM. */
+MUST_USE enum err chunk_read(struct str json, struct arena *a, struct chunk *ret);
+
+/* Whether it only tells what was used. */
+static inline bool chunk_is_usage(const struct chunk *c)
+{
+    return c->has_usage && c->choices == 0 && !c->error.p;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events of a chat completion's stream. A server that leaves [DONE] out, or says it twice, has
+ * said it all the same. */
+#include "provider/openai/stream.h"
+
+static enum err on_event(void *arg, const struct sse_event *ev);
+
+void stream_init(struct stream *s, size_t max, stream_on_chunk *on_chunk, void *arg)
+{
+    *s = (struct stream){ .on_chunk = on_chunk, .arg = arg };
+    sse_init(&s->sse, max, on_event, s);
+}
+
+void stream_deinit(struct stream *s)
+{
+    sse_deinit(&s->sse);
+}
+
+enum err stream_feed(struct stream *s, struct str in)
+{
+    return sse_feed(&s->sse, in);
+}
+
+bool stream_is_whole(const struct stream *s)
+{
+    return s->is_done || (s->begun && s->begun == s->finished);
+}
+
+static void note_choices(struct stream *s, const struct chunk *c)
+{
+    s->begun |= c->choices;
+    for (const struct piece *p = c->first; p; p = p->next)
+        if (p->type == PIECE_FINISH)
+            s->finished |= UINT64_C(1) << (p->choice < 63 ? p->choice : 63);
+}
+
+static enum err take_chunk(struct stream *s, const struct sse_event *ev, struct arena *a)
+{
+    struct chunk chunk;
+    enum err err = chunk_read(ev->data, a, &chunk);
+
+    if (err)
+        return err == ERR_NOMEM ? err : ERR_BAD_INPUT;
+    if (str_eq(ev->type, STR("error")) && !chunk.error.p)
+        chunk.error = ev->data;
+    note_choices(s, &chunk);
+    return s->on_chunk(s->arg, ev->data, &chunk);
+}
+
+static enum err on_event(void *arg, const struct sse_event *ev)
+{
+    struct stream *s = arg;
+    struct str data = str_trim(ev->data);
+    struct arena a;
+    enum err err;
+
+    if (s->is_done || data.n == 0)
+        return ERR_NONE;
+    if (str_eq(data, STR("[DONE]"))) {
+        s->is_done = true;
+        return ERR_NONE;
+    }
+    arena_init(&a);
+    err = take_chunk(s, ev, &a);
+    arena_deinit(&a);
+    return err;
+}

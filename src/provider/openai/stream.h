@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An answer as a stream of events: each is checked and read, and at the end it is known whether
+ * the answer was whole. Pure; input may be cut at any byte.
+ */
+#pragma once
+
+#include "http/sse.h"
+#include "provider/openai/chunk.h"
+
+enum { STREAM_EVENT_MAX = 16 << 20 };
+
+/* One event: its bytes and what they say; both live during the call. An error stops the reader. */
+typedef enum err stream_on_chunk(void *arg, struct str json, const struct chunk *chunk);
+
+struct stream {
+    struct sse sse;
+    stream_on_chunk *on_chunk;
+    void *arg;
+    uint64_t begun;    /* choices that were spoken of, as struct chunk.choices */
+    uint64_t finished; /* of them, those that have a finish_reason */
+    bool is_done;      /* [DONE] came: what follows is ignored */
+};
+
+/* `max` bytes an event, STREAM_EVENT_MAX in production. */
+void stream_init(struct stream *s, size_t max, stream_on_chunk *on_chunk, void *arg);
+
+/* ERR_BAD_INPUT: an event is no JSON object. ERR_TOO_BIG: a line or event above the bound.
+ * ERR_NOMEM, or what on_chunk returned; the same ever after. */
+MUST_USE enum err stream_feed(struct stream *s, struct str in);
+
+/* Whether what came is an answer to its end: [DONE], or every choice that began has finished. */
+bool stream_is_whole(const struct stream *s);
+
+void stream_deinit(struct stream *s);
