@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The course of a call: key, request, what to do when it is refused, its end. A request goes out
+ * again only when it certainly was not taken: nothing of it was sent, or the upstream refused it
+ * with a status that says so.
+ */
+#include "provider/openai/call.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "provider/openai/ask.h"
+#include "provider/openai/body.h"
+#include "provider/openai/request_write.h"
+#include "provider/openai/status.h"
+#include "json/writer.h"
+
+enum {
+    KEPT_MAX = 64 << 20,       /* of a whole answer */
+    MESSAGE_MAX = 1024,        /* of an error message */
+    NO_LIMIT_MS = 86400 * 1000 /* the exchange has the last word on time */
+};
+
+#define TO(state) (1U << (state))
+
+static const struct {
+    const char *name;
+    unsigned next; /* the states that may follow */
+} states[] = {
+    [CALL_TOKEN] = { "token", TO(CALL_SEND) | TO(CALL_DONE) },
+    [CALL_SEND] = { "send", TO(CALL_ANSWER) | TO(CALL_TOKEN) | TO(CALL_DONE) },
+    [CALL_ANSWER] = { "answer", TO(CALL_FINISHED) | TO(CALL_TOKEN) | TO(CALL_DONE) },
+    [CALL_FINISHED] = { "finished", TO(CALL_SETTLING) | TO(CALL_DONE) },
+    [CALL_SETTLING] = { "settling", TO(CALL_DONE) },
+    [CALL_DONE] = { "done", 0 },
+};
+
+/* The life of a call, in order. */
+static void begin(void *arg);
+static void choose_key(struct provider_call *c);
+static void ask_token(struct provider_call *c);
+static void on_token(void *arg, const struct notice *notice);
+static void send(struct provider_call *c, struct str token);
+static void on_sent(void *arg);
+static void on_head(void *arg, const struct http_head *head);
+static void on_body(void *arg, struct str bytes);
+static void on_done(void *arg, const struct http_outcome *outcome);
+static void on_settled(void *arg);
+static void retire(void *arg);
+
+void openai_call_set_state(struct provider_call *c, enum call_state next)
+{
+    BUG_ON(!(states[c->state].next & TO(next)));
+    log_debug("openai call", LOG_Z("from", states[c->state].name), LOG_Z("to", states[next].name));
+    c->state = next;
+}
+
+bool openai_call_set_phase(struct provider_call *c, enum provider_phase phase)
+{
+    if (phase > c->phase) {
+        c->phase = phase;
+        c->request.sink->on_phase(c->request.arg, phase);
+    }
+    return c->state != CALL_DONE;
+}
+
+bool openai_call_emit(struct provider_call *c, const struct chat_event *event)
+{
+    c->request.sink->on_event(c->request.arg, event);
+    return c->state != CALL_DONE;
+}
+
+struct provider_call *openai_call_start(struct provider_instance *p,
+                                        const struct provider_request *r)
+{
+    struct provider_call *c = mem_new(struct provider_call);
+
+    c->instance = p;
+    c->request = *r;
+    c->state = CALL_TOKEN;
+    arena_init(&c->arena);
+    if (r->model.n > 0)
+        c->request.model = arena_dup(&c->arena, r->model);
+    buf_init(&c->body, SIZE_MAX / 2); /* bounded by what it is made of */
+    buf_init(&c->kept, KEPT_MAX);
+    answer_reset(c);
+    task_init(&c->later, begin, c);
+    task_init(&c->retire, retire, c);
+    loop_defer(p->env.loop, &c->later);
+    p->calls++;
+    return c;
+}
+
+/* ---- the request ---- */
+
+static bool quote(struct arena *a, struct str text, struct str *ret)
+{
+    struct json_writer w;
+    struct buf out;
+    bool is_good;
+
+    buf_init(&out, 6 * text.n + 2);
+    json_w_init(&w, &out);
+    json_w_str(&w, text);
+    is_good = json_w_end(&w) == ERR_NONE;
+    if (is_good)
+        *ret = arena_dup(a, buf_str(&out));
+    buf_deinit(&out);
+    return is_good;
+}
+
+/* Ours first, then the target's, so that a target that drops stream_options has them dropped. */
+static size_t list_edits(struct provider_call *c, struct str model, struct provider_edit *ret)
+{
+    const struct provider_request *r = &c->request;
+    size_t n = 0;
+
+    if (r->wants_raw)
+        ret[n++] = (struct provider_edit){ .type = EDIT_SET, .name = STR("model"), .value = model };
+    if (r->wants_raw && r->chat->stream && !r->chat->include_usage)
+        ret[n++] = (struct provider_edit){ .type = EDIT_USAGE };
+    for (size_t i = 0; i < r->n_edits && n < BODY_EDITS_MAX; i++)
+        ret[n++] = r->edits[i];
+    return n;
+}
+
+static enum err write_body(struct provider_call *c)
+{
+    const struct provider_request *r = &c->request;
+    struct provider_edit edits[BODY_EDITS_MAX];
+    struct str model;
+    struct buf written;
+    enum err err;
+    char *room;
+    size_t n;
+
+    if (!quote(&c->arena, r->model, &model) || !quote(&c->arena, r->client_model, &c->model_json))
+        return ERR_NOMEM;
+    n = list_edits(c, model, edits);
+    err = r->wants_raw ? buf_reserve(&c->body, r->chat->raw.n + 256, &room) : ERR_NONE;
+    if (err || r->wants_raw)
+        return err ? err : body_edit(r->chat->raw, edits, n, &c->body);
+    if (n == 0)
+        return request_write(r->chat, r->model, &c->body);
+    buf_init(&written, SIZE_MAX / 2);
+    err = request_write(r->chat, r->model, &written);
+    if (!err)
+        err = body_edit(buf_str(&written), edits, n, &c->body);
+    buf_deinit(&written);
+    return err;
+}
+
+static void begin(void *arg)
+{
+    struct provider_call *c = arg;
+    enum err err = write_body(c);
+
+    if (err) {
+        openai_call_fail(c, err == ERR_NOMEM ? FAILURE_OVERLOADED : FAILURE_BAD_REQUEST,
+                         "The request for upstream \"%s\" cannot be written: %s.",
+                         c->instance->openai->config->name, err_text(err));
+        return;
+    }
+    c->request.sink->on_phase(c->request.arg, PHASE_QUEUED);
+    if (c->state != CALL_DONE && openai_call_set_phase(c, PHASE_CONNECTING))
+        choose_key(c);
+}
+
+/* ---- the key ---- */
+
+static void fail_notice(struct provider_call *c, const struct notice *notice)
+{
+    struct failure f;
+
+    notice_failure(notice, &c->arena, &f);
+    openai_call_finish(c, &f);
+}
+
+static void choose_key(struct provider_call *c)
+{
+    struct provider_instance *p = c->instance;
+    struct notice notice;
+
+    if (!keys_choose(p->openai->keys, c->tried, loop_now_ms(p->env.loop), &c->key, &notice)) {
+        fail_notice(c, &notice);
+        return;
+    }
+    c->tried |= UINT64_C(1) << c->key;
+    ask_token(c);
+}
+
+static bool has_other_key(const struct provider_call *c)
+{
+    const struct provider_instance *p = c->instance;
+    struct notice notice;
+    size_t key;
+
+    return keys_choose(p->openai->keys, c->tried, loop_now_ms(p->env.loop), &key, &notice);
+}
+
+/* A sign-in that is no good does not end the request while there is another. */
+static void fail_token(struct provider_call *c, const struct notice *notice)
+{
+    if (has_other_key(c))
+        choose_key(c);
+    else
+        fail_notice(c, notice);
+}
+
+static void ask_token(struct provider_call *c)
+{
+    struct oauth_port *port = c->instance->ports[c->key];
+    struct notice notice;
+
+    if (!port) {
+        send(c, keys_secret(c->instance->openai->keys, c->key));
+        return;
+    }
+    switch (oauth_token(port, &c->token, &notice, &c->wait, on_token, c)) {
+    case OAUTH_READY:
+        send(c, secret_reveal(&c->token));
+        break;
+    case OAUTH_WAITS:
+        break;
+    case OAUTH_FAILED:
+        fail_token(c, &notice);
+        break;
+    }
+}
+
+static void on_token(void *arg, const struct notice *notice)
+{
+    struct provider_call *c = arg;
+
+    if (notice)
+        fail_token(c, notice);
+    else
+        ask_token(c);
+}
+
+/* ---- the exchange of bytes ---- */
+
+static size_t list_headers(struct provider_call *c, struct str token, struct http_header *headers)
+{
+    const struct openai_config *config = c->instance->openai->config;
+    size_t n = 0;
+
+    headers[n++] = (struct http_header){ STR("Content-Type"), STR("application/json") };
+    headers[n++] =
+        (struct http_header){ STR("Accept"), c->request.chat->stream ? STR("text/event-stream")
+                                                                     : STR("application/json") };
+    if (config->is_native) {
+        struct str id = session_id(&c->request, &c->arena);
+
+        headers[n++] = (struct http_header){ STR("x-session-id"), id };
+        headers[n++] = (struct http_header){ STR("x-session-affinity"), id };
+    }
+    return ask_headers(config, token, &c->arena, headers, n);
+}
+
+static void send(struct provider_call *c, struct str token)
+{
+    static const struct http_call_handler handler = { on_sent, on_head, on_body, on_done };
+    const struct provider_env *env = &c->instance->env;
+    struct http_header headers[HTTP_HEADERS_MAX];
+    const struct http_call_params params = {
+        .url = &c->instance->openai->config->base,
+        .method = HTTP_POST,
+        .target = STR("/chat/completions"),
+        .headers = headers,
+        .n_headers = list_headers(c, token, headers),
+        .body = buf_str(&c->body),
+        .connect_timeout_ms = env->connect_timeout_ms,
+        .head_timeout_ms = NO_LIMIT_MS,
+        .idle_timeout_ms = NO_LIMIT_MS,
+        .send_once = true,
+    };
+
+    openai_call_set_state(c, CALL_SEND);
+    answer_reset(c);
+    c->is_sent = false;
+    c->http = http_call_start(env->client, &params, &handler, c);
+    if (c->is_paused)
+        http_call_pause(c->http);
+}
+
+static void on_sent(void *arg)
+{
+    struct provider_call *c = arg;
+
+    c->is_sent = true;
+    openai_call_set_phase(c, PHASE_SENT);
+}
+
+static void on_head(void *arg, const struct http_head *head)
+{
+    struct provider_call *c = arg;
+
+    openai_call_set_state(c, CALL_ANSWER);
+    answer_begin(c, head);
+}
+
+static void on_body(void *arg, struct str bytes)
+{
+    struct provider_call *c = arg;
+
+    if (c->request.sink->on_activity)
+        c->request.sink->on_activity(c->request.arg);
+    if (c->state == CALL_ANSWER)
+        answer_take(c, bytes);
+}
+
+static void on_done(void *arg, const struct http_outcome *outcome)
+{
+    struct provider_call *c = arg;
+
+    c->http = NULL;
+    if (c->state == CALL_SEND)
+        openai_call_unanswered(c, outcome);
+    else
+        answer_end(c, outcome);
+}
+
+void openai_call_unanswered(struct provider_call *c, const struct http_outcome *outcome)
+{
+    const char *name = c->instance->openai->config->name;
+    struct failure f;
+
+    if (outcome->certainly_unsent && err_is_retryable(outcome->err) && !c->is_reconnected) {
+        c->is_reconnected = true;
+        openai_call_set_state(c, CALL_TOKEN);
+        ask_token(c);
+        return;
+    }
+    failure_set(&f, &c->arena, status_of_transport(outcome->err),
+                "Upstream \"%s\" did not answer: %s. Check the network and the upstream's "
+                "base_url%s.",
+                name, outcome->detail,
+                outcome->err == ERR_CERT || outcome->err == ERR_TLS
+                    ? ", or name its certificates in UPSTREAM_CA_FILE"
+                    : "");
+    f.prompt_accepted = c->phase >= PHASE_SENT;
+    openai_call_finish(c, &f);
+}
+
+static bool renew(struct provider_call *c)
+{
+    struct oauth_port *port = c->instance->ports[c->key];
+
+    if (c->status != 401 || !port || c->is_renewed)
+        return false;
+    c->is_renewed = true;
+    oauth_refused(port, secret_reveal(&c->token));
+    openai_call_set_state(c, CALL_TOKEN);
+    ask_token(c);
+    return true;
+}
+
+void openai_call_refused(struct provider_call *c)
+{
+    const struct status_rule *rule = status_rule(c->status);
+    struct openai *o = c->instance->openai;
+    struct failure f;
+
+    if (renew(c))
+        return;
+    if (rule->is_trouble)
+        keys_trouble(o->keys, c->key, rule->trouble, c->retry_after_ms,
+                     loop_now_ms(c->instance->env.loop));
+    if (rule->is_for_next && has_other_key(c)) {
+        c->is_renewed = false;
+        openai_call_set_state(c, CALL_TOKEN);
+        choose_key(c);
+        return;
+    }
+    status_failure(&f, &c->arena, o->config->name, c->status, c->retry_after_ms, buf_str(&c->kept));
+    openai_call_finish(c, &f);
+}
+
+/* ---- ends ---- */
+
+/* Gives back all that is held but memory. */
+static void let_go(struct provider_call *c)
+{
+    struct oauth_port *port = c->instance->ports[c->key];
+
+    task_cancel(&c->later);
+    timer_disarm(&c->linger);
+    if (port)
+        oauth_leave(port, &c->wait);
+    if (c->http)
+        http_call_cancel(TAKE(c->http));
+}
+
+static bool is_over(const struct provider_call *c)
+{
+    return c->state == CALL_FINISHED || c->state == CALL_SETTLING || c->state == CALL_DONE;
+}
+
+void openai_call_finish(struct provider_call *c, const struct failure *failure)
+{
+    if (is_over(c))
+        return;
+    let_go(c);
+    if (failure) {
+        openai_call_set_state(c, CALL_DONE);
+        c->request.sink->on_event(c->request.arg,
+                                  &(struct chat_event){ .type = CHAT_ERROR, .failure = failure });
+        return;
+    }
+    openai_call_set_state(c, CALL_FINISHED);
+    keys_good(c->instance->openai->keys, c->key);
+    if (c->has_usage &&
+        !openai_call_emit(c, &(struct chat_event){ .type = CHAT_USAGE, .usage = &c->usage }))
+        return;
+    openai_call_emit(c, &(struct chat_event){ .type = CHAT_FINISH, .finish = c->finish });
+}
+
+void openai_call_fail(struct provider_call *c, enum failure_kind kind, const char *format, ...)
+{
+    char message[MESSAGE_MAX];
+    struct failure f;
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    failure_set(&f, &c->arena, kind, "%s", message);
+    f.prompt_accepted = c->phase >= PHASE_ACCEPTED;
+    openai_call_finish(c, &f);
+}
+
+void openai_call_pause(struct provider_call *c)
+{
+    if (c->is_paused || is_over(c))
+        return;
+    c->is_paused = true;
+    if (c->state == CALL_ANSWER)
+        task_cancel(&c->later);
+    if (c->http)
+        http_call_pause(c->http);
+}
+
+static void go_on(void *arg)
+{
+    answer_go_on(arg);
+}
+
+void openai_call_resume(struct provider_call *c)
+{
+    if (!c->is_paused || is_over(c))
+        return;
+    c->is_paused = false;
+    if (c->state != CALL_ANSWER) {
+        if (c->http)
+            http_call_resume(c->http);
+        return;
+    }
+    task_init(&c->later, go_on, c);
+    loop_defer(c->instance->env.loop, &c->later);
+}
+
+/* The upstream keeps nothing of a conversation: there is nothing to store. */
+void openai_call_settle(struct provider_call *c, enum provider_verdict verdict,
+                        struct fingerprint_text *answer, void (*settled)(void *arg))
+{
+    (void)verdict;
+    (void)answer;
+    openai_call_set_state(c, CALL_SETTLING);
+    c->settled = settled;
+    task_init(&c->later, on_settled, c);
+    loop_defer(c->instance->env.loop, &c->later);
+}
+
+static void on_settled(void *arg)
+{
+    struct provider_call *c = arg;
+    void (*settled)(void *) = c->settled;
+    void *settled_arg = c->request.arg;
+
+    openai_call_release(c);
+    settled(settled_arg);
+}
+
+void openai_call_release(struct provider_call *c)
+{
+    struct provider_instance *p = c->instance;
+
+    if (c->state != CALL_DONE) {
+        let_go(c);
+        openai_call_set_state(c, CALL_DONE);
+    }
+    p->calls--;
+    loop_retire(p->env.loop, &c->retire);
+}
+
+static void retire(void *arg)
+{
+    struct provider_call *c = arg;
+
+    answer_free(c);
+    secret_deinit(&c->token);
+    buf_deinit(&c->body);
+    arena_deinit(&c->arena);
+    mem_free(c);
+}

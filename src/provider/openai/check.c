@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The report of `check`: asks for the models with each key in turn, and says of each how it stands.
+ * No prompt is sent.
+ */
+#include "base/mem.h"
+#include "provider/openai/ask.h"
+
+enum { MODELS_SHOWN = 50, MODELS_TEXT_MAX = 4096 };
+
+struct check {
+    struct list node; /* in the instance's list */
+    struct provider_instance *instance;
+    on_report *done;
+    void *arg;
+    struct arena arena;
+    struct ask *ask; /* running */
+    size_t key;      /* asked with now */
+    bool has_models;
+    bool has_good; /* a key that works, or may */
+    struct provider_fact *facts;
+    size_t n;
+};
+
+static void on_asked(void *arg, const struct ask_result *result);
+
+static void release(struct check *c)
+{
+    list_remove(&c->node);
+    ask_cancel(TAKE(c->ask));
+    arena_deinit(&c->arena);
+    mem_free(c);
+}
+
+void openai_check_cancel_all(struct provider_instance *p)
+{
+    while (!list_is_empty(&p->checks))
+        release(CONTAINER_OF(p->checks.next, struct check, node));
+}
+
+void openai_check_start(struct provider_instance *p, on_report *done, void *arg)
+{
+    struct check *c = mem_new(struct check);
+
+    c->instance = p;
+    c->done = done;
+    c->arg = arg;
+    arena_init(&c->arena);
+    c->facts = arena_alloc(&c->arena, (keys_count(p->openai->keys) + 2) * sizeof(*c->facts));
+    list_add_tail(&p->checks, &c->node);
+    c->ask = ask_start(p, 0, on_asked, c);
+}
+
+static void add_fact(struct check *c, struct str name, struct str value, bool is_problem)
+{
+    c->facts[c->n++] = (struct provider_fact){ name, value, is_problem };
+}
+
+/* "3: a, b, c" */
+static struct str list_models(struct check *c, const struct str *names, size_t n)
+{
+    struct buf text;
+    struct str list;
+    enum err err;
+
+    buf_init(&text, MODELS_TEXT_MAX);
+    err = buf_addf(&text, "%zu: ", n);
+    for (size_t i = 0; i < n && i < MODELS_SHOWN && !err; i++)
+        err = buf_addf(&text, "%s%.*s", i ? ", " : "", STR_ARGS(names[i]));
+    if (err || n > MODELS_SHOWN)
+        (void)!buf_add(&text, STR(", ..."));
+    list = arena_dup(&c->arena, buf_str(&text));
+    buf_deinit(&text);
+    return list;
+}
+
+static void report(struct check *c)
+{
+    const struct openai_config *config = c->instance->openai->config;
+    const struct str *names;
+    size_t n;
+
+    if (!c->has_models && config->models) {
+        n = models_get(c->instance->openai->models, &c->arena, &names);
+        add_fact(c, STR("models"), list_models(c, names, n), false);
+    } else if (!c->has_models && c->has_good) {
+        add_fact(c, STR("models"), STR("it lists none: name them in the upstream's models"), true);
+    }
+    const struct provider_report all = {
+        .usable = c->has_good && (c->has_models || config->models),
+        .facts = c->facts,
+        .n = c->n,
+    };
+
+    list_remove(&c->node); /* the receiver may ask for the next */
+    c->done(c->arg, &all);
+    release(c);
+}
+
+static void note_models(struct check *c, struct str body)
+{
+    int64_t now_ms = loop_now_ms(c->instance->env.loop);
+    const struct str *names;
+    size_t n;
+
+    if (c->has_models || models_read(body, &c->arena, &names, &n) || n == 0)
+        return;
+    c->has_models = true;
+    if (!models_are_fixed(c->instance->openai->models))
+        (void)!models_set(c->instance->openai->models, body, now_ms);
+    add_fact(c, STR("models"), list_models(c, names, n), false);
+}
+
+/* A server that has no list of models may still have them. */
+static bool is_listless(const struct ask_result *result)
+{
+    return result->status == 404 || result->status == 405 || result->status == 501;
+}
+
+static void on_asked(void *arg, const struct ask_result *result)
+{
+    struct check *c = arg;
+    struct keys *keys = c->instance->openai->keys;
+    struct str label = str_of(keys_label(keys, c->key));
+
+    c->ask = NULL;
+    if (!result->failure) {
+        c->has_good = true;
+        add_fact(c, label, STR("accepted"), false);
+        keys_good(keys, c->key);
+    } else if (is_listless(result)) {
+        c->has_good = true;
+        add_fact(c, label, STR("not checked: the upstream has no list of models"), false);
+    } else {
+        add_fact(c, label, arena_dup(&c->arena, result->failure->message), true);
+    }
+    if (!result->failure)
+        note_models(c, result->body);
+    if (++c->key < keys_count(keys))
+        c->ask = ask_start(c->instance, c->key, on_asked, c);
+    else
+        report(c);
+}

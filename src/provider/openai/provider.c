@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the gateway holds of this provider: its table, its upstream, its part on each worker. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "provider/openai/call.h"
+
+struct openai *openai_new(const struct openai_config *config)
+{
+    struct openai *o = mem_new(struct openai);
+
+    o->config = config;
+    o->keys = keys_new(config);
+    o->models = models_new(config->models);
+    return o;
+}
+
+void openai_free(struct openai *o)
+{
+    if (!o)
+        return;
+    keys_free(o->keys);
+    models_free(o->models);
+    mem_free(o);
+}
+
+size_t openai_models(struct openai *o, struct arena *a, const struct str **ret)
+{
+    return models_get(o->models, a, ret);
+}
+
+static struct provider_instance *attach(void *upstream, const struct provider_env *env)
+{
+    struct openai *o = upstream;
+    struct provider_instance *p = mem_new(struct provider_instance);
+
+    p->openai = o;
+    p->env = *env;
+    list_init(&p->checks);
+    p->ports = mem_alloc_array(keys_count(o->keys), sizeof(struct oauth_port *));
+    for (size_t i = 0; i < keys_count(o->keys); i++)
+        if (keys_oauth(o->keys, i))
+            p->ports[i] = oauth_port_open(keys_oauth(o->keys, i), env);
+    discover_models(p);
+    return p;
+}
+
+static void on_closed(void *arg)
+{
+    struct provider_instance *p = arg;
+    void (*detached)(void *) = p->detached;
+    void *detached_arg = p->detached_arg;
+
+    if (p->n_open > 0 && --p->n_open > 0)
+        return;
+    mem_free(p->ports);
+    mem_free(p);
+    detached(detached_arg);
+}
+
+static void detach(struct provider_instance *p, void (*detached)(void *arg), void *arg)
+{
+    size_t n = keys_count(p->openai->keys);
+
+    BUG_ON(p->calls > 0);
+    p->detached = detached;
+    p->detached_arg = arg;
+    openai_check_cancel_all(p);
+    discover_end(p);
+    for (size_t i = 0; i < n; i++)
+        p->n_open += p->ports[i] != NULL;
+    task_init(&p->end, on_closed, p);
+    if (p->n_open == 0)
+        loop_defer(p->env.loop, &p->end);
+    for (size_t i = 0; i < n; i++)
+        if (p->ports[i])
+            oauth_port_close(p->ports[i], on_closed, p);
+}
+
+static void prepare(struct provider_instance *p)
+{
+    for (size_t i = 0; i < keys_count(p->openai->keys); i++)
+        if (p->ports[i])
+            oauth_prepare(p->ports[i]);
+    discover_models(p);
+}
+
+static bool is_ready(void *upstream, char *why)
+{
+    struct openai *o = upstream;
+
+    return keys_are_ready(o->keys, clock_now_ms(), why) && models_are_known(o->models, why);
+}
+
+const struct provider_ops provider_openai = {
+    .name = "openai",
+    .capabilities = PROVIDER_RAW | PROVIDER_STOP | PROVIDER_LIMITS | PROVIDER_TOOLS |
+                    PROVIDER_SCHEMA | PROVIDER_N | PROVIDER_LATE,
+    .attach = attach,
+    .detach = detach,
+    .prepare = prepare,
+    .start = openai_call_start,
+    .pause = openai_call_pause,
+    .resume = openai_call_resume,
+    .settle = openai_call_settle,
+    .release = openai_call_release,
+    .is_ready = is_ready,
+    .check = openai_check_start,
+};

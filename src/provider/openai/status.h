@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an answer other than the one hoped for means: the one table of the upstream's HTTP statuses
+ * (docs/internals/openai.md). Pure.
+ */
+#pragma once
+
+#include "chat/failure.h"
+#include "provider/openai/keys.h"
+
+/* What may be done about it before the client is told. */
+struct status_rule {
+    enum failure_kind kind;
+    bool is_as_it_is; /* the client gets status and body of the upstream */
+    bool is_for_next; /* another key may do better: it was not taken */
+    bool is_trouble;  /* the key is to rest */
+    enum key_trouble trouble;
+    const char *advice;
+};
+
+/* Never NULL. */
+const struct status_rule *status_rule(int status);
+
+/* The failure for it; message and body in `a`. `body` is what the upstream said, as far as it was
+ * kept. */
+void status_failure(struct failure *ret, struct arena *a, const char *upstream, int status,
+                    int64_t retry_after_ms, struct str body);
+
+/* An error object (or text) inside an answer with status 200: `error` is its JSON, `whole` that of
+ * the event or answer it was in. */
+void status_error_inside(struct failure *ret, struct arena *a, const char *upstream,
+                         struct str error, struct str whole);
+
+/* For a call that ended without an answer. */
+enum failure_kind status_of_transport(enum err err);
