@@ -4,11 +4,15 @@
 
 #include "json/reader.h"
 
+enum { PIECES_MAX = 65536 };
+
 struct walk {
     struct json json;
     struct arena *arena;
     struct chunk *chunk;
-    enum err err; /* ERR_NOMEM */
+    size_t pieces;
+    struct piece spare; /* stands in for one that there is no room for */
+    enum err err;       /* ERR_NOMEM, ERR_TOO_BIG */
 };
 
 /* Of a delta or message. */
@@ -20,12 +24,20 @@ struct said {
     struct json_value function_call;
 };
 
+/* Never NULL; after an error it is of no use. */
 static struct piece *add_piece(struct walk *w, enum piece_type type, size_t choice)
 {
-    struct piece *p = arena_new(w->arena, struct piece);
+    struct piece *p = NULL;
 
-    p->type = type;
-    p->choice = choice;
+    if (w->pieces++ < PIECES_MAX)
+        p = arena_try(w->arena, sizeof(*p));
+    else
+        w->err = ERR_TOO_BIG;
+    if (!p) {
+        w->err = w->err ? w->err : ERR_NOMEM;
+        return &w->spare;
+    }
+    *p = (struct piece){ .type = type, .choice = choice };
     if (w->chunk->last)
         w->chunk->last->next = p;
     else

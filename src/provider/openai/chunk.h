@@ -28,7 +28,8 @@ struct chunk {
     struct str error; /* the value of `error`, an object or a string; p NULL: none */
 };
 
-/* Checks all of `json`, an object. ERR_BAD_INPUT, ERR_TOO_BIG (nested too deep), ERR_NOMEM. */
+/* Checks all of `json`, an object. ERR_BAD_INPUT, ERR_TOO_BIG (nested too deep, or more than
+ * 65536 pieces), ERR_NOMEM. */
 MUST_USE enum err chunk_read(struct str json, struct arena *a, struct chunk *ret);
 
 /* Whether it only tells what was used. */

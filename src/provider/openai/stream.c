@@ -40,7 +40,7 @@ static enum err take_chunk(struct stream *s, const struct sse_event *ev, struct 
     enum err err = chunk_read(ev->data, a, &chunk);
 
     if (err)
-        return err == ERR_NOMEM ? err : ERR_BAD_INPUT;
+        return err;
     if (str_eq(ev->type, STR("error")) && !chunk.error.p)
         chunk.error = ev->data;
     note_choices(s, &chunk);

@@ -25,7 +25,8 @@ struct stream {
 /* `max` bytes an event, STREAM_EVENT_MAX in production. */
 void stream_init(struct stream *s, size_t max, stream_on_chunk *on_chunk, void *arg);
 
-/* ERR_BAD_INPUT: an event is no JSON object. ERR_TOO_BIG: a line or event above the bound.
+/* ERR_BAD_INPUT: an event is no JSON object. ERR_TOO_BIG: a line or event above the bound,
+ * or one that chunk_read() does not take.
  * ERR_NOMEM, or what on_chunk returned; the same ever after. */
 MUST_USE enum err stream_feed(struct stream *s, struct str in);
 

@@ -432,10 +432,15 @@ static inline void on_watch_event(void *arg, const struct chat_event *e)
 
 static inline void watch_init(struct watch *w, struct rig *r)
 {
+    char *room;
+
     *w = (struct watch){ .rig = r, .leave_in_phase = -1, .leave_in_event = -1 };
     buf_init(&w->seen, 64 << 20);
     buf_init(&w->said, 64 << 20);
     buf_init(&w->thought, 64 << 20);
+    EXPECT(!buf_reserve(&w->seen, 4096, &room));
+    EXPECT(!buf_reserve(&w->said, 4096, &room));
+    EXPECT(!buf_reserve(&w->thought, 4096, &room));
     w->part = (struct chat_part){ CHAT_PART_TEXT, STR("hi") };
     w->message = (struct chat_message){ .role = CHAT_USER, .parts = &w->part, .n_parts = 1 };
     w->chat.messages = &w->message;

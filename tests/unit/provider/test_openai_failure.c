@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls that fail: every kind before the head, behind it, and in the middle; what is said, what is
+ * sent again, and what is not. */
+#include "openai_rig.h"
+
+static struct rig r;
+static struct watch w;
+
+#define ERROR "{\"error\":{\"message\":\"no such\\nluck\",\"x\":1e400}}"
+
+/* ---- statuses ---- */
+
+static const struct {
+    int status;
+    enum failure_kind kind;
+    bool is_as_it_is;
+} statuses[] = {
+    { 302, FAILURE_PROTOCOL, false },      { 400, FAILURE_BAD_REQUEST, true },
+    { 401, FAILURE_UPSTREAM_AUTH, false }, { 402, FAILURE_QUOTA, false },
+    { 403, FAILURE_UPSTREAM_AUTH, false }, { 404, FAILURE_NOT_FOUND, true },
+    { 408, FAILURE_REQUEST_SLOW, true },   { 409, FAILURE_BAD_REQUEST, true },
+    { 413, FAILURE_BODY_TOO_LARGE, true }, { 418, FAILURE_BAD_REQUEST, true },
+    { 422, FAILURE_BAD_REQUEST, true },    { 429, FAILURE_RATE_LIMIT, true },
+    { 500, FAILURE_UNAVAILABLE, false },   { 503, FAILURE_UNAVAILABLE, false },
+    { 529, FAILURE_UNAVAILABLE, false },
+};
+
+static void hands_statuses_back_by_the_table(void)
+{
+    rig_start(&r);
+    for (size_t i = 0; i < COUNT_OF(statuses); i++) {
+        for (unsigned stream = 0; stream < 2; stream++) {
+            up_reset(&r.up, UP_CHAT);
+            SAY(&r.up, UP_CHAT, .status = statuses[i].status, .body = ERROR,
+                .header = "retry-after", .value = "7");
+            RUN(&w, &r, stream ? ASK_STREAM : ASK_WHOLE, stream);
+            EXPECT(w.is_failed);
+            EXPECT_INT(w.failure.kind, statuses[i].kind);
+            EXPECT_INT(w.failure.status, statuses[i].is_as_it_is ? statuses[i].status : 0);
+            EXPECT_Z(w.body, statuses[i].is_as_it_is ? ERROR : "");
+            EXPECT_INT(w.failure.retry_after_ms, 7000);
+            EXPECT(!w.failure.prompt_accepted);
+            EXPECT(strstr(w.text, "\"no such luck\"") != NULL);
+            EXPECT(strstr(w.text, "\"local\"") != NULL);
+            EXPECT_INT(w.seen.n, 0);
+            EXPECT_INT(w.phases[w.n_phases - 1], PHASE_SENT);
+            watch_end(&w);
+            EXPECT_INT(r.up.at[UP_CHAT].count, 1);
+        }
+    }
+    rig_end(&r);
+}
+
+static void quotes_what_is_said_in_other_ways(void)
+{
+    static const struct {
+        const char *body;
+        const char *said;
+        bool is_as_it_is;
+    } rows[] = {
+        { "{\"error\":\"plain\"}", "\"plain\"", true },
+        { "{\"message\":\"flat\"}", "\"flat\"", true },
+        { "{\"detail\":\"of fastapi\"}", "\"of fastapi\"", true },
+        { "{\"detail\":[{\"loc\":1}]}", "status 422. ", true },
+        { "  just text\n", "\"just text\"", false },
+        { "<html>", "status 422. ", false },
+        { "", "status 422. ", false },
+        { "{\"error\":", "status 422. ", false },
+        { "[1]", "status 422. ", false },
+    };
+
+    rig_start(&r);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        up_reset(&r.up, UP_CHAT);
+        SAY(&r.up, UP_CHAT, .status = 422, .body = rows[i].body);
+        RUN(&w, &r, ASK_STREAM, true);
+        EXPECT(strstr(w.text, rows[i].said) != NULL);
+        EXPECT_INT(w.failure.status, 422);
+        EXPECT_Z(w.body, rows[i].is_as_it_is ? rows[i].body : "");
+        watch_end(&w);
+    }
+    rig_end(&r);
+}
+
+/* An error's body that never ends, or is cut, or is endless, is taken as far as it came. */
+static void does_not_wait_for_the_rest_of_an_error(void)
+{
+    static const enum up_end ends[] = { UP_CUT, UP_OPEN };
+    char *endless = mem_alloc(100000 + 1);
+
+    memset(endless, 'x', 100000);
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        rig_start(&r);
+        SAY(&r.up, UP_CHAT, .status = 400, .body = ERROR, .end = ends[i]);
+        RUN(&w, &r, ASK_STREAM, true);
+        EXPECT_INT(w.failure.status, 400);
+        watch_end(&w);
+        rig_end(&r);
+    }
+    rig_start(&r);
+    SAY(&r.up, UP_CHAT, .status = 400, .body = endless, .type = "text/plain", .end = UP_OPEN);
+    RUN(&w, &r, ASK_STREAM, true);
+    EXPECT_INT(w.failure.status, 400);
+    EXPECT(strlen(w.text) < 700);
+    watch_end(&w);
+    rig_end(&r);
+    mem_free(endless);
+}
+
+/* ---- connections ---- */
+
+static void tells_that_nobody_listens(void)
+{
+    int fd;
+    uint16_t port;
+
+    rig_open(&r);
+    fd = listen_loopback(&port);
+    close(fd);
+    r.config.base.endpoint.port = port;
+    rig_attach(&r);
+    RUN(&w, &r, ASK_STREAM, true);
+    EXPECT_INT(w.failure.kind, FAILURE_UNAVAILABLE);
+    EXPECT(!w.failure.prompt_accepted);
+    watch_end(&w);
+    rig_end(&r);
+}
+
+/* The request may have arrived: it does not go out again. */
+static void a_request_that_was_sent_is_not_sent_again(void)
+{
+    for (unsigned stream = 0; stream < 2; stream++) {
+        rig_start(&r);
+        SAY(&r.up, UP_CHAT, .end = UP_DROP);
+        RUN(&w, &r, stream ? ASK_STREAM : ASK_WHOLE, stream);
+        EXPECT_INT(w.failure.kind, FAILURE_UNAVAILABLE);
+        EXPECT(w.failure.prompt_accepted);
+        watch_end(&w);
+        EXPECT_INT(r.up.at[UP_CHAT].count, 1);
+        rig_end(&r);
+    }
+}
+
+/* ---- behind a good status ---- */
+
+static void tells_nonsense_from_answers(void)
+{
+    static const struct {
+        const char *body;
+        const char *type;
+        enum up_end end;
+        bool stream;
+        enum failure_kind kind;
+    } rows[] = {
+        /* asked for a stream */
+        { "{\"choices\":[]}", "application/json", UP_WHOLE, true, FAILURE_PROTOCOL },
+        { "<html>", "text/html", UP_WHOLE, true, FAILURE_PROTOCOL },
+        { "{\"error\":{\"message\":\"x\"}}", "application/json", UP_WHOLE, true,
+          FAILURE_INTERRUPTED },
+        { "{\"error\":{\"code\":429}}", "application/json", UP_WHOLE, true, FAILURE_RATE_LIMIT },
+        { "data: hello\n\n", "text/event-stream", UP_OPEN, true, FAILURE_PROTOCOL },
+        { "data: []\n\n", "text/event-stream", UP_WHOLE, true, FAILURE_PROTOCOL },
+        { "", "text/event-stream", UP_WHOLE, true, FAILURE_INTERRUPTED },
+        { "", "text/event-stream", UP_CUT, true, FAILURE_INTERRUPTED },
+        { ": alive\n\n", "text/event-stream", UP_CUT, true, FAILURE_INTERRUPTED },
+        { EVENT(CHOICE("\"role\":\"assistant\"")), "text/event-stream", UP_CUT, true,
+          FAILURE_INTERRUPTED },
+        { EVENT("{\"error\":{\"message\":\"x\"}}"), "text/event-stream", UP_OPEN, true,
+          FAILURE_INTERRUPTED },
+        { EVENT("{\"error\":\"x\"}"), "text/event-stream", UP_OPEN, true, FAILURE_INTERRUPTED },
+        { EVENT("{\"error\":{\"code\":503}}"), "text/event-stream", UP_OPEN, true,
+          FAILURE_UNAVAILABLE },
+        { "event: error\n" EVENT("{\"message\":\"x\"}"), "text/event-stream", UP_OPEN, true,
+          FAILURE_INTERRUPTED },
+        /* asked for a whole answer */
+        { "", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
+        { "<html>", "text/html", UP_WHOLE, false, FAILURE_PROTOCOL },
+        { "[]", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
+        { "{\"choices\":[]", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
+        { "{\"choices\":[]", "application/json", UP_CUT, false, FAILURE_INTERRUPTED },
+        { "{\"choices\":[]}", "application/json", UP_CUT, false, FAILURE_INTERRUPTED },
+        { "{\"error\":{\"message\":\"x\"}}", "application/json", UP_WHOLE, false,
+          FAILURE_INTERRUPTED },
+        { EVENT("{}"), "text/event-stream", UP_WHOLE, false, FAILURE_PROTOCOL },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        for (unsigned raw = 0; raw < 2; raw++) {
+            rig_start(&r);
+            SAY(&r.up, UP_CHAT, .body = rows[i].body, .type = rows[i].type, .end = rows[i].end);
+            RUN(&w, &r, raw ? ASK_STREAM : NULL, rows[i].stream);
+            if (!w.is_failed || w.failure.kind != rows[i].kind)
+                fail_msg("row %zu: %s", i, w.text);
+            EXPECT(w.failure.prompt_accepted);
+            EXPECT_INT(w.failure.status, 0);
+            EXPECT_INT(w.seen.n, 0);
+            watch_end(&w);
+            EXPECT_INT(r.up.at[UP_CHAT].count, 1);
+            rig_end(&r);
+        }
+    }
+}
+
+/* ---- in the middle ---- */
+
+static void what_breaks_in_the_middle_is_told(void)
+{
+    static const struct {
+        const char *more;
+        bool is_cut;
+        enum failure_kind kind;
+        const char *body;
+    } rows[] = {
+        { "", true, FAILURE_INTERRUPTED, "" },
+        { "", false, FAILURE_INTERRUPTED, "" },
+        { "data: {\"choices\":[{\"delta\":", true, FAILURE_INTERRUPTED, "" },
+        { "data: nonsense\n\n", false, FAILURE_PROTOCOL, "" },
+        { EVENT("{\"error\":{\"message\":\"x\"}}"), false, FAILURE_INTERRUPTED,
+          "{\"error\":{\"message\":\"x\"}}" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        for (unsigned raw = 0; raw < 2; raw++) {
+            rig_start(&r);
+            SAY(&r.up, UP_CHAT, .body = EVENT(CHOICE("\"content\":\"a\"")), .end = UP_OPEN);
+            watch_init(&w, &r);
+            watch_start(&w, raw ? ASK_STREAM : NULL, true);
+            RUN_UNTIL(r.loop, w.seen.n > 0);
+            up_more(&r.up, rows[i].more);
+            up_end(&r.up, rows[i].is_cut);
+            RUN_UNTIL(r.loop, watch_is_over(&w));
+            EXPECT_INT(w.failure.kind, rows[i].kind);
+            EXPECT(w.failure.prompt_accepted);
+            EXPECT_Z(w.body, rows[i].body);
+            EXPECT_STR(buf_str(&w.seen), raw ? MINE("\"content\":\"a\"") : "a");
+            watch_end(&w);
+            EXPECT_INT(r.up.at[UP_CHAT].count, 1);
+            rig_end(&r);
+        }
+    }
+}
+
+/* ---- several keys ---- */
+
+static void open_two_keys(void)
+{
+    rig_open(&r);
+    rig_key(&r, "sk-1");
+    rig_key(&r, "sk-2");
+    rig_attach(&r);
+}
+
+static void the_next_key_is_tried(void)
+{
+    static const struct {
+        int status;
+        bool is_next;
+    } rows[] = { { 400, false }, { 401, true }, { 402, true },  { 403, true },
+                 { 404, false }, { 408, true }, { 409, true },  { 413, false },
+                 { 422, false }, { 429, true }, { 500, false }, { 503, false } };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        open_two_keys();
+        SAY(&r.up, UP_CHAT, .status = rows[i].status, .body = ERROR);
+        SAY(&r.up, UP_CHAT, .body = hello);
+        RUN(&w, &r, ASK_STREAM, true);
+        EXPECT_INT(w.is_finished, rows[i].is_next);
+        EXPECT_INT(r.up.at[UP_CHAT].count, rows[i].is_next ? 2 : 1);
+        EXPECT_Z(r.up.at[UP_CHAT].authorization[0], "Bearer sk-1");
+        EXPECT_Z(r.up.at[UP_CHAT].authorization[1], rows[i].is_next ? "Bearer sk-2" : "");
+        watch_end(&w);
+        rig_end(&r);
+    }
+}
+
+/* Each once; then the last answer is handed back, and none is asked until the first is back. */
+static void keys_that_are_all_limited_rest(void)
+{
+    open_two_keys();
+    SAY(&r.up, UP_CHAT, .status = 429, .body = ERROR, .header = "retry-after", .value = "60");
+    RUN(&w, &r, ASK_STREAM, true);
+    EXPECT_INT(w.failure.kind, FAILURE_RATE_LIMIT);
+    EXPECT_INT(w.failure.status, 429);
+    EXPECT_Z(w.body, ERROR);
+    EXPECT_INT(r.up.at[UP_CHAT].count, 2);
+    watch_end(&w);
+    RUN(&w, &r, ASK_STREAM, true);
+    EXPECT_INT(w.failure.kind, FAILURE_RATE_LIMIT);
+    EXPECT_INT(w.failure.status, 0);
+    EXPECT(w.failure.retry_after_ms > 50000 && w.failure.retry_after_ms <= 60000);
+    EXPECT_INT(r.up.at[UP_CHAT].count, 2);
+    watch_end(&w);
+    rig_end(&r);
+}
+
+/* The key that was limited first is not the first to be used again. */
+static void the_key_limited_longest_ago_is_chosen(void)
+{
+    open_two_keys();
+    SAY(&r.up, UP_CHAT, .status = 408, .body = ERROR);
+    SAY(&r.up, UP_CHAT, .body = hello);
+    RUN(&w, &r, ASK_STREAM, true);
+    watch_end(&w);
+    RUN(&w, &r, ASK_STREAM, true); /* 408 does not make a key rest */
+    watch_end(&w);
+    EXPECT_Z(r.up.at[UP_CHAT].authorization[2], "Bearer sk-1");
+    up_reset(&r.up, UP_CHAT);
+    SAY(&r.up, UP_CHAT, .status = 401, .body = ERROR);
+    SAY(&r.up, UP_CHAT, .body = hello);
+    for (unsigned i = 0; i < 3; i++) {
+        RUN(&w, &r, ASK_STREAM, true);
+        EXPECT(w.is_finished);
+        watch_end(&w);
+    }
+    EXPECT_INT(r.up.at[UP_CHAT].count, 4);
+    EXPECT_Z(r.up.at[UP_CHAT].authorization[3], "Bearer sk-2");
+    rig_end(&r);
+}
+
+static void a_key_that_is_alone_is_never_held_back(void)
+{
+    char why[128];
+
+    rig_open(&r);
+    rig_key(&r, "sk-1");
+    rig_attach(&r);
+    SAY(&r.up, UP_CHAT, .status = 429, .body = ERROR);
+    SAY(&r.up, UP_CHAT, .status = 401, .body = ERROR);
+    SAY(&r.up, UP_CHAT, .body = hello);
+    EXPECT(provider_openai.is_ready(r.openai, why));
+    RUN(&w, &r, ASK_STREAM, true);
+    watch_end(&w);
+    EXPECT(provider_openai.is_ready(r.openai, why));
+    RUN(&w, &r, ASK_STREAM, true);
+    EXPECT_INT(w.failure.kind, FAILURE_UPSTREAM_AUTH);
+    watch_end(&w);
+    EXPECT(!provider_openai.is_ready(r.openai, why));
+    RUN(&w, &r, ASK_STREAM, true);
+    EXPECT(w.is_finished);
+    watch_end(&w);
+    EXPECT(provider_openai.is_ready(r.openai, why));
+    rig_end(&r);
+}
+
+static const struct test suite[] = {
+    { "hands statuses back by the table", hands_statuses_back_by_the_table },
+    { "quotes what is said in other ways", quotes_what_is_said_in_other_ways },
+    { "does not wait for the rest of an error", does_not_wait_for_the_rest_of_an_error },
+    { "tells that nobody listens", tells_that_nobody_listens },
+    { "a request that was sent is not sent again", a_request_that_was_sent_is_not_sent_again },
+    { "tells nonsense from answers", tells_nonsense_from_answers },
+    { "what breaks in the middle is told", what_breaks_in_the_middle_is_told },
+    { "the next key is tried", the_next_key_is_tried },
+    { "keys that are all limited rest", keys_that_are_all_limited_rest },
+    { "the key limited longest ago is chosen", the_key_limited_longest_ago_is_chosen },
+    { "a key that is alone is never held back", a_key_that_is_alone_is_never_held_back },
+};
+
+TEST_MAIN(suite)
