@@ -88,7 +88,8 @@ struct provider_request {
     struct str client_model;         /* the client's; RAW events name it. Outlives the call, too */
     struct str key_id;               /* for the conversation's scope */
     bool wants_raw; /* chat->raw goes upstream, RAW events come back: with PROVIDER_RAW only */
-    const struct provider_edit *edits; /* in order; outlive the call, with all they point at */
+    const struct provider_edit *edits; /* in order, at most 62; outlive the call with all
+                                          they point at */
     size_t n_edits;
     const struct provider_sink *sink;
     void *arg;

@@ -9,11 +9,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "provider/openai/ask.h"
-#include "provider/openai/body.h"
-#include "provider/openai/request_write.h"
 #include "provider/openai/status.h"
-#include "json/writer.h"
 
 enum {
     KEPT_MAX = 64 << 20,       /* of a whole answer */
@@ -91,69 +87,12 @@ struct provider_call *openai_call_start(struct provider_instance *p,
     return c;
 }
 
-/* ---- the request ---- */
-
-static bool quote(struct arena *a, struct str text, struct str *ret)
-{
-    struct json_writer w;
-    struct buf out;
-    bool is_good;
-
-    buf_init(&out, 6 * text.n + 2);
-    json_w_init(&w, &out);
-    json_w_str(&w, text);
-    is_good = json_w_end(&w) == ERR_NONE;
-    if (is_good)
-        *ret = arena_dup(a, buf_str(&out));
-    buf_deinit(&out);
-    return is_good;
-}
-
-/* Ours first, then the target's, so that a target that drops stream_options has them dropped. */
-static size_t list_edits(struct provider_call *c, struct str model, struct provider_edit *ret)
-{
-    const struct provider_request *r = &c->request;
-    size_t n = 0;
-
-    if (r->wants_raw)
-        ret[n++] = (struct provider_edit){ .type = EDIT_SET, .name = STR("model"), .value = model };
-    if (r->wants_raw && r->chat->stream && !r->chat->include_usage)
-        ret[n++] = (struct provider_edit){ .type = EDIT_USAGE };
-    for (size_t i = 0; i < r->n_edits && n < BODY_EDITS_MAX; i++)
-        ret[n++] = r->edits[i];
-    return n;
-}
-
-static enum err write_body(struct provider_call *c)
-{
-    const struct provider_request *r = &c->request;
-    struct provider_edit edits[BODY_EDITS_MAX];
-    struct str model;
-    struct buf written;
-    enum err err;
-    char *room;
-    size_t n;
-
-    if (!quote(&c->arena, r->model, &model) || !quote(&c->arena, r->client_model, &c->model_json))
-        return ERR_NOMEM;
-    n = list_edits(c, model, edits);
-    err = r->wants_raw ? buf_reserve(&c->body, r->chat->raw.n + 256, &room) : ERR_NONE;
-    if (err || r->wants_raw)
-        return err ? err : body_edit(r->chat->raw, edits, n, &c->body);
-    if (n == 0)
-        return request_write(r->chat, r->model, &c->body);
-    buf_init(&written, SIZE_MAX / 2);
-    err = request_write(r->chat, r->model, &written);
-    if (!err)
-        err = body_edit(buf_str(&written), edits, n, &c->body);
-    buf_deinit(&written);
-    return err;
-}
+/* ---- the key ---- */
 
 static void begin(void *arg)
 {
     struct provider_call *c = arg;
-    enum err err = write_body(c);
+    enum err err = compose_body(c);
 
     if (err) {
         openai_call_fail(c, err == ERR_NOMEM ? FAILURE_OVERLOADED : FAILURE_BAD_REQUEST,
@@ -165,8 +104,6 @@ static void begin(void *arg)
     if (c->state != CALL_DONE && openai_call_set_phase(c, PHASE_CONNECTING))
         choose_key(c);
 }
-
-/* ---- the key ---- */
 
 static void fail_notice(struct provider_call *c, const struct notice *notice)
 {
@@ -240,24 +177,6 @@ static void on_token(void *arg, const struct notice *notice)
 
 /* ---- the exchange of bytes ---- */
 
-static size_t list_headers(struct provider_call *c, struct str token, struct http_header *headers)
-{
-    const struct openai_config *config = c->instance->openai->config;
-    size_t n = 0;
-
-    headers[n++] = (struct http_header){ STR("Content-Type"), STR("application/json") };
-    headers[n++] =
-        (struct http_header){ STR("Accept"), c->request.chat->stream ? STR("text/event-stream")
-                                                                     : STR("application/json") };
-    if (config->is_native) {
-        struct str id = session_id(&c->request, &c->arena);
-
-        headers[n++] = (struct http_header){ STR("x-session-id"), id };
-        headers[n++] = (struct http_header){ STR("x-session-affinity"), id };
-    }
-    return ask_headers(config, token, &c->arena, headers, n);
-}
-
 static void send(struct provider_call *c, struct str token)
 {
     static const struct http_call_handler handler = { on_sent, on_head, on_body, on_done };
@@ -268,7 +187,7 @@ static void send(struct provider_call *c, struct str token)
         .method = HTTP_POST,
         .target = STR("/chat/completions"),
         .headers = headers,
-        .n_headers = list_headers(c, token, headers),
+        .n_headers = compose_headers(c, token, headers),
         .body = buf_str(&c->body),
         .connect_timeout_ms = env->connect_timeout_ms,
         .head_timeout_ms = NO_LIMIT_MS,

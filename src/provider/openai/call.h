@@ -112,6 +112,11 @@ void answer_go_on(struct provider_call *c); /* after a pause */
 void answer_reset(struct provider_call *c); /* before another try */
 void answer_free(struct provider_call *c);
 
+/* compose.c: the request's body, and its headers (HTTP_HEADERS_MAX of them; values are in the arena
+ * or the settings'). ERR_BAD_INPUT, ERR_TOO_BIG, ERR_NOMEM. */
+MUST_USE enum err compose_body(struct provider_call *c);
+size_t compose_headers(struct provider_call *c, struct str token, struct http_header *headers);
+
 /* session.c: the name of this conversation for EngineLabs, "ses_...", in the arena. The same for
  * all requests of one key that begin with the same messages up to the first of the user. */
 struct str session_id(const struct provider_request *r, struct arena *a);
