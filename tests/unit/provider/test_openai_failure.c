@@ -141,6 +141,24 @@ static void a_request_that_was_sent_is_not_sent_again(void)
     }
 }
 
+/* A kept connection that breaks once all was sent may have been good for that long. */
+static void a_kept_connection_makes_no_difference(void)
+{
+    rig_start(&r);
+    SAY(&r.up, UP_CHAT, .body = hello);
+    SAY(&r.up, UP_CHAT, .end = UP_DROP);
+    RUN(&w, &r, ASK_STREAM, true);
+    EXPECT(w.is_finished);
+    watch_end(&w);
+    EXPECT_INT(http_client_idle(r.client), 1);
+    RUN(&w, &r, ASK_STREAM, true);
+    EXPECT_INT(w.failure.kind, FAILURE_UNAVAILABLE);
+    EXPECT(w.failure.prompt_accepted);
+    watch_end(&w);
+    EXPECT_INT(r.up.at[UP_CHAT].count, 2);
+    rig_end(&r);
+}
+
 /* ---- behind a good status ---- */
 
 static void tells_nonsense_from_answers(void)
@@ -348,6 +366,7 @@ static const struct test suite[] = {
     { "does not wait for the rest of an error", does_not_wait_for_the_rest_of_an_error },
     { "tells that nobody listens", tells_that_nobody_listens },
     { "a request that was sent is not sent again", a_request_that_was_sent_is_not_sent_again },
+    { "a kept connection makes no difference", a_kept_connection_makes_no_difference },
     { "tells nonsense from answers", tells_nonsense_from_answers },
     { "what breaks in the middle is told", what_breaks_in_the_middle_is_told },
     { "the next key is tried", the_next_key_is_tried },

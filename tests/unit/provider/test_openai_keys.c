@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which key is tried next, and how long one rests. */
+#include "provider/openai/keys.h"
+
+#include "test.h"
+
+enum { N = 3, MINUTE_MS = 60000 };
+
+static struct secret secrets[N];
+static struct openai_config config;
+static struct keys *k;
+static struct notice notice;
+
+static void begin(size_t n)
+{
+    for (size_t i = 0; i < N; i++)
+        secret_set(&secrets[i], STR("sk"));
+    config = (struct openai_config){ .name = "local", .api_keys = secrets, .n_api_keys = n };
+    k = keys_new(&config);
+}
+
+static void end(void)
+{
+    keys_free(k);
+    for (size_t i = 0; i < N; i++)
+        secret_deinit(&secrets[i]);
+}
+
+/* -1: none. */
+static int chosen(uint64_t tried, int64_t now_ms)
+{
+    size_t i;
+
+    return keys_choose(k, tried, now_ms, &i, &notice) ? (int)i : -1;
+}
+
+static void chooses_the_one_limited_longest_ago(void)
+{
+    begin(3);
+    EXPECT_INT(chosen(0, 1000), 0);
+    EXPECT_INT(chosen(1, 1000), 1);
+    EXPECT_INT(chosen(7, 1000), -1);
+    keys_trouble(k, 0, KEY_LIMITED, 5000, 1000);
+    EXPECT_INT(chosen(0, 1000), 1);
+    keys_trouble(k, 1, KEY_LIMITED, 5000, 2000);
+    EXPECT_INT(chosen(0, 2000), 2);
+    keys_trouble(k, 2, KEY_LIMITED, 5000, 3000);
+    EXPECT_INT(chosen(0, 3000), -1);
+    EXPECT_INT(notice.kind, FAILURE_RATE_LIMIT);
+    EXPECT_INT(notice.retry_after_ms, 3000);
+    EXPECT_INT(chosen(0, 5999), -1);
+    EXPECT_INT(chosen(0, 6000), 0);
+    EXPECT_INT(chosen(0, 9000), 0);
+    EXPECT_INT(chosen(1, 9000), 1);
+    end();
+}
+
+static void rests_longer_each_time(void)
+{
+    int64_t longest = 0;
+
+    begin(2);
+    for (int i = 0; i < 20; i++) {
+        int64_t most = i < 10 ? INT64_C(1000) << i : 15 * MINUTE_MS;
+        int64_t until = 0;
+
+        most = most < 15 * MINUTE_MS ? most : 15 * MINUTE_MS;
+        keys_trouble(k, 0, KEY_LIMITED, 0, 0);
+        while (chosen(2, until) < 0)
+            until += 10;
+        EXPECT(until <= most && until >= most - most / 4 - 10);
+        longest = until;
+    }
+    EXPECT(longest > 10 * MINUTE_MS);
+    keys_good(k, 0);
+    EXPECT_INT(chosen(2, 0), 0);
+    keys_trouble(k, 0, KEY_LIMITED, 0, 0);
+    EXPECT_INT(chosen(2, 1000), 0);
+    end();
+}
+
+static void rests_by_the_kind_of_trouble(void)
+{
+    static const struct {
+        enum key_trouble trouble;
+        int64_t told_ms;
+        int64_t rests_ms;
+        enum failure_kind kind;
+    } rows[] = {
+        { KEY_REFUSED, 0, 60 * MINUTE_MS, FAILURE_UPSTREAM_AUTH },
+        { KEY_REFUSED, 5, 60 * MINUTE_MS, FAILURE_UPSTREAM_AUTH },
+        { KEY_UNPAID, 0, 15 * MINUTE_MS, FAILURE_QUOTA },
+        { KEY_LIMITED, 90 * MINUTE_MS, 90 * MINUTE_MS, FAILURE_RATE_LIMIT },
+        { KEY_LIMITED, INT64_C(30) * 24 * 60 * MINUTE_MS, INT64_C(24) * 60 * MINUTE_MS,
+          FAILURE_RATE_LIMIT },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        begin(2);
+        keys_trouble(k, 0, rows[i].trouble, rows[i].told_ms, 0);
+        keys_trouble(k, 1, rows[i].trouble, rows[i].told_ms, 0);
+        EXPECT_INT(chosen(0, rows[i].rests_ms - 1), -1);
+        EXPECT_INT(notice.kind, rows[i].kind);
+        EXPECT_INT(notice.retry_after_ms, 1);
+        EXPECT(strstr(notice.message, "\"local\"") != NULL);
+        EXPECT_INT(chosen(0, rows[i].rests_ms), 0);
+        end();
+    }
+}
+
+static void is_ready_unless_all_are_refused(void)
+{
+    char why[128];
+
+    begin(2);
+    EXPECT(keys_are_ready(k, 0, why));
+    keys_trouble(k, 0, KEY_REFUSED, 0, 0);
+    EXPECT(keys_are_ready(k, 0, why));
+    keys_trouble(k, 1, KEY_UNPAID, 0, 0);
+    EXPECT(keys_are_ready(k, 0, why));
+    keys_trouble(k, 1, KEY_REFUSED, 0, 0);
+    EXPECT(!keys_are_ready(k, 0, why));
+    EXPECT(strstr(why, "no key is accepted") != NULL);
+    end();
+}
+
+static void no_key_is_one_that_is_empty(void)
+{
+    begin(0);
+    EXPECT_INT(keys_count(k), 1);
+    EXPECT_INT(keys_secret(k, 0).n, 0);
+    EXPECT_Z(keys_label(k, 0), "no key");
+    keys_trouble(k, 0, KEY_REFUSED, 0, 0);
+    EXPECT_INT(chosen(0, 1), 0);
+    end();
+}
+
+static const struct test suite[] = {
+    { "chooses the one limited longest ago", chooses_the_one_limited_longest_ago },
+    { "rests longer each time", rests_longer_each_time },
+    { "rests by the kind of trouble", rests_by_the_kind_of_trouble },
+    { "is ready unless all are refused", is_ready_unless_all_are_refused },
+    { "no key is one that is empty", no_key_is_one_that_is_empty },
+};
+
+TEST_MAIN(suite)
