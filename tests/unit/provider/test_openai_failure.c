@@ -92,7 +92,15 @@ static void does_not_wait_for_the_rest_of_an_error(void)
     for (size_t i = 0; i < COUNT_OF(ends); i++) {
         rig_start(&r);
         SAY(&r.up, UP_CHAT, .status = 400, .body = ERROR, .end = ends[i]);
-        RUN(&w, &r, ASK_STREAM, true);
+        loop_clock_set(r.loop, 1000);
+        watch_init(&w, &r);
+        watch_start(&w, ASK_STREAM, true);
+        RUN_UNTIL(r.loop, w.n_activity > 0);
+        for (unsigned k = 0; k < 20 && !watch_is_over(&w); k++)
+            run_turn_now(r.loop);
+        EXPECT_INT(watch_is_over(&w), ends[i] == UP_CUT);
+        loop_clock_set(r.loop, 4000);
+        RUN_UNTIL(r.loop, watch_is_over(&w));
         EXPECT_INT(w.failure.status, 400);
         watch_end(&w);
         rig_end(&r);
