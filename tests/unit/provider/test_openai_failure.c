@@ -106,6 +106,7 @@ static void does_not_wait_for_the_rest_of_an_error(void)
         rig_end(&r);
     }
     rig_start(&r);
+    loop_clock_set(r.loop, 1000); /* stands: only the size can end it */
     SAY(&r.up, UP_CHAT, .status = 400, .body = endless, .type = "text/plain", .end = UP_OPEN);
     RUN(&w, &r, ASK_STREAM, true);
     EXPECT_INT(w.failure.status, 400);
