@@ -135,34 +135,34 @@ static bool check_stop(struct decoder *d, struct str param, const struct json_va
 static const struct parameter {
     const char *name;
     unsigned allowed;
+    bool is_ours; /* the gateway goes by it, whatever the upstream is */
     const char *want;
     read_value *read; /* NULL: the type is all that is checked */
-    bool is_ours;     /* the gateway goes by it, whatever the upstream is */
 } parameters[] = {
-    { "model", ALLOW_STRING, "a string", read_model, true },
-    { "stream", ALLOW_BOOL, "a boolean", read_stream, true },
-    { "n", ALLOW_NUMBER, "a whole number", check_n, false },
-    { "stop", ALLOW_STRING | ALLOW_ARRAY, "a string or an array of strings", check_stop, false },
-    { "temperature", ALLOW_NUMBER, "a number", NULL, false },
-    { "top_p", ALLOW_NUMBER, "a number", NULL, false },
-    { "presence_penalty", ALLOW_NUMBER, "a number", NULL, false },
-    { "frequency_penalty", ALLOW_NUMBER, "a number", NULL, false },
-    { "max_tokens", ALLOW_NUMBER, "a whole number", check_whole, false },
-    { "max_completion_tokens", ALLOW_NUMBER, "a whole number", check_whole, false },
-    { "seed", ALLOW_NUMBER, "a whole number", check_whole, false },
-    { "logprobs", ALLOW_BOOL, "a boolean", NULL, false },
-    { "top_logprobs", ALLOW_NUMBER, "a whole number", check_whole, false },
-    { "logit_bias", ALLOW_OBJECT, "an object", NULL, false },
-    { "tools", ALLOW_ARRAY, "an array", NULL, false },
-    { "tool_choice", ALLOW_STRING | ALLOW_OBJECT, "a string or an object", NULL, false },
-    { "parallel_tool_calls", ALLOW_BOOL, "a boolean", NULL, false },
-    { "functions", ALLOW_ARRAY, "an array", NULL, false },
-    { "function_call", ALLOW_STRING | ALLOW_OBJECT, "a string or an object", NULL, false },
-    { "response_format", ALLOW_OBJECT, "an object", NULL, false },
-    { "reasoning_effort", ALLOW_STRING, "a string", NULL, false },
-    { "user", ALLOW_STRING, "a string", NULL, false },
-    { "metadata", ALLOW_OBJECT, "an object", NULL, false },
-    { "store", ALLOW_BOOL, "a boolean", NULL, false },
+    { "model", ALLOW_STRING, true, "a string", read_model },
+    { "stream", ALLOW_BOOL, true, "a boolean", read_stream },
+    { "n", ALLOW_NUMBER, false, "a whole number", check_n },
+    { "stop", ALLOW_STRING | ALLOW_ARRAY, false, "a string or an array of strings", check_stop },
+    { "temperature", ALLOW_NUMBER, false, "a number", NULL },
+    { "top_p", ALLOW_NUMBER, false, "a number", NULL },
+    { "presence_penalty", ALLOW_NUMBER, false, "a number", NULL },
+    { "frequency_penalty", ALLOW_NUMBER, false, "a number", NULL },
+    { "max_tokens", ALLOW_NUMBER, false, "a whole number", check_whole },
+    { "max_completion_tokens", ALLOW_NUMBER, false, "a whole number", check_whole },
+    { "seed", ALLOW_NUMBER, false, "a whole number", check_whole },
+    { "logprobs", ALLOW_BOOL, false, "a boolean", NULL },
+    { "top_logprobs", ALLOW_NUMBER, false, "a whole number", check_whole },
+    { "logit_bias", ALLOW_OBJECT, false, "an object", NULL },
+    { "tools", ALLOW_ARRAY, false, "an array", NULL },
+    { "tool_choice", ALLOW_STRING | ALLOW_OBJECT, false, "a string or an object", NULL },
+    { "parallel_tool_calls", ALLOW_BOOL, false, "a boolean", NULL },
+    { "functions", ALLOW_ARRAY, false, "an array", NULL },
+    { "function_call", ALLOW_STRING | ALLOW_OBJECT, false, "a string or an object", NULL },
+    { "response_format", ALLOW_OBJECT, false, "an object", NULL },
+    { "reasoning_effort", ALLOW_STRING, false, "a string", NULL },
+    { "user", ALLOW_STRING, false, "a string", NULL },
+    { "metadata", ALLOW_OBJECT, false, "an object", NULL },
+    { "store", ALLOW_BOOL, false, "a boolean", NULL },
 };
 
 static bool read_parameter(struct decoder *d, struct str key)
