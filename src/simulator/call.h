@@ -131,6 +131,12 @@ bool sim_call_may_stream(const struct sim_call *c);
 /* Begins the answer as an event stream; the caller goes on with http_reply_write(). */
 void sim_call_reply_stream(struct sim_call *c);
 
+/* The head of a 101. */
+struct str sim_upgrade_head(struct sim_call *c);
+
+/* Answers as recorded; false when nothing of the capture matches. */
+bool sim_call_is_recorded(struct sim_call *c);
+
 struct sim_account *sim_account_of_user(struct simulator *s, const char *user);
 
 /* An access token of the native way, whose account is then the call's, or a static key. */

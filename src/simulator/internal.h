@@ -7,6 +7,7 @@
 
 #include "http/server.h"
 #include "net/timer.h"
+#include "simulator/capture.h"
 #include "simulator/chats.h"
 #include "simulator/command.h"
 #include "simulator/identity.h"
@@ -45,6 +46,7 @@ struct simulator {
     struct sim_account accounts[SIMULATOR_ACCOUNTS_MAX];
     struct sim_chats chats;
     struct sim_script_cache scripts;
+    struct sim_capture *capture; /* owned; or NULL */
     struct sim_journal *journal;
     struct http_server *server;
     struct listener *listener;
@@ -87,21 +89,28 @@ void sim_write_log(const struct simulator *s, struct str kind, uint64_t since,
                    struct json_writer *w);
 void sim_write_state(const struct simulator *s, struct json_writer *w);
 
+/* ---- replay.c ---- */
+
+/* Takes the capture over, NULL for none; sockets that were sent the one before it end. */
+void sim_capture_replace(struct simulator *s, struct sim_capture *capture);
+
 /* ---- socket.c: WebSocket connections ---- */
 
 struct sim_socket {
     struct list node;     /* in the simulator's list */
     struct list listener; /* in the chat's list */
     struct simulator *s;
-    struct sim_chat *chat;
-    struct conn *conn; /* owned; NULL once closed */
+    struct sim_chat *chat; /* NULL when what it hears was recorded */
+    struct conn *conn;     /* owned; NULL once closed */
     struct sim_wire wire;
     struct buf out; /* bytes that did not fit */
     struct task retire;
-    struct timer timer;          /* how long the peer may take to close */
-    struct timer late;           /* until `replayed` is sent */
-    struct sim_script *replayed; /* of the last turn; a reference, or NULL */
-    struct sim_entry closed;     /* for the journal */
+    struct timer timer;                  /* how long the peer may take to close */
+    struct timer late;                   /* until `replayed` is sent */
+    struct sim_script *replayed;         /* of the last turn; a reference, or NULL */
+    const struct sim_exchange *recorded; /* what it is sent, of the capture; or NULL */
+    size_t next_record;
+    struct sim_entry closed; /* for the journal */
     int64_t opened_ms;
     bool is_corked;       /* what is sent waits for sim_socket_uncork() */
     bool is_silent;       /* frames of tasks do not go to it */

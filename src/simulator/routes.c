@@ -190,6 +190,8 @@ static void on_request(void *arg, struct http_request *r)
 
     c->route = find(s, &r->head, &c->param, &exists);
     sim_entry_init(s, r, c->route ? c->route->kind : "other", &c->entry);
+    if (sim_call_is_recorded(c))
+        return;
     if (c->route)
         go(c);
     else

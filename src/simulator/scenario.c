@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "simulator/internal.h"
 
-enum { DEPTH = 16 };
+enum { DEPTH = 64 };
 
 struct draft {
     struct sim_settings settings;
@@ -15,6 +15,8 @@ struct draft {
     char models[SIM_ADAPTERS_MAX];
     char api_keys[SIM_ADAPTERS_MAX];
     struct sim_faults faults;
+    uint64_t seed;
+    struct sim_capture *capture; /* owned; NULL: none was given */
 };
 
 /* A string that fits into `room` bytes. */
@@ -62,6 +64,10 @@ static enum err read_member(struct draft *d, struct json *j, struct str name, ch
 
     if (str_eq(name, STR("faults")))
         return sim_faults_read(&d->faults, j, what);
+    if (str_eq(name, STR("capture"))) {
+        sim_capture_free(TAKE(d->capture));
+        return sim_capture_read(j, d->seed, &d->capture, what);
+    }
     if (str_eq(name, STR("origin")))
         return read_string(d->origin, sizeof(d->origin), j, name, what);
     if (str_eq(name, STR("adapters")))
@@ -90,8 +96,10 @@ static enum err read_all(struct draft *d, struct json *j, char *what)
     return ERR_NONE;
 }
 
-static void take_over(struct simulator *s, const struct draft *d)
+static void take_over(struct simulator *s, struct draft *d)
 {
+    if (d->capture)
+        sim_capture_replace(s, TAKE(d->capture));
     s->settings = d->settings;
     memcpy(s->origin, d->origin, sizeof(s->origin));
     memcpy(s->adapters, d->adapters, sizeof(s->adapters));
@@ -107,6 +115,7 @@ enum err sim_scenario_apply(struct simulator *s, struct str json, char *what)
     struct json j;
     enum err err;
 
+    d->seed = s->seed;
     d->settings = s->settings;
     memcpy(d->origin, s->origin, sizeof(d->origin));
     memcpy(d->adapters, s->adapters, sizeof(d->adapters));
@@ -122,6 +131,7 @@ enum err sim_scenario_apply(struct simulator *s, struct str json, char *what)
     if (!err)
         take_over(s, d);
     sim_faults_deinit(&d->faults);
+    sim_capture_free(d->capture);
     mem_free(d);
     return err;
 }

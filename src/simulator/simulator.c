@@ -63,6 +63,7 @@ static void end_all(struct simulator *s)
         sim_chat_end(s, CONTAINER_OF(s->chats.list.next, struct sim_chat, node));
     sim_park_end(s);
     sim_play_end(s);
+    sim_capture_replace(s, NULL);
     sim_faults_deinit(&s->faults);
 }
 

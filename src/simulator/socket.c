@@ -264,7 +264,8 @@ struct sim_socket *sim_socket_open(struct simulator *s, struct sim_chat *chat, s
     list_init(&k->node);
     list_init(&k->listener);
     list_add_tail(&s->sockets, &k->node);
-    list_add_tail(&chat->sockets, &k->listener);
+    if (chat)
+        list_add_tail(&chat->sockets, &k->listener);
     s->n_sockets++;
     conn_set_handler(conn, &conn_handler, k);
     conn_read_start(conn);

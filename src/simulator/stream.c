@@ -116,7 +116,7 @@ bool sim_check_stream(struct sim_call *c)
 
 /* ---- open ---- */
 
-static struct str upgrade_head(struct sim_call *c)
+struct str sim_upgrade_head(struct sim_call *c)
 {
     const char *extra = "";
     char accept[WIRE_ACCEPT_LEN + 1];
@@ -171,7 +171,7 @@ void sim_run_stream(struct sim_call *c)
         return;
     }
     sim_call_log(c, 101);
-    head = upgrade_head(c);
+    head = sim_upgrade_head(c);
     conn = sim_call_take(c, STR(""), &rest);
     if (!conn)
         return;
