@@ -136,6 +136,21 @@ static struct str cut_value(struct str pattern, struct str path)
     return str_sub(path, 0, n);
 }
 
+/* What `path` has for the placeholder in front of `rest`; empty when it does not match. */
+static struct str match_value(struct sim_capture *c, struct str name, struct str rest,
+                              struct str path, bool binds)
+{
+    const char *known = map_find(&c->bound, name);
+    struct str value;
+
+    if (known)
+        return str_starts(path, str_of(known)) ? str_sub(path, 0, strlen(known)) : STR("");
+    value = cut_value(rest, path);
+    if (binds && value.n > 0)
+        bind(c, name, value);
+    return value;
+}
+
 static bool matches(struct sim_capture *c, struct str pattern, struct str path, bool binds)
 {
     struct str name;
@@ -145,14 +160,10 @@ static bool matches(struct sim_capture *c, struct str pattern, struct str path, 
         size_t length = 1;
 
         if (begins(pattern, &name)) {
-            const char *known = map_find(&c->bound, name);
-
             length = name.n + 2;
-            value = cut_value(str_from(pattern, length), path);
-            if (value.n == 0 || (known && !str_eq(value, str_of(known))))
+            value = match_value(c, name, str_from(pattern, length), path, binds);
+            if (value.n == 0)
                 return false;
-            if (!known && binds)
-                bind(c, name, value);
         } else if (!str_eq(value, str_sub(pattern, 0, 1))) {
             return false;
         }

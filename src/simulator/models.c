@@ -141,10 +141,10 @@ struct str sim_team_model(struct sim_call *c)
 {
     struct str list = str_of(c->s->adapters);
     struct sim_adapter first;
-    const char *preferred = leader_of(c)->preferred;
+    struct str preferred = str_of(leader_of(c)->preferred);
 
-    if (preferred[0])
-        return arena_dup(&c->r->arena, str_of(preferred));
+    if (preferred.n > 0)
+        return arena_dup(&c->r->arena, preferred);
     return sim_adapter_next(&list, &first) ? arena_dup(&c->r->arena, str_of(first.key))
                                            : STR("none");
 }
