@@ -36,6 +36,7 @@ struct sim_call {
     struct sim_ask *ask;  /* of a chat completion; in the arena */
     struct str *inputs;   /* of embeddings; in the arena */
     size_t n_inputs;
+    bool is_packed;        /* ... they are wanted in base64 */
     struct sim_wish *wish; /* in the arena */
 };
 

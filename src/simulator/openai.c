@@ -79,6 +79,29 @@ static void write_vector(struct json_writer *w, struct arena *a, struct str text
     json_w_array_end(w);
 }
 
+/* The same as little-endian floats in base64, which clients ask for to save room. */
+static void write_packed(struct json_writer *w, struct str text)
+{
+    int vector[DIMENSIONS];
+    unsigned char bytes[DIMENSIONS * 4];
+    struct buf coded;
+
+    derive_vector(text, vector);
+    for (size_t i = 0; i < DIMENSIONS; i++) {
+        float component = (float)vector[i] / 1000;
+        uint32_t bits;
+
+        memcpy(&bits, &component, sizeof(bits));
+        for (size_t k = 0; k < 4; k++)
+            bytes[4 * i + k] = (unsigned char)(bits >> (8 * k));
+    }
+    buf_init(&coded, 2 * sizeof(bytes));
+    if (base64_add(&coded, (struct str){ (const char *)bytes, sizeof(bytes) }))
+        w->failed = ERR_NOMEM;
+    json_w_str(w, buf_str(&coded));
+    buf_deinit(&coded);
+}
+
 static enum err add_input(struct sim_call *c, const struct json_value *v)
 {
     if (c->n_inputs == INPUTS_MAX || v->type != JSON_STRING)
@@ -107,14 +130,17 @@ bool sim_check_embeddings(struct sim_call *c)
 {
     struct json_value input;
     struct json_value model;
+    struct json_value format;
 
     sim_call_keep_request(c);
     if (!sim_check_key(c) || !sim_check_json(c))
         return false;
     if (json_find(c->r->body, &input, "input", NULL) ||
-        json_find(c->r->body, &model, "model", NULL) || model.type != JSON_STRING ||
+        json_find(c->r->body, &model, "model", NULL) ||
+        json_find(c->r->body, &format, "encoding_format", NULL) || model.type != JSON_STRING ||
         json_text(&model, &c->r->arena, &c->adapter))
         return sim_call_refuse(c, 400, NULL, "'model' must be a string");
+    c->is_packed = str_eq(format.raw, STR("\"base64\""));
     if (read_inputs(c, &input) || c->n_inputs == 0)
         return sim_call_refuse(c, 400, NULL, "'input' must be a string or an array of strings");
     return true;
@@ -126,7 +152,10 @@ static void write_embedding(struct sim_call *c, struct json_writer *w, size_t i)
     json_w_member_str(w, "object", STR("embedding"));
     json_w_member_int(w, "index", (int64_t)i);
     json_w_key(w, "embedding");
-    write_vector(w, &c->r->arena, c->inputs[i]);
+    if (c->is_packed)
+        write_packed(w, c->inputs[i]);
+    else
+        write_vector(w, &c->r->arena, c->inputs[i]);
     json_w_object_end(w);
 }
 

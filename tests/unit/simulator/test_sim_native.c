@@ -219,6 +219,10 @@ static void embeds(void)
     EXPECT(has(str_from(v.body, str_find(v.body, STR("\"index\":1,"))), first));
     EXPECT(str_find(str_sub(v.body, 0, str_find(v.body, STR("\"index\":1,"))), str_of(first)) ==
            SIZE_MAX);
+    EXPECT_INT(live_call(&v, "POST /v1/embeddings", keys,
+                         "{\"model\":\"e\",\"input\":\"a\",\"encoding_format\":\"base64\"}"),
+               200);
+    EXPECT(has(v.body, "\"embedding\":\"K4dWP/T91Dy0yDY/iUHgviuHVr9g5ZC+rkfhPjeJIb8=\""));
     EXPECT_INT(live_call(&v, "POST /v1/embeddings", keys, "{\"model\":\"e\",\"input\":[]}"), 400);
     EXPECT_INT(live_call(&v, "POST /v1/embeddings", keys, "{\"input\":\"x\"}"), 400);
     EXPECT_INT(live_call(&v, "POST /v1/embeddings", JSON, "{}"), 401);
