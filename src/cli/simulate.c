@@ -75,10 +75,13 @@ const struct command command_simulate = {
     .summary = "Play the EngineLabs upstream on loopback, with its faults",
     .help = "Usage: enginelabs-2api simulate [--listen HOST:PORT] [--scenario FILE]\n\n"
             "  --listen HOST:PORT  where (default 127.0.0.1:8090; port 0: any free one)\n"
-            "  --scenario FILE     JSON of faults and settings, see docs/internals/simulator.md\n\n"
+            "  --scenario FILE     JSON of settings, faults and recorded exchanges, see "
+            "docs/internals/simulator.md\n\n"
             "Example: a gateway on a simulator that you can misuse\n"
             "  enginelabs-2api simulate --listen 127.0.0.1:8090\n"
             "  ENGINELABS_API_URL=http://127.0.0.1:8090 CLERK_URL=http://127.0.0.1:8090 \\\n"
-            "    CLERK_COOKIE=... enginelabs-2api serve\n",
+            "    CLERK_COOKIE=... enginelabs-2api serve\n\n"
+            "It is an OpenAI-compatible server as well, at http://HOST:PORT/v1, for the keys that\n"
+            "the setting api_keys names.\n",
     .run = run,
 };

@@ -310,6 +310,28 @@ static void a_fault_hits_one_account(void)
     live_end(&v);
 }
 
+static void billing_shows_tasks_that_nobody_listens_to(void)
+{
+    char headers[1600];
+    struct live v;
+
+    live_begin(&v, "{\"accounts\":2,\"billing_old\":true,\"task_limit\":3,\"first_ms\":60000}");
+    close(live_open(&v, CHAT_1));
+    EXPECT_INT(live_post(&v, CHAT_1, "x"), 200);
+    EXPECT_INT(live_post(&v, CHAT_2, "x"), 200);
+    (void)snprintf(headers, sizeof(headers),
+                   "Authorization: Bearer %s\r\nOrigin: https://cto.new\r\n", v.jwt);
+    EXPECT_INT(live_call(&v, "GET /billing", headers, ""), 200);
+    EXPECT(str_find(v.body, STR("\"taskConcurrencyLimit\":3,\"taskConcurrencyUsage\":2")) !=
+           SIZE_MAX);
+    live_sign_in_as(&v, 1);
+    (void)snprintf(headers, sizeof(headers),
+                   "Authorization: Bearer %s\r\nOrigin: https://cto.new\r\n", v.jwt);
+    EXPECT_INT(live_call(&v, "GET /billing", headers, ""), 200);
+    EXPECT(str_find(v.body, STR("\"taskConcurrencyUsage\":0")) != SIZE_MAX);
+    live_end(&v);
+}
+
 static const struct test suite[] = {
     { "plays the whole way", plays_the_whole_way },
     { "another model answers when the preference was changed meanwhile",
@@ -322,6 +344,7 @@ static const struct test suite[] = {
     { "faults hit the new places", faults_hit_the_new_places },
     { "a team has one preferred model", a_team_has_one_preferred_model },
     { "a fault hits one account", a_fault_hits_one_account },
+    { "billing shows tasks that nobody listens to", billing_shows_tasks_that_nobody_listens_to },
 };
 
 TEST_MAIN(suite)
