@@ -60,15 +60,51 @@ enum err api_chat_body(struct buf *out, struct str prompt, struct str chat_id, s
     return json_w_end(&w);
 }
 
-enum err api_stream_target(struct buf *out, struct str chat_id, struct str user_id)
+enum err api_project_body(struct buf *out, struct str prompt, struct str chat_id)
+{
+    enum err err = buf_add(out, STR("{\"prompt\":\""));
+
+    if (!err)
+        err = base64_add(out, prompt);
+    if (!err)
+        err = buf_add(out, STR("\",\"chatHistoryId\":\""));
+    if (!err)
+        err = json_escape_add(out, chat_id);
+    return err ? err : buf_add(out, STR("\",\"encoded\":true}"));
+}
+
+enum err api_chat_target(struct buf *out, struct str chat_id)
 {
     enum err err = buf_add(out, STR("/engine-agent/chat-histories/"));
 
-    if (!err)
-        err = percent_add(out, chat_id);
+    return err ? err : percent_add(out, chat_id);
+}
+
+enum err api_stream_target(struct buf *out, struct str chat_id, struct str user_id)
+{
+    enum err err = api_chat_target(out, chat_id);
+
     if (!err)
         err = buf_add(out, STR("/buffer/stream?token="));
     return err ? err : percent_add(out, user_id);
+}
+
+/* `before` and the id, or nothing without one. */
+static enum err add_id(struct buf *out, struct str before, struct str id)
+{
+    enum err err = id.n > 0 ? buf_add(out, before) : ERR_NONE;
+
+    return err ? err : percent_add(out, id);
+}
+
+enum err api_project_stream_target(struct buf *out, struct str chat_id, struct str user_id,
+                                   struct str organization_id, struct str workspace_id)
+{
+    enum err err = api_stream_target(out, chat_id, user_id);
+
+    if (!err)
+        err = add_id(out, STR(":"), organization_id);
+    return err ? err : add_id(out, STR("&workspaceId="), workspace_id);
 }
 
 static bool is_challenge(int status, const struct http_head *head)

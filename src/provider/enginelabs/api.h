@@ -14,13 +14,28 @@
 #define API_CHAT_TARGET "/engine-agent/chat"
 #define API_BILLING_TARGET "/billing"
 #define API_ADAPTERS_TARGET "/chat/adapters"
+#define API_PREFER_TARGET "/teams/preferred-model"
+#define API_PROJECT_TARGET "/projects/create-hosted"
+#define API_OFFERS_TARGET "/engine-agent/offers"
 
 /* Body of the POST of protocol `classic`; appended. ERR_TOO_BIG, ERR_NOMEM. */
 MUST_USE enum err api_chat_body(struct buf *out, struct str prompt, struct str chat_id,
                                 struct str model);
 
+/* Body of the POST of protocol `project`: the prompt goes as base64; appended. ERR_TOO_BIG,
+ * ERR_NOMEM. */
+MUST_USE enum err api_project_body(struct buf *out, struct str prompt, struct str chat_id);
+
 /* Target of the answer stream; ids are percent-encoded. */
 MUST_USE enum err api_stream_target(struct buf *out, struct str chat_id, struct str user_id);
+
+/* The same for protocol `project`, which names organization and workspace too; one that is not
+ * known ("") is left out. */
+MUST_USE enum err api_project_stream_target(struct buf *out, struct str chat_id, struct str user_id,
+                                            struct str organization_id, struct str workspace_id);
+
+/* Target for deleting a chat. */
+MUST_USE enum err api_chat_target(struct buf *out, struct str chat_id);
 
 /* Who answered: the same status means different things. */
 enum api_peer { API_PEER_API, API_PEER_CLERK };

@@ -10,6 +10,12 @@ enum enginelabs_content { CONTENT_AUTO, CONTENT_DELTA, CONTENT_SNAPSHOT };
 /* Answers at once on an account that gateways share, at most: each is renewed on its own. */
 enum { ENGINELABS_SHARED_MAX = 4096 };
 
+/* How a prompt is sent (docs/internals/upstream-protocol.md, 2). */
+enum enginelabs_protocol {
+    PROTOCOL_CLASSIC, /* a model goes by its engineAgentKey, in the prompt */
+    PROTOCOL_PROJECT, /* by its key, set for the whole team before; the prompt is base64 */
+};
+
 /* An account of an upstream. Borrowed by the upstream for its life; texts are C strings. */
 struct enginelabs_config {
     const char *name;            /* of the upstream, "cto" */
@@ -22,6 +28,7 @@ struct enginelabs_config {
     const char *session_id;      /* NULL: discovered */
     const char *organization_id; /* NULL: discovered */
     enum enginelabs_content content;
+    enum enginelabs_protocol protocol;
     size_t max_prompt_chars;   /* UTF-16 units as the service counts; 0: no limit */
     bool trim_overflow;        /* leave out the oldest messages of a longer prompt */
     size_t max_prompt_bytes;   /* whole POST body; 0: no limit */

@@ -66,6 +66,8 @@ static bool fits(const struct prompt_target *to, struct str prompt, const struct
     }
     if (c->max_prompt_bytes > 0 && body->n > c->max_prompt_bytes) {
         *ret_over = body->n - c->max_prompt_bytes;
+        if (c->protocol == PROTOCOL_PROJECT)
+            *ret_over -= *ret_over / 4; /* three bytes of text are four of base64 */
         return fail_too_long(to, body->n, c->max_prompt_bytes, "bytes with its JSON around it",
                              "ENGINELABS_MAX_PROMPT_BYTES", a, ret);
     }
@@ -75,7 +77,9 @@ static bool fits(const struct prompt_target *to, struct str prompt, const struct
 static bool write_body(const struct prompt_target *to, struct str prompt, struct arena *a,
                        struct buf *body, size_t *ret_over, struct failure *ret)
 {
-    enum err err = api_chat_body(body, prompt, to->chat_id, to->model);
+    bool is_project = to->config->protocol == PROTOCOL_PROJECT;
+    enum err err = is_project ? api_project_body(body, prompt, to->chat_id)
+                              : api_chat_body(body, prompt, to->chat_id, to->model);
 
     return err ? fail_memory(err, a, ret) : fits(to, prompt, body, a, ret_over, ret);
 }

@@ -20,6 +20,31 @@ static void writes_its_requests(void)
     buf_deinit(&b);
 }
 
+static void writes_those_of_protocol_project(void)
+{
+    struct buf b;
+
+    buf_init(&b, 256);
+    EXPECT_INT(api_project_body(&b, STR("say \"hi\"\n"), STR("p\"1")), ERR_NONE);
+    EXPECT_STR(buf_str(&b),
+               "{\"prompt\":\"c2F5ICJoaSIK\",\"chatHistoryId\":\"p\\\"1\",\"encoded\":true}");
+    buf_clear(&b);
+    EXPECT_INT(api_project_stream_target(&b, STR("p1"), STR("user_1"), STR("org_1"), STR("ws/1")),
+               ERR_NONE);
+    EXPECT_STR(buf_str(&b), "/engine-agent/chat-histories/p1/buffer/stream"
+                            "?token=user_1:org_1&workspaceId=ws%2F1");
+    buf_clear(&b);
+    EXPECT_INT(api_project_stream_target(&b, STR("p1"), STR("user_1"), STR(""), STR("")), ERR_NONE);
+    EXPECT_STR(buf_str(&b), "/engine-agent/chat-histories/p1/buffer/stream?token=user_1");
+    buf_clear(&b);
+    EXPECT_INT(api_chat_target(&b, STR("../x")), ERR_NONE);
+    EXPECT_STR(buf_str(&b), "/engine-agent/chat-histories/..%2Fx");
+    buf_deinit(&b);
+    buf_init(&b, 60);
+    EXPECT_INT(api_project_body(&b, STR("0123456789012345"), STR("p1")), ERR_TOO_BIG);
+    buf_deinit(&b);
+}
+
 static void every_status_has_its_kind(void)
 {
     static const struct {
@@ -183,6 +208,7 @@ static void a_request_without_answer_has_its_kind(void)
 
 static const struct test suite[] = {
     { "writes its requests", writes_its_requests },
+    { "writes those of protocol project", writes_those_of_protocol_project },
     { "every status has its kind", every_status_has_its_kind },
     { "headers tell a browser check", headers_tell_a_browser_check },
     { "Retry-After reaches the failure", retry_after_reaches_the_failure },

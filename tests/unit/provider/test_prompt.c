@@ -123,6 +123,58 @@ static void bytes_are_those_of_the_whole_body(void)
     EXPECT(strstr(out, "ENGINELABS_MAX_PROMPT_BYTES"));
 }
 
+/* What the service counts is what is sent: the bytes of the base64, the characters of the text. */
+static void protocol_project_is_measured_as_it_is_sent(void)
+{
+    static const char *const texts[] = { "u:0123456789", NULL };
+    struct enginelabs_config config = { .name = "cto", .protocol = PROTOCOL_PROJECT };
+    char out[256];
+    char param[64];
+    size_t whole;
+
+    config.max_prompt_chars = 10;
+    EXPECT_INT(try(&config, texts, 0, out, param), FAILURE_NONE);
+    EXPECT_Z(out, "{\"prompt\":\"MDEyMzQ1Njc4OQ==\",\"chatHistoryId\":\"c\",\"encoded\":true}");
+    whole = strlen(out);
+    config.max_prompt_bytes = whole;
+    EXPECT_INT(try(&config, texts, 0, out, param), FAILURE_NONE);
+    config.max_prompt_bytes = whole - 1;
+    EXPECT_INT(try(&config, texts, 0, out, param), FAILURE_CONTEXT_LENGTH);
+    EXPECT(strstr(out, "ENGINELABS_MAX_PROMPT_BYTES"));
+    config.max_prompt_bytes = 0;
+    config.max_prompt_chars = 9;
+    EXPECT_INT(try(&config, texts, 0, out, param), FAILURE_CONTEXT_LENGTH);
+    EXPECT(strstr(out, "10 characters"));
+}
+
+/* 40 bytes of base64 too many are 30 of text: the second message may stay. */
+static void base64_does_not_cost_more_messages(void)
+{
+    static const char *const texts[] = { "u:123456789.123456789.123456789", "a:keep this", "u:last",
+                                         NULL };
+    struct enginelabs_config config = { .name = "cto",
+                                        .protocol = PROTOCOL_PROJECT,
+                                        .trim_overflow = true };
+    char out[256];
+    char param[64];
+
+    EXPECT_INT(try(&config, texts, 0, out, param), FAILURE_NONE);
+    config.max_prompt_bytes = strlen(out) - 40;
+    EXPECT_INT(try(&config, texts, 0, out, param), FAILURE_NONE);
+    EXPECT_INT(trimmed, 1);
+}
+
+static void protocol_project_takes_no_image_either(void)
+{
+    static const char *const texts[] = { "u:look", "i:data:image/png;base64,AA==", NULL };
+    static const struct enginelabs_config config = { .name = "cto", .protocol = PROTOCOL_PROJECT };
+    char out[256];
+    char param[64];
+
+    EXPECT_INT(try(&config, texts, SIZE_MAX, out, param), FAILURE_BAD_REQUEST);
+    EXPECT_Z(param, "messages[1].content[0]");
+}
+
 static void the_check_asks_for_the_shortest_prompt_that_may_do(void)
 {
     static const struct {
@@ -198,6 +250,9 @@ static const struct test suite[] = {
     { "a prompt without text is refused", a_prompt_without_text_is_refused },
     { "characters are counted in UTF-16 units", characters_are_counted_in_utf16_units },
     { "bytes are those of the whole body", bytes_are_those_of_the_whole_body },
+    { "protocol project is measured as it is sent", protocol_project_is_measured_as_it_is_sent },
+    { "base64 does not cost more messages", base64_does_not_cost_more_messages },
+    { "protocol project takes no image either", protocol_project_takes_no_image_either },
     { "the check asks for the shortest prompt that may do",
       the_check_asks_for_the_shortest_prompt_that_may_do },
     { "an image is named and never dropped", an_image_is_named_and_never_dropped },
