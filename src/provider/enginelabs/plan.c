@@ -49,6 +49,58 @@ static bool read_credits(struct str body, struct plan *ret)
     return true;
 }
 
+static double number_of(const struct json_value *v)
+{
+    double d;
+
+    return !json_double(v, &d) && d >= 0 && d < 1e15 ? d : -1;
+}
+
+static int64_t whole_of(const struct json_value *v)
+{
+    int64_t n;
+
+    return !json_int(v, &n) && n >= 0 ? n : -1;
+}
+
+static double number_at(struct str body, const char *name)
+{
+    struct json_value v;
+
+    return json_find(body, &v, name, NULL) ? -1 : number_of(&v);
+}
+
+static int64_t whole_at(struct str body, const char *name)
+{
+    struct json_value v;
+
+    return json_find(body, &v, name, NULL) ? -1 : whole_of(&v);
+}
+
+static void read_numbers(struct str body, struct plan *ret)
+{
+    ret->tier_rank = whole_at(body, "tier");
+    ret->daily_usage = number_at(body, "dailyUsage");
+    ret->daily_limit = number_at(body, "dailyLimit");
+    ret->weekly_usage = number_at(body, "weeklyUsage");
+    ret->weekly_limit = number_at(body, "weeklyLimit");
+    ret->credits_usage = number_at(body, "taskCreditsUsage");
+    ret->credits_limit = number_at(body, "taskCreditsLimit");
+    ret->tasks_running = whole_at(body, "taskConcurrencyUsage");
+    ret->tasks_max = whole_at(body, "taskConcurrencyLimit");
+}
+
+/* An empty object says nothing; the inside of another one is not recorded anywhere. */
+static void read_limit_reached(struct str body, struct plan *ret)
+{
+    struct json_value v;
+
+    if (json_find(body, &v, "limitReached", NULL) || v.type == JSON_NONE || v.type == JSON_NULL ||
+        v.raw.n >= sizeof(ret->limit_reached) || str_eq(v.raw, STR("{}")))
+        return;
+    str_to_z(v.raw, ret->limit_reached, sizeof(ret->limit_reached));
+}
+
 enum err plan_read(struct str body, struct plan *ret)
 {
     struct plan plan = { 0 };
@@ -66,6 +118,8 @@ enum err plan_read(struct str body, struct plan *ret)
     field_member_scalar(body, "tier", plan.tier, sizeof(plan.tier));
     if (!read_daily(body, &plan))
         read_credits(body, &plan);
+    read_numbers(body, &plan);
+    read_limit_reached(body, &plan);
     plan.is_used_up = is_true(body, "hasReachedLimit");
     *ret = plan;
     return ERR_NONE;
