@@ -22,6 +22,10 @@ enum fake_place {
     FAKE_STREAM,
     FAKE_BILLING,
     FAKE_ADAPTERS,
+    FAKE_PREFER,
+    FAKE_PROJECT,
+    FAKE_OFFERS,
+    FAKE_DELETE,
     FAKE_PLACES
 };
 
@@ -41,6 +45,7 @@ struct fake_at {
     size_t n_lines;
     unsigned count; /* requests that came */
     struct http_request *held;
+    enum http_method method;
     char target[512];
     char cookie[512];
     char origin[64];
@@ -121,12 +126,21 @@ static inline enum fake_place fake_place_of(const struct http_request *r)
         return FAKE_BILLING;
     if (str_eq(path, STR("/chat/adapters")))
         return FAKE_ADAPTERS;
+    if (str_eq(path, STR("/teams/preferred-model")))
+        return FAKE_PREFER;
+    if (str_eq(path, STR("/projects/create-hosted")))
+        return FAKE_PROJECT;
+    if (str_eq(path, STR("/engine-agent/offers")))
+        return FAKE_OFFERS;
+    if (r->head.method == HTTP_DELETE)
+        return FAKE_DELETE;
     EXPECT(str_eq(path, STR("/engine-agent/chat")));
     return FAKE_POST;
 }
 
 static inline void fake_note(struct fake_at *at, const struct http_request *r)
 {
+    at->method = r->head.method;
     str_to_z(r->head.target, at->target, sizeof(at->target));
     str_to_z(http_value(&r->head, "cookie"), at->cookie, sizeof(at->cookie));
     str_to_z(http_value(&r->head, "origin"), at->origin, sizeof(at->origin));
@@ -220,6 +234,7 @@ static inline struct str fake_good_body(struct fake *f, enum fake_place place,
                              "\"sess_m\"}}",
         [FAKE_BILLING] = "{\"tier\":0,\"dailyUsage\":12,\"dailyLimit\":300,\"weeklyLimit\":900}",
         [FAKE_ADAPTERS] = "{\"chatAdapters\":[{\"engineAgentKey\":\"GPT5\",\"enabled\":true}]}",
+        [FAKE_PROJECT] = "{\"projectId\":\"proj_1\",\"workspaceId\":\"ws_1\",\"name\":\"x\"}",
         [FAKE_PLACES] = NULL,
     };
 
