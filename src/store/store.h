@@ -22,6 +22,7 @@
     X(STORE_JAR,   "jar",   true,  true)  /* upstream, account -> its cookies */            \
     X(STORE_TOKEN, "token", false, false) /* upstream, account -> its access token */       \
     X(STORE_LEASE, "lease", false, false) /* upstream, account, slot -> who holds it */     \
+    X(STORE_CHAT,  "chat",  true,  false) /* upstream, account, chat -> when to delete it */ \
     X(STORE_LIMIT, "limit", false, false) /* counters */                                    \
     X(STORE_USAGE, "usage", false, false) /* rows of the log */
 /* clang-format on */

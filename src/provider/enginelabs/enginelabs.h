@@ -16,6 +16,13 @@ enum enginelabs_protocol {
     PROTOCOL_PROJECT, /* by its key, set for the whole team before; the prompt is base64 */
 };
 
+/* When chats are deleted at the service. */
+enum enginelabs_delete {
+    DELETE_NEVER,
+    DELETE_AFTER_TTL, /* when they cannot be continued any more */
+    DELETE_AT_END,    /* those that will not be continued at once, the others as above */
+};
+
 /* An account of an upstream. Borrowed by the upstream for its life; texts are C strings. */
 struct enginelabs_config {
     const char *name;            /* of the upstream, "cto" */
@@ -29,6 +36,7 @@ struct enginelabs_config {
     const char *organization_id; /* NULL: discovered */
     enum enginelabs_content content;
     enum enginelabs_protocol protocol;
+    enum enginelabs_delete delete_chats;
     size_t max_prompt_chars;   /* UTF-16 units as the service counts; 0: no limit */
     bool trim_overflow;        /* leave out the oldest messages of a longer prompt */
     size_t max_prompt_bytes;   /* whole POST body; 0: no limit */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What goes before a prompt of protocol `project`. */
-#include "project_rig.h"
 #include "provider/enginelabs/project.h"
+#include "site_rig.h"
 
 struct outcome {
     unsigned n;
@@ -26,21 +26,21 @@ static void on_outcome(void *arg, const struct project_result *result)
     str_to_z(str_of(result->what), o->what, sizeof(o->what));
 }
 
-static struct project *start(struct rig *r, const struct project_ids *ids, struct outcome *o)
+static struct project *start(struct site *r, const struct project_ids *ids, struct outcome *o)
 {
     const struct project_params params = { .config = &r->config,
                                            .client = r->client,
                                            .jwt = STR("a.b.c"),
                                            .model_key = STR("gpt_5\""),
                                            .ids = ids,
-                                           .connect_timeout_ms = RIG_TIMEOUT_MS,
-                                           .answer_timeout_ms = RIG_TIMEOUT_MS };
+                                           .connect_timeout_ms = SITE_TIMEOUT_MS,
+                                           .answer_timeout_ms = SITE_TIMEOUT_MS };
 
     *o = (struct outcome){ 0 };
     return project_start(&params, on_outcome, o);
 }
 
-static void run(struct rig *r, const struct project_ids *ids, struct outcome *o)
+static void run(struct site *r, const struct project_ids *ids, struct outcome *o)
 {
     start(r, ids, o);
     EXPECT_INT(o->n, 0);
@@ -53,9 +53,9 @@ static void a_new_chat_gets_its_project(void)
 {
     const struct fake_at *at;
     struct outcome o;
-    struct rig r;
+    struct site r;
 
-    rig_start(&r);
+    site_start(&r);
     run(&r, NULL, &o);
     EXPECT_INT(o.kind, FAILURE_NONE);
     EXPECT_Z(o.ids.chat, "proj_1");
@@ -73,16 +73,16 @@ static void a_new_chat_gets_its_project(void)
     at = &r.fake.at[FAKE_OFFERS];
     EXPECT_INT(at->method, HTTP_POST);
     EXPECT_Z(at->body, "{\"chatHistoryId\":\"proj_1\",\"surface\":\"ENGINE_AGENT\"}");
-    rig_end(&r);
+    site_end(&r);
 }
 
 static void a_known_chat_is_only_given_the_model(void)
 {
     static const struct project_ids ids = { "proj_9", "ws_9", true };
     struct outcome o;
-    struct rig r;
+    struct site r;
 
-    rig_start(&r);
+    site_start(&r);
     run(&r, &ids, &o);
     EXPECT_INT(o.kind, FAILURE_NONE);
     EXPECT_Z(o.ids.chat, "proj_9");
@@ -90,7 +90,7 @@ static void a_known_chat_is_only_given_the_model(void)
     EXPECT_INT(r.fake.at[FAKE_PREFER].count, 1);
     EXPECT_INT(r.fake.at[FAKE_PROJECT].count, 0);
     EXPECT_INT(r.fake.at[FAKE_OFFERS].count, 0);
-    rig_end(&r);
+    site_end(&r);
 }
 
 #define PREFER "PATCH /teams/preferred-model"
@@ -133,9 +133,9 @@ static void what_fails_ends_it_and_says_how(void)
 {
     for (size_t i = 0; i < COUNT_OF(failing); i++) {
         struct outcome o;
-        struct rig r;
+        struct site r;
 
-        rig_start(&r);
+        site_start(&r);
         r.fake.at[failing[i].place].lines[0] = failing[i].line;
         r.fake.at[failing[i].place].n_lines = 1;
         run(&r, NULL, &o);
@@ -148,7 +148,7 @@ static void what_fails_ends_it_and_says_how(void)
         EXPECT(!o.ids.has_offers);
         for (size_t k = 0; k < 3; k++)
             EXPECT_INT(r.fake.at[FAKE_PREFER + k].count, failing[i].counts[k]);
-        rig_end(&r);
+        site_end(&r);
     }
 }
 
@@ -156,9 +156,9 @@ static void what_fails_ends_it_and_says_how(void)
 static void the_next_attempt_makes_no_second_project(void)
 {
     struct outcome first, second;
-    struct rig r;
+    struct site r;
 
-    rig_start(&r);
+    site_start(&r);
     fake_say(&r.fake, FAKE_OFFERS, 401, NULL);
     fake_say(&r.fake, FAKE_OFFERS, 0, NULL);
     run(&r, NULL, &first);
@@ -170,7 +170,7 @@ static void the_next_attempt_makes_no_second_project(void)
     EXPECT_INT(r.fake.at[FAKE_PREFER].count, 2);
     EXPECT_INT(r.fake.at[FAKE_PROJECT].count, 1);
     EXPECT_INT(r.fake.at[FAKE_OFFERS].count, 2);
-    rig_end(&r);
+    site_end(&r);
 }
 
 static void only_sane_ids_are_used(void)
@@ -195,15 +195,15 @@ static void only_sane_ids_are_used(void)
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct outcome o;
-        struct rig r;
+        struct site r;
 
-        rig_start(&r);
+        site_start(&r);
         fake_say(&r.fake, FAKE_PROJECT, 201, rows[i].body);
         run(&r, NULL, &o);
         EXPECT_INT(o.kind, rows[i].is_good ? FAILURE_NONE : FAILURE_PROTOCOL);
         EXPECT_INT(o.ids.chat[0] != '\0', rows[i].is_good);
         EXPECT_INT(r.fake.at[FAKE_OFFERS].count, rows[i].is_good);
-        rig_end(&r);
+        site_end(&r);
     }
 }
 
@@ -224,14 +224,14 @@ static void ids_are_bounded(void)
 static void what_was_not_sent_is_tried_once_more(void)
 {
     struct outcome o;
-    struct rig r;
+    struct site r;
 
-    rig_start(&r);
+    site_start(&r);
     r.config.api.endpoint.port = 1;
     run(&r, NULL, &o);
     EXPECT_INT(o.kind, FAILURE_UNAVAILABLE);
     EXPECT_INT(o.status.status, 0);
-    rig_end(&r);
+    site_end(&r);
 }
 
 static void may_be_canceled_anywhere(void)
@@ -241,9 +241,9 @@ static void may_be_canceled_anywhere(void)
     for (size_t i = 0; i <= COUNT_OF(places); i++) {
         struct project *p;
         struct outcome o;
-        struct rig r;
+        struct site r;
 
-        rig_start(&r);
+        site_start(&r);
         if (i < COUNT_OF(places))
             fake_say(&r.fake, places[i], FAKE_HOLD, NULL);
         p = start(&r, NULL, &o);
@@ -253,7 +253,7 @@ static void may_be_canceled_anywhere(void)
         project_cancel(NULL);
         run_for(r.loop, 20);
         EXPECT_INT(o.n, 0);
-        rig_end(&r);
+        site_end(&r);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How often /billing is asked, and who hears of it. */
-#include "project_rig.h"
 #include "provider/enginelabs/survey.h"
+#include "site_rig.h"
 
 static struct told {
     unsigned n;
@@ -19,13 +19,13 @@ static void on_told(void *arg, const struct plan *plan)
         survey_port_close(t->close);
 }
 
-static struct survey_port *open_port(struct rig *r, struct survey *s)
+static struct survey_port *open_port(struct site *r, struct survey *s)
 {
     const struct survey_params params = { .config = &r->config,
                                           .account = r->port,
                                           .client = r->client,
-                                          .connect_timeout_ms = RIG_TIMEOUT_MS,
-                                          .answer_timeout_ms = RIG_TIMEOUT_MS,
+                                          .connect_timeout_ms = 4 * SITE_TIMEOUT_MS,
+                                          .answer_timeout_ms = 4 * SITE_TIMEOUT_MS,
                                           .told = on_told,
                                           .arg = &told };
 
@@ -33,29 +33,29 @@ static struct survey_port *open_port(struct rig *r, struct survey *s)
 }
 
 /* The clock stands still from now on, so a question needs no time. */
-static void begin(struct rig *r, struct survey **s, struct survey_port **p)
+static void begin(struct site *r, struct survey **s, struct survey_port **p)
 {
     told = (struct told){ 0 };
-    rig_start(r);
+    site_start(r);
     loop_clock_set(r->loop, loop_now_ms(r->loop));
     *s = survey_new();
     *p = open_port(r, *s);
 }
 
-static void end(struct rig *r, struct survey *s, struct survey_port *p)
+static void end(struct site *r, struct survey *s, struct survey_port *p)
 {
     survey_port_close(p);
     survey_free(s);
-    rig_end(r);
+    site_end(r);
 }
 
-static void pass(struct rig *r, int64_t ms)
+static void pass(struct site *r, int64_t ms)
 {
     loop_clock_set(r->loop, loop_now_ms(r->loop) + ms);
 }
 
 /* How many questions came, when all that may come is there. */
-static unsigned questions(struct rig *r)
+static unsigned questions(struct site *r)
 {
     int64_t until = clock_now_ms() + 30;
 
@@ -68,7 +68,7 @@ static void the_owner_is_told_the_plan(void)
 {
     struct survey_port *p;
     struct survey *s;
-    struct rig r;
+    struct site r;
 
     begin(&r, &s, &p);
     survey_poll(p);
@@ -84,7 +84,7 @@ static void it_is_asked_every_five_minutes_at_most(void)
 {
     struct survey_port *p, *other;
     struct survey *s;
-    struct rig r;
+    struct site r;
 
     begin(&r, &s, &p);
     other = open_port(&r, s);
@@ -109,7 +109,7 @@ static void a_reached_limit_asks_once_more(void)
 {
     struct survey_port *p;
     struct survey *s;
-    struct rig r;
+    struct site r;
 
     begin(&r, &s, &p);
     survey_poll(p);
@@ -132,7 +132,7 @@ static void one_question_at_a_time(void)
 {
     struct survey_port *p, *other;
     struct survey *s;
-    struct rig r;
+    struct site r;
 
     begin(&r, &s, &p);
     other = open_port(&r, s);
@@ -140,10 +140,10 @@ static void one_question_at_a_time(void)
     fake_say(&r.fake, FAKE_BILLING, 0, NULL);
     survey_poll(p);
     RUN_UNTIL(r.loop, r.fake.at[FAKE_BILLING].held);
+    pass(&r, SURVEY_AFTER_LIMIT_MS);
     survey_limit_reached(other);
     EXPECT_INT(questions(&r), 1);
     survey_port_close(p); /* then another port may ask */
-    pass(&r, SURVEY_AFTER_LIMIT_MS);
     survey_poll(other);
     RUN_UNTIL(r.loop, told.n);
     EXPECT_INT(r.fake.at[FAKE_BILLING].count, 2);
@@ -160,7 +160,7 @@ static void what_fails_changes_nothing(void)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct survey_port *p;
         struct survey *s;
-        struct rig r;
+        struct site r;
 
         begin(&r, &s, &p);
         r.fake.at[FAKE_BILLING].lines[0] = rows[i];
@@ -180,14 +180,14 @@ static void who_is_told_may_close(void)
 {
     struct survey_port *p;
     struct survey *s;
-    struct rig r;
+    struct site r;
 
     begin(&r, &s, &p);
     told.close = p;
     survey_poll(p);
     RUN_UNTIL(r.loop, told.n);
     survey_free(s);
-    rig_end(&r);
+    site_end(&r);
 }
 
 static const struct test suite[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests in the name of an account, and their tokens. */
-#include "project_rig.h"
 #include "provider/enginelabs/visit.h"
+#include "site_rig.h"
 
 struct seen_answer {
     unsigned n;
@@ -22,7 +22,7 @@ static void on_seen(void *arg, const struct errand_result *result)
     str_to_z(result->body, s->body, sizeof(s->body));
 }
 
-static struct visit *start(struct rig *r, struct seen_answer *s)
+static struct visit *start(struct site *r, struct seen_answer *s)
 {
     const struct visit_params params = { .config = &r->config,
                                          .account = r->port,
@@ -30,8 +30,8 @@ static struct visit *start(struct rig *r, struct seen_answer *s)
                                          .method = HTTP_GET,
                                          .target = STR(API_BILLING_TARGET),
                                          .what = "GET " API_BILLING_TARGET,
-                                         .connect_timeout_ms = RIG_TIMEOUT_MS,
-                                         .answer_timeout_ms = RIG_TIMEOUT_MS };
+                                         .connect_timeout_ms = SITE_TIMEOUT_MS,
+                                         .answer_timeout_ms = SITE_TIMEOUT_MS };
 
     *s = (struct seen_answer){ 0 };
     return visit_start(&params, on_seen, s);
@@ -40,9 +40,9 @@ static struct visit *start(struct rig *r, struct seen_answer *s)
 static void goes_with_a_token(void)
 {
     struct seen_answer s;
-    struct rig r;
+    struct site r;
 
-    rig_start(&r);
+    site_start(&r);
     start(&r, &s);
     EXPECT_INT(s.n, 0);
     RUN_UNTIL(r.loop, s.n);
@@ -52,15 +52,15 @@ static void goes_with_a_token(void)
     EXPECT(strncmp(r.fake.at[FAKE_BILLING].authorization, "Bearer aGVhZA.", 14) == 0);
     EXPECT_Z(r.fake.at[FAKE_BILLING].origin, "https://cto.test");
     EXPECT_Z(r.fake.at[FAKE_BILLING].referer, "https://cto.test/");
-    rig_end(&r);
+    site_end(&r);
 }
 
 static void a_refused_token_is_renewed_once(void)
 {
     struct seen_answer s;
-    struct rig r;
+    struct site r;
 
-    rig_start(&r);
+    site_start(&r);
     fake_say(&r.fake, FAKE_BILLING, 401, NULL);
     fake_say(&r.fake, FAKE_BILLING, 0, NULL);
     start(&r, &s);
@@ -75,7 +75,7 @@ static void a_refused_token_is_renewed_once(void)
     EXPECT_INT(s.kind, FAILURE_UPSTREAM_AUTH);
     EXPECT_INT(s.status, 401);
     EXPECT_INT(r.fake.at[FAKE_BILLING].count, 2);
-    rig_end(&r);
+    site_end(&r);
 }
 
 static void what_fails_says_how(void)
@@ -96,9 +96,9 @@ static void what_fails_says_how(void)
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct seen_answer s;
-        struct rig r;
+        struct site r;
 
-        rig_start(&r);
+        site_start(&r);
         r.fake.at[rows[i].place].lines[0] = rows[i].line;
         r.fake.at[rows[i].place].n_lines = 1;
         start(&r, &s);
@@ -107,7 +107,7 @@ static void what_fails_says_how(void)
         EXPECT_INT(s.status, rows[i].status);
         EXPECT_INT(s.certainly_unsent, rows[i].place == FAKE_CLIENT);
         EXPECT(r.fake.at[FAKE_BILLING].count <= (rows[i].line.status == FAKE_DROP ? 2 : 1));
-        rig_end(&r);
+        site_end(&r);
     }
 }
 
@@ -118,9 +118,9 @@ static void may_be_canceled_anywhere(void)
     for (size_t i = 0; i <= COUNT_OF(places); i++) {
         struct seen_answer s;
         struct visit *v;
-        struct rig r;
+        struct site r;
 
-        rig_start(&r);
+        site_start(&r);
         if (i < COUNT_OF(places))
             fake_say(&r.fake, places[i], FAKE_HOLD, NULL);
         v = start(&r, &s);
@@ -132,7 +132,7 @@ static void may_be_canceled_anywhere(void)
             fake_let_go(&r.fake, places[i], 0);
         run_for(r.loop, 20);
         EXPECT_INT(s.n, 0);
-        rig_end(&r);
+        site_end(&r);
     }
 }
 

@@ -5,9 +5,9 @@
 #include "fake.h"
 #include "provider/enginelabs/account.h"
 
-enum { RIG_TIMEOUT_MS = 5000 };
+enum { SITE_TIMEOUT_MS = 5000 };
 
-struct rig {
+struct site {
     struct loop *loop;
     struct fake fake;
     struct enginelabs_config config;
@@ -19,31 +19,31 @@ struct rig {
     bool is_closed;
 };
 
-static inline void on_rig_closed(void *arg)
+static inline void on_site_closed(void *arg)
 {
-    struct rig *r = arg;
+    struct site *r = arg;
 
     r->is_closed = true;
 }
 
-static inline void rig_start(struct rig *r)
+static inline void site_start(struct site *r)
 {
     struct http_client_limits limits;
 
-    *r = (struct rig){ .loop = loop_new() };
+    *r = (struct site){ .loop = loop_new() };
     fake_start(&r->fake, r->loop);
     r->config = fake_config(&r->fake);
     r->connector = connector_new(r->loop, NULL, &r->proxies);
     http_client_limits_default(&limits);
     r->client = http_client_new(r->connector, &limits);
     r->account = account_new(&r->config);
-    r->port = account_port_open(r->account, r->client, NULL, RIG_TIMEOUT_MS, RIG_TIMEOUT_MS);
+    r->port = account_port_open(r->account, r->client, NULL, SITE_TIMEOUT_MS, SITE_TIMEOUT_MS);
 }
 
 /* Ends it, and sees that nothing is left. */
-static inline void rig_end(struct rig *r)
+static inline void site_end(struct site *r)
 {
-    account_port_close(r->port, on_rig_closed, r);
+    account_port_close(r->port, on_site_closed, r);
     RUN_UNTIL(r->loop, r->is_closed);
     account_free(r->account);
     run_turn_now(r->loop);
