@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One model at a time, in one gateway and in several that share a store. */
+#include <stdatomic.h>
+
 #include "net/net_test.h"
 #include "provider/enginelabs/pin.h"
 #include "shared_store.h"
@@ -383,6 +385,74 @@ static void a_port_that_closes_leaves_the_lock(void)
     end();
 }
 
+/* ---- several workers ---- */
+
+enum { WORKERS = 3, ROUNDS = 150, MODELS = 2 };
+
+struct worker {
+    pthread_t thread;
+    struct loop *loop;
+    struct pins *pins;
+    atomic_int *holders; /* of each model */
+    unsigned seed;
+    bool overlaps;
+};
+
+static void note_told(void *arg, const struct notice *notice)
+{
+    *(int *)arg = notice ? -1 : 1;
+}
+
+static void hold_once(struct worker *w, struct pin_port *port, struct loop *l)
+{
+    static const char *const models[MODELS] = { "A", "B" };
+    unsigned mine = (w->seed = w->seed * 1103515245u + 12345u) >> 16 & 1;
+    struct pin_hold h = { 0 };
+    int told = 0;
+
+    if (pin_take(port, "org_1", models[mine], &h, note_told, &told))
+        told = 1;
+    while (!told)
+        run_turn(l);
+    atomic_fetch_add(&w->holders[mine], 1);
+    for (unsigned i = 0; i < mine + 2; i++)
+        run_turn_now(l);
+    w->overlaps = w->overlaps || told < 0 || atomic_load(&w->holders[!mine]) != 0;
+    atomic_fetch_sub(&w->holders[mine], 1);
+    pin_release(&h);
+}
+
+static void *run_worker(void *arg)
+{
+    struct worker *w = arg;
+    struct pin_port *port = pin_port_open(w->pins, NULL, w->loop);
+
+    for (int i = 0; i < ROUNDS; i++)
+        hold_once(w, port, w->loop);
+    pin_port_close(port);
+    return NULL;
+}
+
+static void models_of_several_workers_do_not_overlap(void)
+{
+    atomic_int holders[MODELS] = { 0 };
+    struct pins *pins = pins_new("cto");
+    struct worker workers[WORKERS];
+
+    for (unsigned i = 0; i < WORKERS; i++)
+        workers[i] =
+            (struct worker){ .loop = loop_new(), .pins = pins, .holders = holders, .seed = i + 1 };
+    for (unsigned i = 0; i < WORKERS; i++)
+        EXPECT(!pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]));
+    for (unsigned i = 0; i < WORKERS; i++)
+        EXPECT(!pthread_join(workers[i].thread, NULL));
+    for (unsigned i = 0; i < WORKERS; i++) {
+        EXPECT(!workers[i].overlaps);
+        loop_free(workers[i].loop);
+    }
+    pins_free(pins);
+}
+
 static const struct test suite[] = {
     { "calls of one model hold it together", calls_of_one_model_hold_it_together },
     { "who comes later does not overtake", who_comes_later_does_not_overtake },
@@ -401,6 +471,7 @@ static const struct test suite[] = {
       a_store_that_fails_for_a_moment_costs_nothing },
     { "a store that fails for long ends the hold", a_store_that_fails_for_long_ends_the_hold },
     { "a port that closes leaves the lock", a_port_that_closes_leaves_the_lock },
+    { "models of several workers do not overlap", models_of_several_workers_do_not_overlap },
 };
 
 TEST_MAIN(suite)
