@@ -5,8 +5,7 @@
  * answered, the models of the settings stand in. The service bans who asks for a model that it does
  * not know, so the name to send comes from here only. Any thread.
  *
- * It asks nothing by itself: who has a token asks (visit.h) when catalog_is_due() says so, and
- * gives the answer to catalog_take().
+ * It asks nothing by itself: catalog_port.h does.
  */
 #pragma once
 
