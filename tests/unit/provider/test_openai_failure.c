@@ -118,10 +118,12 @@ static void does_not_wait_for_the_rest_of_an_error(void)
 
 /* ---- connections ---- */
 
+/* After two connections: nothing of the request was sent on the first. */
 static void tells_that_nobody_listens(void)
 {
-    int fd;
+    int64_t before = metric_get(METRIC_CONNECT_FAILURES);
     uint16_t port;
+    int fd;
 
     rig_open(&r);
     fd = listen_loopback(&port);
@@ -131,6 +133,7 @@ static void tells_that_nobody_listens(void)
     RUN(&w, &r, ASK_STREAM, true);
     EXPECT_INT(w.failure.kind, FAILURE_UNAVAILABLE);
     EXPECT(!w.failure.prompt_accepted);
+    EXPECT_INT(metric_get(METRIC_CONNECT_FAILURES) - before, 2);
     watch_end(&w);
     rig_end(&r);
 }
