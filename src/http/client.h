@@ -39,7 +39,7 @@ struct http_call_params {
     const struct http_header *headers; /* besides Host and Content-Length; they may replace
                                           Accept-Encoding and User-Agent; copied */
     size_t n_headers;
-    struct str body;            /* borrowed until the call ended */
+    struct str body;            /* borrowed until on_head, or the call ended */
     int64_t connect_timeout_ms; /* all three above 0 */
     int64_t head_timeout_ms;    /* from the last byte sent to the end of the response's head */
     int64_t idle_timeout_ms;    /* between pieces of the body */

@@ -154,8 +154,7 @@ void answer_begin(struct provider_call *c, const struct http_head *head)
         timer_arm(c->instance->env.loop, &c->linger, ERROR_WAIT_MS, on_linger, c);
         return;
     }
-    if (c->is_sent)
-        buf_deinit(&c->body);
+    buf_deinit(&c->body);
     if (c->kind == ANSWER_STREAM) {
         stream_init(&c->stream, STREAM_EVENT_MAX, on_chunk, c);
         c->has_stream = true;

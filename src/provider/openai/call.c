@@ -197,7 +197,6 @@ static void send(struct provider_call *c, struct str token)
 
     openai_call_set_state(c, CALL_SEND);
     answer_reset(c);
-    c->is_sent = false;
     c->http = http_call_start(env->client, &params, &handler, c);
     if (c->is_paused)
         http_call_pause(c->http);
@@ -207,7 +206,6 @@ static void on_sent(void *arg)
 {
     struct provider_call *c = arg;
 
-    c->is_sent = true;
     openai_call_set_phase(c, PHASE_SENT);
 }
 

@@ -59,7 +59,6 @@ struct provider_call {
 
     struct buf body;        /* of the request; empty once it was accepted */
     struct http_call *http; /* running */
-    bool is_sent;           /* all of the body is out */
     enum answer_kind kind;
     int status; /* 0 before there is one */
     int64_t retry_after_ms;

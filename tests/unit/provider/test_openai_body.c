@@ -110,6 +110,12 @@ static const struct {
       "}" },
     { "{\"messages\":[ ]}", "^b", "{\"messages\":[{\"role\":\"system\",\"content\":\"b\"} ]}" },
     { "{\"messages\":5}", "^b", "{\"messages\":5}" },
+    { "{\"messages\":[5]}", "^b", "{\"messages\":[{\"role\":\"system\",\"content\":\"b\"},5]}" },
+    { "{\"messages\":[{\"x\":{}}]}", "^b",
+      "{\"messages\":[{\"role\":\"system\",\"content\":\"b\"},{\"x\":{}}]}" },
+    { "{\"messages\":[]}", "^b\n=messages 7", "{\"messages\":7}" },
+    { "{\"stream_options\":{}}", "+\n=stream_options 7", "{\"stream_options\":7}" },
+    { "{\"a\":1}", "+\n-stream_options", "{\"a\":1}" },
     { "{\"a\":1}", "^b", "{\"a\":1}" },
     /* all at once */
     { "{\"model\":\"m\",\"messages\":[],\"top_k\":5,\"max_tokens\":7,\"stream\":true}",

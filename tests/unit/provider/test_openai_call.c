@@ -190,6 +190,25 @@ static void an_empty_beginning_is_held_back(void)
     rig_end(&r);
 }
 
+static void an_answer_that_says_nothing_is_handed_on(void)
+{
+    static const char *const rows[][2] = {
+        { DONE, "" },
+        { EVENT(CHOICE("\"role\":\"assistant\"")) DONE, MINE("\"role\":\"assistant\"") },
+    };
+
+    rig_start(&r);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        up_reset(&r.up, UP_CHAT);
+        SAY(&r.up, UP_CHAT, .body = rows[i][0]);
+        RUN(&w, &r, ASK_STREAM, true);
+        EXPECT(w.is_finished);
+        EXPECT_STR(buf_str(&w.seen), rows[i][1]);
+        watch_end(&w);
+    }
+    rig_end(&r);
+}
+
 /* ---- whole answers ---- */
 
 #define ANSWER                                                                                   \
@@ -352,6 +371,7 @@ static const struct test suite[] = {
     { "passes events on byte for byte", passes_events_on_byte_for_byte },
     { "an answer ends in many ways", an_answer_ends_in_many_ways },
     { "an empty beginning is held back", an_empty_beginning_is_held_back },
+    { "an answer that says nothing is handed on", an_answer_that_says_nothing_is_handed_on },
     { "hands on a whole answer", hands_on_a_whole_answer },
     { "takes answers apart", takes_answers_apart },
     { "takes large bodies both ways", takes_large_bodies_both_ways },

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What models an upstream has: discovered or configured; and what `check` reports. */
+#include <fcntl.h>
+#include <stdlib.h>
+
 #include "openai_rig.h"
 
 static struct rig r;
@@ -31,6 +34,8 @@ static void discovers_models(void)
     } rows[] = {
         { LIST, "a,b\xc3\xa9" },
         { "{\"data\":[]}", "" },
+        { "{\"models\":[],\"data\":null}", "" },
+        { "{\"data\":[{\"id\":5},{\"id\":\"y\",\"id\":7}]}", "" },
         { "{\"models\":[{\"name\":\"llama3\",\"model\":\"x\"}]}", "llama3" },
         { "{\"data\":[{\"id\":\"\"},{\"id\":\"x\",\"name\":\"The X\"}]}", "x" },
     };
@@ -102,6 +107,31 @@ static void asks_again_after_a_failure_and_now_and_again(void)
         run_turn_now(r.loop);
     expect_models("a,b\xc3\xa9"); /* what is known stays */
     EXPECT(provider_openai.is_ready(r.openai, why));
+    rig_end(&r);
+}
+
+static void one_worker_asks_for_all(void)
+{
+    struct provider_env env;
+    struct provider_instance *other;
+    char why[128];
+
+    rig_open(&r);
+    r.config.models = NULL;
+    rig_attach(&r);
+    env = (struct provider_env){ .loop = r.loop,
+                                 .client = r.client,
+                                 .connect_timeout_ms = RIG_TIMEOUT_MS,
+                                 .accept_timeout_ms = RIG_TIMEOUT_MS };
+    other = provider_openai.attach(r.openai, &env);
+    SAY(&r.up, UP_MODELS, .body = LIST);
+    RUN_UNTIL(r.loop, provider_openai.is_ready(r.openai, why));
+    for (unsigned i = 0; i < 20; i++)
+        run_turn_now(r.loop);
+    EXPECT_INT(r.up.at[UP_MODELS].count, 1);
+    provider_openai.detach(other, on_rig_detached, &r);
+    RUN_UNTIL(r.loop, r.is_detached);
+    r.is_detached = false;
     rig_end(&r);
 }
 
@@ -197,6 +227,96 @@ static void reports_what_cannot_be_used(void)
     }
 }
 
+static char path[64];
+static const char *files[] = { path };
+
+/* An upstream with a sign-in that has `life_ms` left. */
+static void begin_signed_in(int64_t life_ms)
+{
+    char text[256];
+    int n = snprintf(text, sizeof(text),
+                     "{\"accessToken\":\"old\",\"refreshToken\":\"r\",\"expiresAt\":%lld}",
+                     (long long)(clock_wall_ms() + life_ms));
+    int fd;
+
+    snprintf(path, sizeof(path), "/tmp/test_openai.XXXXXX");
+    fd = mkstemp(path);
+    EXPECT(fd >= 0);
+    EXPECT_INT(write(fd, text, (size_t)n), n);
+    close(fd);
+    rig_open(&r);
+    r.config.credentials_files = files;
+    r.config.n_credentials_files = 1;
+    rig_attach(&r);
+}
+
+static void reports_sign_ins(void)
+{
+    static const struct {
+        int64_t life_ms;
+        int first; /* status of the first GET /models */
+        int token; /* of the renewal */
+        bool is_usable;
+        unsigned asked;
+        unsigned renewed;
+    } rows[] = {
+        { 3600000, 200, 200, true, 1, 0 },  { -1, 200, 200, true, 1, 1 },
+        { 3600000, 401, 200, true, 2, 1 },  { -1, 200, 400, false, 0, 1 },
+        { 3600000, 401, 503, false, 1, 1 },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        begin_signed_in(rows[i].life_ms);
+        SAY(&r.up, UP_MODELS, .status = rows[i].first, .body = LIST);
+        SAY(&r.up, UP_MODELS, .body = LIST);
+        SAY(&r.up, UP_TOKEN, .status = rows[i].token,
+            .body = "{\"access_token\":\"new\",\"expires_in\":3600}");
+        check();
+        EXPECT_INT(report.is_usable, rows[i].is_usable);
+        EXPECT_INT(r.up.at[UP_MODELS].count, rows[i].asked);
+        EXPECT_INT(r.up.at[UP_TOKEN].count, rows[i].renewed);
+        EXPECT(strstr(report.text, path) != NULL);
+        check(); /* a sign-in that just failed is not tried again at once */
+        EXPECT_INT(report.is_usable, rows[i].is_usable);
+        EXPECT_INT(r.up.at[UP_TOKEN].count, rows[i].renewed);
+        rig_end(&r);
+        unlink(path);
+    }
+}
+
+static void is_detached_while_it_waits_for_a_token(void)
+{
+    begin_signed_in(-1);
+    SAY(&r.up, UP_TOKEN, .end = UP_HOLD, .body = "{\"access_token\":\"new\"}");
+    report.is_done = false;
+    provider_openai.check(r.instance, on_report_of_test, NULL);
+    RUN_UNTIL(r.loop, r.up.at[UP_TOKEN].count == 1);
+    provider_openai.detach(r.instance, on_rig_detached, &r);
+    up_let_go(&r.up, UP_TOKEN);
+    RUN_UNTIL(r.loop, r.is_detached);
+    r.is_detached = false;
+    EXPECT(!report.is_done);
+    openai_free(r.openai);
+    rig_attach(&r);
+    rig_end(&r);
+    unlink(path);
+}
+
+static void reports_that_nobody_listens(void)
+{
+    uint16_t port;
+    int fd = listen_loopback(&port);
+
+    close(fd);
+    rig_open(&r);
+    r.config.base.endpoint.port = port;
+    rig_attach(&r);
+    check();
+    EXPECT(!report.is_usable);
+    EXPECT(strstr(report.text, "did not answer GET /models") != NULL);
+    rig_end(&r);
+}
+
 static void is_detached_while_it_checks(void)
 {
     for (unsigned turns = 0; turns < 6; turns++) {
@@ -216,9 +336,13 @@ static const struct test suite[] = {
     { "configured models are not asked for", configured_models_are_not_asked_for },
     { "asks again after a failure, and now and again",
       asks_again_after_a_failure_and_now_and_again },
+    { "one worker asks for all", one_worker_asks_for_all },
     { "ends while it asks", ends_while_it_asks },
     { "reports keys and models", reports_keys_and_models },
     { "reports what cannot be used", reports_what_cannot_be_used },
+    { "reports sign-ins", reports_sign_ins },
+    { "is detached while it waits for a token", is_detached_while_it_waits_for_a_token },
+    { "reports that nobody listens", reports_that_nobody_listens },
     { "is detached while it checks", is_detached_while_it_checks },
 };
 

@@ -171,6 +171,21 @@ static void a_refused_token_is_renewed_once(void)
     end();
 }
 
+/* A refresh token that was taken is no good any more: it is not sent twice. */
+static void a_renewal_is_sent_once(void)
+{
+    begin(3600000);
+    answered();
+    EXPECT_INT(http_client_idle(r.client), 1);
+    up_reset(&r.up, UP_CHAT);
+    r.up.at[UP_TOKEN].n_lines = 0;
+    SAY(&r.up, UP_CHAT, .status = 401);
+    SAY(&r.up, UP_TOKEN, .end = UP_DROP);
+    failed(FAILURE_UNAVAILABLE);
+    EXPECT_INT(r.up.at[UP_TOKEN].count, 1);
+    end();
+}
+
 /* The vendor's own program renewed it meanwhile. */
 static void a_new_token_in_the_file_is_taken(void)
 {
@@ -342,6 +357,7 @@ static const struct test suite[] = {
     { "a refresh token that does not rotate stays", a_refresh_token_that_does_not_rotate_stays },
     { "many who wait cost one request", many_who_wait_cost_one_request },
     { "a refused token is renewed once", a_refused_token_is_renewed_once },
+    { "a renewal is sent once", a_renewal_is_sent_once },
     { "a new token in the file is taken", a_new_token_in_the_file_is_taken },
     { "the file's refresh token is the newer one", the_files_refresh_token_is_the_newer_one },
     { "says that the sign-in is over", says_that_the_sign_in_is_over },

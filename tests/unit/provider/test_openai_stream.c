@@ -127,6 +127,15 @@ static const struct {
     { "data: {\"error\":null}\n\n", "[]", false },
     { "event: error\ndata: {\"message\":\"busy\"}\n\n", "[e:{\"message\":\"busy\"}]", false },
     { CHUNK("5,{\"index\":\"0\",\"delta\":7,\"finish_reason\":1}"), "[]", false },
+    /* odd shapes say nothing */
+    { CHUNK("{\"index\":-1,\"delta\":{\"tool_calls\":[5,{\"index\":1.5,\"function\":7,\"x\":{}}],"
+            "\"function_call\":null,\"content\":5,\"x\":[1]},\"x\":1,\"finish_reason\":"
+            "\"function_call\"}"),
+      "[0#0:,,0#1:,,0.tools]", true },
+    { CHUNK("{\"delta\":{\"function_call\":{\"x\":1,\"arguments\":7}}}"), "[0#0:,,]", false },
+    { CHUNK("{\"delta\":{\"tool_calls\":{}}}"), "[]", false },
+    { "data: {\"choices\":{},\"usage\":[1],\"error\":5}\n\n", "[]", false },
+    { "data: {\"usage\":{\"completion_tokens_details\":7,\"x\":1}}\n\n", "[u:0/0/0]", false },
     /* a whole answer has `message` */
     { "data: {\"choices\":[{\"message\":{\"content\":\"a\"},\"finish_reason\":\"stop\"},"
       "{\"message\":{\"content\":\"b\"},\"finish_reason\":\"length\"}]}\n\n",
@@ -166,6 +175,8 @@ static void refuses_what_is_no_json(void)
         "data: \"DONE\"\n\n",
         "data: {\"a\":1}}\n\n",
         "data: {\"a\":\"\xff\"}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{]}}]}\n\n",
+        "data: {\"usage\":{\"prompt_tokens\":}}\n\n",
         "data: {}\ndata: {}\n\n",
         "data: [DONE\n\n",
     };
