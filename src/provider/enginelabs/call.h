@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One answer in the making; private to chat.c (the course of a call, its ends), failover.c (what
- * becomes of a failure) and wire.c (what goes over the wire: socket, prompt, answer).
+ * becomes of a failure) and wire*.c (what goes over the wire: socket, prompt, answer).
  *
  *     [CLAIM] --> LEASE --> TOKEN --> SOCKET --> POST --> ANSWER --> FINISHED --> SETTLING --> DONE
- *                   ^         ^_________|__________/ |     401: with another token
- *                   |_________|_________|__________/ |     again, maybe on another account
- *                                SOCKET <____________/     404: a new chat; or the socket is second
+ *                   ^         ^_________|__________/ |     |    401: with another token
+ *                   |_________|_________|__________/ |     |    again, maybe on another account
+ *                                SOCKET <____________/     |    404: a new chat; or the socket is
+ *                                SOCKET <__________________/    second; the stream broke: again
  *
  * call_set_state() is the only writer of `state`. Every state may go to DONE: failure or release.
  * After a failure the call holds nothing any more and waits in DONE for its release. Memory goes
@@ -145,7 +146,7 @@ bool call_renew_token(struct provider_call *c);
 /* The chat that was known is gone: a new one, with all that was said. */
 void call_start_new_chat(struct provider_call *c);
 
-/* wire.c: the next steps, and the release of what they opened. */
+/* wire*.c: the next steps, and the release of what they opened. */
 void wire_open_socket(struct provider_call *c);
 void wire_send_prompt(struct provider_call *c);
 void wire_close(struct provider_call *c);
