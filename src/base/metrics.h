@@ -31,6 +31,7 @@
     X(METRIC_WAITING,            "enginelabs_waiting",                "gauge",   "Calls that wait for an account.")  \
     X(METRIC_FRAMES,             "enginelabs_frames_total",           "counter", "WebSocket frames received.")       \
     X(METRIC_FRAMES_UNKNOWN,     "enginelabs_frames_unknown_total",   "counter", "Frames of unknown type or shape, ignored.") \
+    X(METRIC_STREAMS_REOPENED,   "enginelabs_streams_reopened_total", "counter", "Answer streams opened again after a break.") \
     X(METRIC_SURROGATES_LOST,    "enginelabs_surrogates_lost_total",  "counter", "Half surrogate pairs that became U+FFFD.") \
     X(METRIC_TIPS_HIT,           "conversation_hits_total",           "counter", "Requests that continued an upstream chat.") \
     X(METRIC_TIPS_MISS,          "conversation_misses_total",         "counter", "Requests with history that began a new chat.") \

@@ -22,6 +22,7 @@
 #include "provider/enginelabs/api.h"
 #include "provider/enginelabs/frames.h"
 #include "provider/enginelabs/instance.h"
+#include "provider/enginelabs/resume.h"
 
 enum call_state {
     CALL_CLAIM,    /* looks for the chat that this conversation stands at */
@@ -93,9 +94,17 @@ struct provider_call {
     bool has_emitted; /* the message that is being read gave an event */
     bool has_ended;   /* the stream said so; the POST's answer may still be due */
 
-    struct http_call *post; /* running */
+    struct resume resume; /* what was sent on, for a stream that is opened again */
+    struct timer reopen;  /* armed until it is */
+    unsigned n_reopened;  /* times in a row without anything new */
+    bool has_looked;      /* ... and once more, for the proof that resume wants */
+
+    struct wire_post *post; /* running */
     bool is_post_retried;
-    bool is_accepted;
+    bool is_accepted;     /* by the POST's answer, or the stream showed it */
+    struct timer lost;    /* armed while the stream may yet show that a prompt arrived ... */
+    enum err lost_err;    /* ... whose POST broke without an answer: how */
+    const char *lost_why; /* in the arena */
     struct api_status post_status; /* of an answer other than 2xx */
     struct buf post_error;         /* its body, as far as it is kept */
 
@@ -153,6 +162,10 @@ void wire_close(struct provider_call *c);
 
 /* The POST was refused and will be sent again: what the stream said since belongs to no answer. */
 void wire_take_back_turn(struct provider_call *c);
+
+/* The prompt went out whole, its POST broke without an answer, and the stream did not show within
+ * two seconds that it arrived. Ends the call. */
+void wire_prompt_lost(struct provider_call *c);
 
 /* Forgets what was read of the chat's stream, and counts what was odd in it. */
 void wire_drop_frames(struct provider_call *c);

@@ -24,7 +24,7 @@ static const struct {
                                     TO(CALL_LEASE) | TO(CALL_DONE) },
     [CALL_POST] = { "post", TO(CALL_ANSWER) | TO(CALL_TOKEN) | TO(CALL_SOCKET) | TO(CALL_FINISHED) |
                                 TO(CALL_LEASE) | TO(CALL_DONE) },
-    [CALL_ANSWER] = { "answer", TO(CALL_FINISHED) | TO(CALL_DONE) },
+    [CALL_ANSWER] = { "answer", TO(CALL_SOCKET) | TO(CALL_FINISHED) | TO(CALL_DONE) },
     [CALL_FINISHED] = { "finished", TO(CALL_SETTLING) | TO(CALL_DONE) },
     [CALL_SETTLING] = { "settling", TO(CALL_DONE) },
     [CALL_DONE] = { "done", 0 },

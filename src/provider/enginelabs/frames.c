@@ -73,6 +73,7 @@ struct frames *frames_new(enum enginelabs_content content, size_t max_bytes,
     buf_init(&f->text, max_bytes);
     buf_init(&f->block, max_bytes);
     buf_init(&f->waiting, max_bytes);
+    buf_init(&f->echo, max_bytes);
     return f;
 }
 
@@ -94,6 +95,7 @@ void frames_free(struct frames *f)
     buf_deinit(&f->text);
     buf_deinit(&f->block);
     buf_deinit(&f->waiting);
+    buf_deinit(&f->echo);
     mem_free(f);
 }
 
@@ -117,6 +119,7 @@ void frames_turn_refused(struct frames *f)
     f->in_turn = f->replay_is_ours = false;
     f->ran = f->updated = f->is_unsure = false;
     buf_clear(&f->waiting);
+    buf_clear(&f->echo);
     while ((m = map_next(&f->messages, &cursor, &id)))
         m->is_old = id.n > 0;
 }
@@ -264,6 +267,16 @@ static bool brings_text(const struct update *u)
     return u->kind == UPDATE_TEXT || u->kind == UPDATE_REASONING;
 }
 
+/* What is told before anything of our turn came is our answer from its start. */
+static void begin_history(struct frames *f, struct message *m)
+{
+    if (f->updated)
+        return;
+    if (f->sink->on_history)
+        f->sink->on_history(f->arg);
+    m->begins_history = true;
+}
+
 /* A replay of what has begun to come by itself says nothing new. */
 enum err frames_on_buffer(struct frames *f, struct str text, bool is_replay)
 {
@@ -288,8 +301,12 @@ enum err frames_on_buffer(struct frames *f, struct str text, bool is_replay)
         err = frames_may_be_replay(f, m, &u, text, &waits);
     else if (brings_text(&u))
         frames_drop_waiting(f);
+    if (!err && !waits && !is_replay && u.kind == UPDATE_TEXT)
+        err = frames_may_be_echo(f, m, &u, text, &waits);
     if (err || waits || (m->past[0] && !brings_text(&u)))
         return err;
+    if (is_replay && u.kind == UPDATE_TEXT)
+        begin_history(f, m);
     f->ran = f->updated = true;
     return on_content(f, m, &u);
 }
@@ -312,7 +329,7 @@ static enum err on_update(struct frames *f, const struct json_value *buffer)
 
 /* ---- state and history ---- */
 
-static enum frames_end on_state(struct frames *f, const struct json_value *state)
+static enum frames_end on_state(struct frames *f, const struct json_value *state, enum err *ret_err)
 {
     struct json_value running, cancelled;
     const struct member members[] = { { STR("inProgress"), &running },
@@ -333,11 +350,13 @@ static enum frames_end on_state(struct frames *f, const struct json_value *state
     /* A new chat has no other task that could have been stopped. */
     if (!f->ran && !(f->replay_is_ours && cancelled.type == JSON_TRUE))
         return FRAMES_RUNNING;
-    if (cancelled.type != JSON_TRUE && f->has_past && (f->in_replay || !f->updated)) {
+    if (cancelled.type != JSON_TRUE &&
+        (f->is_restarted || (f->has_past && (f->in_replay || !f->updated)))) {
         f->in_replay = false;
         f->is_unsure = true;
         return FRAMES_UNSURE;
     }
+    *ret_err = frames_take_echo(f);
     frames_close_all(f);
     return cancelled.type == JSON_TRUE ? FRAMES_CANCELLED : FRAMES_FINISHED;
 }
@@ -356,6 +375,7 @@ enum err frames_feed(struct frames *f, struct str message, enum frames_end *ret_
                                       { STR("buffer"), &buffer },
                                       { STR("state"), &state },
                                       { STR("messages"), &messages } };
+    enum err err = ERR_NONE;
 
     *ret_end = FRAMES_RUNNING;
     if (is_pong(message))
@@ -367,19 +387,20 @@ enum err frames_feed(struct frames *f, struct str message, enum frames_end *ret_
     if (update_says(&type, STR("update")))
         return on_update(f, &buffer);
     if (update_says(&type, STR("state")))
-        *ret_end = on_state(f, &state);
+        *ret_end = on_state(f, &state, &err);
     else if (update_says(&type, STR("history")))
         return frames_on_history(f, messages.raw);
     else if (!update_says(&type, STR("label")))
         f->unknown++;
-    return ERR_NONE;
+    return err;
 }
 
 bool frames_closed(struct frames *f)
 {
     if (!f->updated && f->waiting.n > 0 && frames_settle(f))
         return false;
-    if (f->updated)
-        frames_close_all(f);
-    return f->updated;
+    if (!f->updated || frames_take_echo(f))
+        return false;
+    frames_close_all(f);
+    return true;
 }

@@ -10,6 +10,9 @@
  *
  * A replay of the last turn may come late, when ours has begun. Its messages are known by their ids
  * and how they began; those that may be it wait until another one comes, or nothing does.
+ *
+ * When the stream is opened again in the middle of our turn, frames_restart() makes its messages
+ * come again from their start; the sink compares.
  */
 #pragma once
 
@@ -20,14 +23,20 @@ enum frames_end {
     FRAMES_RUNNING,   /* the turn is not over */
     FRAMES_FINISHED,  /* inProgress:false after our turn began to run */
     FRAMES_CANCELLED, /* ... with cancelled:true */
-    FRAMES_UNSURE,    /* it is, unless what came was a late replay of the last turn: then more comes
-                         soon. If not, frames_settle() */
+    FRAMES_UNSURE,    /* it is, unless what came was a late replay of the last turn or a greeting:
+                         then more comes soon. If not, frames_settle() */
 };
 
 struct frames_sink {
     /* Whole, valid UTF-8; lives during the call. */
     void (*on_text)(void *arg, struct str text);
     void (*on_reasoning)(void *arg, struct str text);
+    /* Optional. The text that comes next is a history's: the answer from its start, as far as it
+     * was said. */
+    void (*on_history)(void *arg);
+    /* All that was text begins anew: what a history held comes as updates, too. Without it updates
+     * are taken to go on behind a history. */
+    void (*on_rewind)(void *arg);
 };
 
 struct frames;
@@ -55,6 +64,11 @@ void frames_turn_began(struct frames *f);
 /* The POST was refused after all: what has come belongs to the baseline. Nothing of it may have
  * gone to the sink. */
 void frames_turn_refused(struct frames *f);
+
+/* Another stream of the same chat, in our turn: earlier turns stay known, what came of ours comes
+ * again. An end (but for a canceled one) is unsure from now on, since a stream may greet with it.
+ */
+void frames_restart(struct frames *f);
 
 /* Takes one whole text message. Unknown or malformed ones are counted and ignored. ERR_TOO_BIG,
  * ERR_NOMEM; ERR_PROTOCOL when the upstream takes back text that was sent on. *ret_end says whether

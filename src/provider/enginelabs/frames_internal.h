@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the reader of frames is made of, for frames.c and frames_past.c only. */
+/* What the reader of frames is made of, for frames.c, frames_past.c and
+ * frames_resume.c only. */
 #pragma once
 
 #include "base/map.h"
@@ -15,6 +16,10 @@ struct message {
     bool is_old;               /* of an earlier turn */
     char past[HEAD_TEXT_SIZE]; /* of the last turn, and how it began then; "" for others */
     struct head head;          /* how it begins now */
+    bool is_ours;              /* came in our turn before the stream was opened again */
+    bool begins_history;       /* a history told our turn from this message on, no update yet */
+    struct head again;         /* how updates behind that history begin */
+    struct joiner again_out;   /* leads there */
     bool begun[KINDS];
     struct content content[KINDS];
 };
@@ -33,6 +38,8 @@ struct frames {
     struct buf text;     /* decoded content of one piece */
     struct buf block;    /* ... and of one of its blocks */
     struct buf waiting;  /* updates that may be a replay: size_t length and JSON, each */
+    struct buf echo;     /* updates that may repeat a history: size_t length and JSON, each */
+    bool is_restarted;   /* the stream is not the first one of this turn */
     bool is_unsure;      /* the task ended while they waited and nothing else had come */
     bool has_past;       /* messages of the last turn are known */
     bool in_replay;      /* some of them came again, and no end of a task since */
@@ -59,6 +66,19 @@ MUST_USE enum err frames_on_buffer(struct frames *f, struct str text, bool is_re
 
 /* No message goes on: what was held goes out. */
 void frames_close_all(struct frames *f);
+
+/* frames_resume.c: whether an update must wait, since it may repeat what a history held. */
+MUST_USE enum err frames_may_be_echo(struct frames *f, struct message *m, const struct update *u,
+                                     struct str text, bool *ret_waits);
+
+/* The updates that may be an echo are none. */
+MUST_USE enum err frames_take_echo(struct frames *f);
+
+/* Keeps an update in `list`, as the buffers above say. */
+MUST_USE enum err frames_keep_update(struct buf *list, struct str text);
+
+/* Reads the updates that were kept in `list`, which is empty then. */
+MUST_USE enum err frames_read_updates(struct frames *f, struct buf *list);
 
 /* frames_past.c: whether an update must wait, since its message may be one of the last turn that
  * comes again; `text` is all of it. */

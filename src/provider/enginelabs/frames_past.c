@@ -10,10 +10,8 @@
 
 static enum err wait_with(struct frames *f, struct str text)
 {
-    enum err err = buf_add(&f->waiting, (struct str){ (const char *)&text.n, sizeof(text.n) });
-
     f->in_replay = true;
-    return err ? err : buf_add(&f->waiting, text);
+    return frames_keep_update(&f->waiting, text);
 }
 
 void frames_drop_waiting(struct frames *f)
@@ -25,26 +23,16 @@ void frames_drop_waiting(struct frames *f)
 /* Nothing was a replay: the service uses its ids again. */
 enum err frames_take_waiting(struct frames *f)
 {
-    struct buf waiting = f->waiting;
-    struct str left = buf_str(&waiting);
-    enum err err = ERR_NONE;
     struct message *m;
     struct str id;
-    size_t cursor = 0, n;
+    size_t cursor = 0;
 
     while ((m = map_next(&f->messages, &cursor, &id))) {
         m->past[0] = '\0';
         m->head.n = 0;
     }
-    buf_init(&f->waiting, f->max_bytes);
     f->is_unsure = f->in_replay = false;
-    while (!err && left.n > 0) {
-        memcpy(&n, left.p, sizeof(n));
-        err = frames_on_buffer(f, str_sub(left, sizeof(n), n), false);
-        left = str_from(left, sizeof(n) + n);
-    }
-    buf_deinit(&waiting);
-    return err;
+    return frames_read_updates(f, &f->waiting);
 }
 
 /* Whether the update must wait, since its message may be one of the last turn that comes again. */
@@ -72,11 +60,11 @@ bool frames_is_unsure(const struct frames *f)
 
 enum err frames_settle(struct frames *f)
 {
-    enum err err = ERR_NONE;
+    enum err err = frames_take_echo(f);
 
-    if (f->updated)
+    if (f->updated || f->is_restarted)
         frames_drop_waiting(f); /* ours is there: it was a replay, and the end was our own */
-    else
+    else if (!err)
         err = frames_take_waiting(f);
     frames_close_all(f);
     return err;
@@ -96,9 +84,22 @@ static bool is_known_old(struct frames *f, const struct json_value *id)
     return m && (m->is_old || m->past[0]);
 }
 
+/* A message of the chat that came in our turn before the stream was opened again. */
+static bool is_known_ours(struct frames *f, const struct json_value *id)
+{
+    const struct message *m;
+    struct str text;
+
+    if (frames_id_text(f, id, &text) || text.n == 0)
+        return false;
+    m = map_find(&f->messages, text);
+    return m && m->is_ours;
+}
+
 /* Where our answer begins in a history: behind the last message of a user, when that is certainly
  * ours. In a chat that was known before, it is when something of an earlier turn stands before it
- * and nothing behind it; else it may be the one before ours. SIZE_MAX: nowhere. */
+ * and nothing behind it, or when it or what stands behind it was seen in our turn; else it may be
+ * the one before ours. SIZE_MAX: nowhere. */
 static size_t where_ours_begins(struct frames *f, struct str messages)
 {
     bool is_proven = f->replay_is_ours, has_old = false;
@@ -116,10 +117,12 @@ static size_t where_ours_begins(struct frames *f, struct str messages)
             continue;
         if (u.kind == UPDATE_ECHO) {
             from = i + 1;
-            is_proven = f->replay_is_ours || has_old;
+            is_proven = f->replay_is_ours || has_old || is_known_ours(f, &u.id);
         } else if (is_known_old(f, &u.id)) {
             has_old = true;
             is_proven = false;
+        } else {
+            is_proven |= is_known_ours(f, &u.id);
         }
     }
     return json_end(&j) || !is_proven ? SIZE_MAX : from;
@@ -138,7 +141,7 @@ static enum err on_past_message(struct frames *f, struct str text)
     if (err || id.n == 0)
         return err;
     err = frames_message(f, id, &m);
-    if (!err && !message_has_begun(m))
+    if (!err && !message_has_begun(m) && !m->is_ours)
         m->is_old = true;
     return err;
 }

@@ -15,6 +15,12 @@ struct head {
     char bytes[HEAD_MAX];
 };
 
+/* What there is; lives as long as `h` does. */
+static inline struct str head_str(const struct head *h)
+{
+    return (struct str){ h->bytes, h->n };
+}
+
 /* The next text of a message. */
 void head_add(struct head *h, struct str text);
 

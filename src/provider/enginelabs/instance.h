@@ -19,6 +19,7 @@ struct provider_instance {
     size_t calls;               /* started and not gone */
     struct list drains;         /* struct drain */
     struct list checks;         /* struct check, running */
+    struct list posts;          /* struct wire_post, whose calls have ended */
     void (*detached)(void *arg);
     void *detached_arg;
 };
@@ -32,3 +33,6 @@ void drain_end_all(struct provider_instance *p);
 /* check.c */
 void check_start(struct provider_instance *p, on_report *done, void *arg);
 void check_cancel_all(struct provider_instance *p);
+
+/* wire_post.c */
+void wire_cancel_posts(struct provider_instance *p);

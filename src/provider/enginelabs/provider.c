@@ -29,6 +29,7 @@ static struct provider_instance *attach(void *upstream, const struct provider_en
     p->config = e->config;
     p->env = *env;
     list_init(&p->checks);
+    list_init(&p->posts);
     list_init(&p->drains);
     p->roster = roster_port_open(e->roster, env->client, env->store, env->connect_timeout_ms,
                                  env->accept_timeout_ms);
@@ -51,6 +52,7 @@ static void detach(struct provider_instance *p, void (*detached)(void *arg), voi
     p->detached = detached;
     p->detached_arg = arg;
     check_cancel_all(p);
+    wire_cancel_posts(p);
     drain_end_all(p);
     roster_port_close(p->roster, on_roster_closed, p);
 }

@@ -3,8 +3,23 @@
  * The prompt of a call is posted. It is sent again only when it certainly did not arrive, or was
  * refused by a 401.
  */
+#include "base/mem.h"
 #include "provider/enginelabs/api.h"
 #include "provider/enginelabs/wire.h"
+
+enum {
+    LOST_MS = 2000,    /* how long the stream may take to show that a prompt arrived */
+    READ_ON_MS = 5000, /* how long an answer that nobody needs is read */
+};
+
+/* A POST; outlives its call while the rest of its answer is read. */
+struct wire_post {
+    struct list node;           /* in the instance's `posts`, when it has outlived it */
+    struct provider_call *call; /* NULL then */
+    struct http_call *http;     /* running */
+    struct buf body;            /* then: of the prompt; the call's before */
+    struct timer limit;
+};
 
 static const char post_name[] = "POST " API_CHAT_TARGET;
 
@@ -13,6 +28,7 @@ static void on_sent(void *arg);
 static void on_head(void *arg, const struct http_head *head);
 static void on_body(void *arg, struct str bytes);
 static void on_posted(void *arg, const struct http_outcome *outcome);
+static void on_not_arrived(void *arg);
 
 static void post(struct provider_call *c)
 {
@@ -39,7 +55,9 @@ static void post(struct provider_call *c)
     };
 
     buf_clear(&c->post_error);
-    c->post = http_call_start(env->client, &params, &handler, c);
+    c->post = mem_new(struct wire_post);
+    c->post->call = c;
+    c->post->http = http_call_start(env->client, &params, &handler, c->post);
 }
 
 void wire_send_prompt(struct provider_call *c)
@@ -62,16 +80,20 @@ static void begin_turn(struct provider_call *c)
 
 static void on_sent(void *arg)
 {
-    struct provider_call *c = arg;
+    struct provider_call *c = ((struct wire_post *)arg)->call;
 
+    if (!c)
+        return;
     begin_turn(c);
     call_set_phase(c, PHASE_SENT);
 }
 
 static void on_head(void *arg, const struct http_head *head)
 {
-    struct provider_call *c = arg;
+    struct provider_call *c = ((struct wire_post *)arg)->call;
 
+    if (!c || c->is_accepted)
+        return;
     if (head->status >= 200 && head->status <= 299)
         wire_accepted(c);
     else
@@ -81,11 +103,40 @@ static void on_head(void *arg, const struct http_head *head)
 /* Of a success nothing is needed; of an error as much as may explain it. */
 static void on_body(void *arg, struct str bytes)
 {
-    struct provider_call *c = arg;
-    size_t room = c->post_error.max - c->post_error.n;
+    struct provider_call *c = ((struct wire_post *)arg)->call;
+    size_t room = c ? c->post_error.max - c->post_error.n : 0;
 
-    if (!c->is_accepted && buf_add(&c->post_error, str_sub(bytes, 0, room)))
+    if (c && !c->is_accepted && buf_add(&c->post_error, str_sub(bytes, 0, room)))
         buf_clear(&c->post_error);
+}
+
+/* The prompt went out whole and its POST broke. If the stream shows that the service works on it,
+ * it arrived all the same. True when that is so or may yet turn out. */
+static bool may_have_arrived(struct provider_call *c, const struct http_outcome *outcome)
+{
+    if (!c->has_turn_begun || !c->is_socket_open)
+        return false;
+    if (frames_turn_runs(c->frames)) {
+        wire_accepted(c);
+        return true;
+    }
+    if (outcome->err == ERR_TIMEOUT)
+        return false;
+    c->lost_err = outcome->err;
+    c->lost_why = arena_printf(&c->arena, "%s", outcome->detail).p;
+    timer_arm(c->instance->env.loop, &c->lost, LOST_MS, on_not_arrived, c);
+    return true;
+}
+
+static void on_not_arrived(void *arg)
+{
+    wire_prompt_lost(arg);
+}
+
+void wire_prompt_lost(struct provider_call *c)
+{
+    timer_disarm(&c->lost);
+    call_broke(c, post_name, c->lost_err, c->lost_why);
 }
 
 static void on_no_answer(struct provider_call *c, const struct http_outcome *outcome)
@@ -96,6 +147,8 @@ static void on_no_answer(struct provider_call *c, const struct http_outcome *out
         post(c);
         return;
     }
+    if (may_have_arrived(c, outcome))
+        return;
     call_broke(c, post_name, outcome->err, outcome->detail);
 }
 
@@ -114,10 +167,25 @@ static void on_post_refused(struct provider_call *c)
     call_refused(c, post_name, &c->post_status, buf_str(&c->post_error));
 }
 
+static void free_post(struct wire_post *p)
+{
+    if (p->http)
+        http_call_cancel(p->http);
+    timer_disarm(&p->limit);
+    list_remove(&p->node);
+    buf_deinit(&p->body);
+    mem_free(p);
+}
+
 static void on_posted(void *arg, const struct http_outcome *outcome)
 {
-    struct provider_call *c = arg;
+    struct wire_post *p = arg;
+    struct provider_call *c = p->call;
 
+    p->http = NULL;
+    free_post(p);
+    if (!c)
+        return;
     c->post = NULL;
     if (c->is_accepted) {
         buf_deinit(&c->body); /* an answer may take minutes, and there are thousands */
@@ -132,6 +200,7 @@ static void on_posted(void *arg, const struct http_outcome *outcome)
 void wire_accepted(struct provider_call *c)
 {
     c->is_accepted = true;
+    timer_disarm(&c->lost);
     begin_turn(c); /* a service may accept before it has read all */
     if (!call_set_phase(c, PHASE_ACCEPTED))
         return;
@@ -141,4 +210,35 @@ void wire_accepted(struct provider_call *c)
         call_set_state(c, CALL_ANSWER);
     else
         wire_open_socket(c);
+}
+
+/* ---- and left ---- */
+
+static void on_limit(void *arg)
+{
+    free_post(arg);
+}
+
+void wire_leave_post(struct provider_call *c, bool read_on)
+{
+    struct wire_post *p = c->post;
+
+    c->post = NULL;
+    if (!p)
+        return;
+    p->call = NULL;
+    if (!read_on) {
+        free_post(p);
+        return;
+    }
+    p->body = c->body;
+    buf_init(&c->body, 0);
+    list_add_tail(&c->instance->posts, &p->node);
+    timer_arm(c->instance->env.loop, &p->limit, READ_ON_MS, on_limit, p);
+}
+
+void wire_cancel_posts(struct provider_instance *p)
+{
+    while (!list_is_empty(&p->posts))
+        free_post(CONTAINER_OF(p->posts.next, struct wire_post, node));
 }

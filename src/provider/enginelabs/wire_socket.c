@@ -11,7 +11,6 @@ enum {
     QUIET_MS = 100,      /* silence after which a stream has replayed what it had */
     QUIET_MAX_MS = 1000, /* from its opening; then the prompt goes out all the same */
     MESSAGE_MAX = 4 * 1024 * 1024,
-    ANSWER_MAX = 32 * 1024 * 1024, /* what frames may hold of one answer */
 };
 
 static const char stream_name[] = "GET .../buffer/stream";
@@ -71,7 +70,8 @@ void wire_open_socket(struct provider_call *c)
 {
     call_set_state(c, CALL_SOCKET);
     if (!c->frames) {
-        c->frames = frames_new(c->config->content, ANSWER_MAX, &wire_frames_sink, c);
+        resume_init(&c->resume, WIRE_ANSWER_MAX, wire_emit, c);
+        c->frames = frames_new(c->config->content, WIRE_ANSWER_MAX, &wire_frames_sink, c);
         remember_last_turn(c);
     }
     dial(c);
@@ -140,7 +140,9 @@ static void fail_refused(struct provider_call *c, const struct websocket_end *en
 
 static void on_refused(struct provider_call *c, const struct websocket_end *end)
 {
-    if (end->status == 404 && !c->is_accepted && c->is_known_chat) {
+    if (c->resume.is_again)
+        wire_reopen_refused(c, end);
+    else if (end->status == 404 && !c->is_accepted && c->is_known_chat) {
         call_start_new_chat(c); /* it is gone, and with it what only it knew */
     } else if (end->status == 404 && !c->is_accepted) {
         c->is_post_first = true;
@@ -164,11 +166,25 @@ static bool open_again(struct provider_call *c)
     if (c->has_turn_begun || c->is_socket_retried)
         return false;
     c->is_socket_retried = true;
-    if (c->post)
-        http_call_cancel(c->post);
-    c->post = NULL;
+    wire_leave_post(c, false);
     wire_open_socket(c);
     return true;
+}
+
+static void fail_broken(struct provider_call *c, const struct websocket_end *end)
+{
+    const char *name = c->config->name;
+
+    if (end->err == ERR_PROTOCOL || end->err == ERR_TOO_BIG)
+        call_fail(c, FAILURE_PROTOCOL,
+                  "The answer stream of upstream \"%s\" broke the rules of WebSocket (%s). Try "
+                  "again; if it happens often, the service may have changed.",
+                  name, end->detail);
+    else
+        call_fail(c, FAILURE_INTERRUPTED,
+                  "The answer stream of upstream \"%s\" broke off before the answer was complete "
+                  "(close code %d, %s). Try again.",
+                  name, end->close_code, end->detail);
 }
 
 /* The stream is open no more. Between a refused POST and its second try it is opened again by
@@ -176,28 +192,30 @@ static bool open_again(struct provider_call *c)
 static void on_closed(struct provider_call *c, const struct websocket_end *end)
 {
     bool is_proper = !end->err && (end->close_code == 1000 || end->close_code == 1001);
+    bool may_pass = end->err != ERR_PROTOCOL && end->err != ERR_TOO_BIG;
 
     if (c->state == CALL_TOKEN || open_again(c))
         return;
     if (is_proper && frames_closed(c->frames)) {
-        if (c->state != CALL_DONE)
+        if (c->state != CALL_DONE && wire_check_resume(c))
             wire_ended(c);
         return;
     }
-    if (c->has_ended)
+    if (c->has_ended || (may_pass && wire_reopen(c)))
         return;
-    if (end->err == ERR_PROTOCOL || end->err == ERR_TOO_BIG) {
-        call_fail(
-            c, FAILURE_PROTOCOL,
-            "The answer stream of upstream \"%s\" broke the rules of WebSocket (%s). Try again; "
-            "if it happens often, the service may have changed.",
-            c->config->name, end->detail);
-        return;
-    }
-    call_fail(c, FAILURE_INTERRUPTED,
-              "The answer stream of upstream \"%s\" broke off before the answer was complete "
-              "(close code %d, %s). Try again.",
-              c->config->name, end->close_code, end->detail);
+    if (timer_is_armed(&c->lost))
+        wire_prompt_lost(c);
+    else
+        fail_broken(c, end);
+}
+
+static void forget_socket(struct provider_call *c)
+{
+    c->socket = NULL;
+    c->is_socket_open = false;
+    timer_disarm(&c->ping);
+    timer_disarm(&c->quiet);
+    timer_disarm(&c->unsure);
 }
 
 static void on_end(void *arg, const struct websocket_end *end)
@@ -205,13 +223,15 @@ static void on_end(void *arg, const struct websocket_end *end)
     struct provider_call *c = arg;
     bool was_open = c->is_socket_open;
 
-    c->socket = NULL;
-    c->is_socket_open = false;
-    timer_disarm(&c->ping);
-    timer_disarm(&c->quiet);
-    timer_disarm(&c->unsure);
+    forget_socket(c);
     if (was_open)
         on_closed(c, end);
     else
         on_refused(c, end);
+}
+
+void wire_drop_socket(struct provider_call *c)
+{
+    websocket_abort(c->socket, true);
+    forget_socket(c);
 }

@@ -123,6 +123,10 @@ static void feed_line(struct run *r, struct str line)
     } else if (str_eq(line, STR("?"))) {
         r->in_turn = true;
         frames_turn_began(r->frames);
+    } else if (str_eq(line, STR("~")) && r->in_turn) {
+        frames_restart(r->frames);
+        for (int k = 0; k < KINDS; k++)
+            buf_clear(&r->out[k]);
     } else if (str_eq(line, STR("."))) {
         BUG_ON(frames_closed(r->frames) && !r->in_turn);
     } else if (line.n > 0 && line.p[0] == '=') {
@@ -134,9 +138,16 @@ static void feed_line(struct run *r, struct str line)
     }
 }
 
+static void on_rewind(void *arg)
+{
+    buf_clear(&((struct run *)arg)->out[0]);
+}
+
 static void run_init(struct run *r, uint8_t how, bool as_string)
 {
-    static const struct frames_sink sink = { on_text, on_reasoning };
+    static const struct frames_sink sink = { .on_text = on_text,
+                                             .on_reasoning = on_reasoning,
+                                             .on_rewind = on_rewind };
     const enum enginelabs_content modes[] = { CONTENT_AUTO, CONTENT_DELTA, CONTENT_SNAPSHOT,
                                               CONTENT_AUTO };
 

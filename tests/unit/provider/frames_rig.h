@@ -52,7 +52,8 @@ static inline void on_rig_reasoning(void *arg, struct str text)
 /* What the rig itself needs is taken here, so that a failing allocation is the code's own. */
 static inline void rig_init(struct rig *r, enum enginelabs_content mode, size_t max_bytes)
 {
-    static const struct frames_sink sink = { on_rig_text, on_rig_reasoning };
+    static const struct frames_sink sink = { .on_text = on_rig_text,
+                                             .on_reasoning = on_rig_reasoning };
     struct buf *const bufs[] = { &r->text, &r->reasoning, &r->message, &r->inner };
     char *room;
 
@@ -250,4 +251,30 @@ static inline void run_rows(enum enginelabs_content mode, const struct row *rows
     for (size_t i = 0; i < n; i++)
         for (int how = 0; how < WRAPS; how++)
             run_row(mode, &rows[i], (enum wrap)how);
+}
+
+/* ---- strings of units ---- */
+
+static inline void add_escape(struct buf *out, uint32_t unit)
+{
+    EXPECT(!buf_addf(out, "\\u%04x", (unsigned)unit));
+}
+
+/* As a JSON string; characters are escaped or not by chance, halves always. */
+static inline void add_string(uint64_t *seed, struct buf *out, const struct units *t)
+{
+    char bytes[4];
+
+    EXPECT(!buf_add_char(out, '"'));
+    for (size_t at = 0; at < t->n;) {
+        size_t from = at;
+        uint32_t c = units_next(t, &at, t->n);
+
+        if (is_high(c) || is_low(c) || chance(seed, 4) == 0)
+            for (; from < at; from++)
+                add_escape(out, t->u[from]);
+        else
+            EXPECT(!json_escape_add(out, (struct str){ bytes, utf8_put(c, bytes) }));
+    }
+    EXPECT(!buf_add_char(out, '"'));
 }

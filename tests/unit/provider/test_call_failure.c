@@ -140,12 +140,19 @@ struct broken {
     const char *want; /* in the message */
 };
 
+/* The stream opens once. */
+static void do_not_reopen(struct rig *r)
+{
+    fake_say(&r->fake, FAKE_STREAM, 0, NULL);
+    fake_say(&r->fake, FAKE_STREAM, 404, NULL);
+}
+
 static void an_answer_that_breaks_off_is_never_a_whole_one(void)
 {
     static const struct broken rows[] = {
         { { RUNNING, CHAT("m1", "Hel"), NULL }, -1, "broke off" },
-        { { RUNNING, CHAT("m1", "Hel"), NULL }, 1011, "1011" },
-        { { RUNNING, CHAT("m1", "Hel"), NULL }, 1012, "1012" },
+        { { RUNNING, CHAT("m1", "Hel"), NULL }, 1011, "broke off" },
+        { { RUNNING, CHAT("m1", "Hel"), NULL }, 1012, "broke off" },
         { { RUNNING, NULL }, 1000, "broke off" },
         { { NULL }, 1001, "broke off" },
         { { NULL }, -1, "broke off" },
@@ -160,6 +167,7 @@ static void an_answer_that_breaks_off_is_never_a_whole_one(void)
         struct watch w;
 
         rig_start(&r);
+        do_not_reopen(&r);
         memset(r.fake.frames, 0, sizeof(r.fake.frames));
         for (size_t k = 0; k < 4 && rows[i].frames[k]; k++)
             r.fake.frames[k] = rows[i].frames[k];
@@ -177,6 +185,7 @@ static void a_failure_says_whether_the_prompt_was_accepted(void)
     struct watch w;
 
     rig_start(&r);
+    do_not_reopen(&r);
     r.fake.frames[3] = NULL;
     START(&r, &w, "u:Hi");
     RUN_UNTIL(r.loop, w.n_texts == 2);
@@ -214,6 +223,7 @@ static void a_task_that_runs_before_the_post_is_answered_was_accepted(void)
     struct watch w;
 
     rig_start(&r);
+    do_not_reopen(&r);
     fake_say(&r.fake, FAKE_POST, FAKE_HOLD, NULL);
     START(&r, &w, "u:Hi");
     RUN_UNTIL(r.loop, r.fake.at[FAKE_POST].held);

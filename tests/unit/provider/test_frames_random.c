@@ -14,30 +14,6 @@ enum kind { KIND_TEXT, KIND_REASONING, KINDS };
 
 /* ---- writing ---- */
 
-static void add_escape(struct buf *out, uint32_t unit)
-{
-    EXPECT(!buf_addf(out, "\\u%04x", (unsigned)unit));
-}
-
-/* As a JSON string; characters are escaped or not by chance, halves always. */
-static void add_string(uint64_t *seed, struct buf *out, const struct units *t)
-{
-    char bytes[4];
-
-    EXPECT(!buf_add_char(out, '"'));
-    for (size_t at = 0; at < t->n;) {
-        size_t from = at;
-        uint32_t c = units_next(t, &at, t->n);
-
-        if (is_high(c) || is_low(c) || chance(seed, 4) == 0)
-            for (; from < at; from++)
-                add_escape(out, t->u[from]);
-        else
-            EXPECT(!json_escape_add(out, (struct str){ bytes, utf8_put(c, bytes) }));
-    }
-    EXPECT(!buf_add_char(out, '"'));
-}
-
 /* As content blocks: the text cut once, behind any unit. */
 static void add_blocks(uint64_t *seed, struct buf *out, const struct units *t)
 {
