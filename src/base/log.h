@@ -3,7 +3,8 @@
  * Structured log lines on standard error: a message and typed fields, as text
  * for a terminal or as one JSON object a line. Lines go into a bounded queue that
  * a thread of its own writes, so a slow reader never stops a worker; what does
- * not fit is counted. Only gateway/, ops/ and cli/ log above debug. Any thread.
+ * not fit is counted. Only gateway/, ops/ and cli/ log above debug, but for what is
+ * said once in a process. Any thread.
  */
 #pragma once
 

@@ -247,17 +247,24 @@ static enum err add_piece(struct frames *f, struct message *m, enum kind kind,
 
 /* ---- the inside of an update ---- */
 
-static enum err on_content(struct frames *f, struct message *m, const struct update *u)
+static enum err pass_over(struct frames *f, struct str json)
+{
+    f->unknown++;
+    if (f->sink->on_unknown)
+        f->sink->on_unknown(f->arg, json);
+    return ERR_NONE;
+}
+
+static enum err on_content(struct frames *f, struct message *m, const struct update *u,
+                           struct str text)
 {
     struct piece p;
     enum err err;
 
     if (u->kind == UPDATE_ECHO)
         return ERR_NONE;
-    if (u->kind == UPDATE_OTHER) {
-        f->unknown++;
-        return ERR_NONE;
-    }
+    if (u->kind == UPDATE_OTHER)
+        return pass_over(f, text);
     err = update_text(&u->content, &f->text, &f->block, &p);
     return err ? err : add_piece(f, m, u->kind == UPDATE_TEXT ? KIND_TEXT : KIND_REASONING, &p);
 }
@@ -277,6 +284,21 @@ static void begin_history(struct frames *f, struct message *m)
     m->begins_history = true;
 }
 
+/* Whether it must wait, since it may repeat the last turn or what a history told. */
+static enum err may_have_come(struct frames *f, struct message *m, const struct update *u,
+                              struct str text, bool is_replay, bool *ret_waits)
+{
+    enum err err = ERR_NONE;
+
+    if (m->past[0] && brings_text(u))
+        err = frames_may_be_replay(f, m, u, text, ret_waits);
+    else if (brings_text(u))
+        frames_drop_waiting(f);
+    if (!err && !*ret_waits && !is_replay && u->kind == UPDATE_TEXT)
+        err = frames_may_be_echo(f, m, u, text, ret_waits);
+    return err;
+}
+
 /* A replay of what has begun to come by itself says nothing new. */
 enum err frames_on_buffer(struct frames *f, struct str text, bool is_replay)
 {
@@ -286,10 +308,8 @@ enum err frames_on_buffer(struct frames *f, struct str text, bool is_replay)
     struct str id;
     enum err err;
 
-    if (update_read(text, &u)) {
-        f->unknown++;
-        return ERR_NONE;
-    }
+    if (update_read(text, &u))
+        return pass_over(f, text);
     err = frames_id_text(f, &u.id, &id);
     if (!err)
         err = frames_message(f, id, &m);
@@ -297,31 +317,24 @@ enum err frames_on_buffer(struct frames *f, struct str text, bool is_replay)
         m->is_old = true;
     if (err || m->is_old || !f->in_turn || (is_replay && message_has_begun(m)))
         return err;
-    if (m->past[0] && brings_text(&u))
-        err = frames_may_be_replay(f, m, &u, text, &waits);
-    else if (brings_text(&u))
-        frames_drop_waiting(f);
-    if (!err && !waits && !is_replay && u.kind == UPDATE_TEXT)
-        err = frames_may_be_echo(f, m, &u, text, &waits);
+    err = may_have_come(f, m, &u, text, is_replay, &waits);
     if (err || waits || (m->past[0] && !brings_text(&u)))
         return err;
     if (is_replay && u.kind == UPDATE_TEXT)
         begin_history(f, m);
     f->ran = f->updated = true;
-    return on_content(f, m, &u);
+    return on_content(f, m, &u, text);
 }
 
 /* `buffer` is JSON in a string, or an object. */
-static enum err on_update(struct frames *f, const struct json_value *buffer)
+static enum err on_update(struct frames *f, const struct json_value *buffer, struct str message)
 {
     enum err err;
 
     if (buffer->type == JSON_OBJECT)
         return frames_on_buffer(f, buffer->raw, false);
-    if (buffer->type != JSON_STRING) {
-        f->unknown++;
-        return ERR_NONE;
-    }
+    if (buffer->type != JSON_STRING)
+        return pass_over(f, message);
     buf_clear(&f->unpacked);
     err = update_unpack(buffer, &f->unpacked);
     return err ? err : frames_on_buffer(f, buf_str(&f->unpacked), false);
@@ -329,7 +342,8 @@ static enum err on_update(struct frames *f, const struct json_value *buffer)
 
 /* ---- state and history ---- */
 
-static enum frames_end on_state(struct frames *f, const struct json_value *state, enum err *ret_err)
+static enum frames_end on_state(struct frames *f, const struct json_value *state,
+                                struct str message, enum err *ret_err)
 {
     struct json_value running, cancelled;
     const struct member members[] = { { STR("inProgress"), &running },
@@ -337,7 +351,7 @@ static enum frames_end on_state(struct frames *f, const struct json_value *state
 
     if (read_members(state->raw, members, COUNT_OF(members)) ||
         (running.type != JSON_TRUE && running.type != JSON_FALSE)) {
-        f->unknown++;
+        *ret_err = pass_over(f, message);
         return FRAMES_RUNNING;
     }
     if (running.type == JSON_TRUE) {
@@ -380,18 +394,16 @@ enum err frames_feed(struct frames *f, struct str message, enum frames_end *ret_
     *ret_end = FRAMES_RUNNING;
     if (is_pong(message))
         return ERR_NONE;
-    if (read_members(message, members, COUNT_OF(members))) {
-        f->unknown++;
-        return ERR_NONE;
-    }
+    if (read_members(message, members, COUNT_OF(members)))
+        return pass_over(f, message);
     if (update_says(&type, STR("update")))
-        return on_update(f, &buffer);
+        return on_update(f, &buffer, message);
     if (update_says(&type, STR("state")))
-        *ret_end = on_state(f, &state, &err);
+        *ret_end = on_state(f, &state, message, &err);
     else if (update_says(&type, STR("history")))
         return frames_on_history(f, messages.raw);
     else if (!update_says(&type, STR("label")))
-        f->unknown++;
+        err = pass_over(f, message);
     return err;
 }
 

@@ -37,6 +37,8 @@ struct frames_sink {
     /* All that was text begins anew: what a history held comes as updates, too. Without it updates
      * are taken to go on behind a history. */
     void (*on_rewind)(void *arg);
+    /* Optional. This message, or the inside of an update, is counted as unknown. */
+    void (*on_unknown)(void *arg, struct str json);
 };
 
 struct frames;

@@ -5,6 +5,7 @@
  */
 #include "provider/enginelabs/wire.h"
 #include "base/metrics.h"
+#include "provider/enginelabs/strange.h"
 
 enum { UNSURE_MS = 1000 }; /* how long after a replay of the last turn our own shows that it runs */
 
@@ -119,6 +120,12 @@ static void on_rewind(void *arg)
     resume_rewind(&((struct provider_call *)arg)->resume, RESUME_TEXT);
 }
 
+static void on_unknown(void *arg, struct str json)
+{
+    (void)arg;
+    strange_note(json);
+}
+
 /* What the client does not have yet. */
 void wire_emit(void *arg, enum resume_side side, struct str text)
 {
@@ -133,7 +140,8 @@ void wire_emit(void *arg, enum resume_side side, struct str text)
     c->sink->on_event(c->arg, &(struct chat_event){ .type = type, .text = text });
 }
 
-const struct frames_sink wire_frames_sink = { on_text, on_reasoning, on_history, on_rewind };
+const struct frames_sink wire_frames_sink = { on_text, on_reasoning, on_history, on_rewind,
+                                              on_unknown };
 
 /* The turn is over, once the POST was accepted too. */
 void wire_ended(struct provider_call *c)

@@ -346,7 +346,10 @@ static void write_want(struct world *w)
 
 static void world_empty(struct world *w, enum enginelabs_content mode)
 {
-    static const struct frames_sink sink = { on_text, on_reasoning, on_history, on_rewind };
+    static const struct frames_sink sink = { .on_text = on_text,
+                                             .on_reasoning = on_reasoning,
+                                             .on_history = on_history,
+                                             .on_rewind = on_rewind };
 
     memset(w, 0, sizeof(*w));
     for (int i = 0; i < RESUME_SIDES; i++) {
