@@ -343,7 +343,7 @@ describe('when something goes wrong', () => {
     });
 
   const doubtful = [
-    [{ where: 'post', kind: 'lost', times: -1 }],
+    [{ where: 'post', kind: 'reset', times: -1 }],
     // Long enough for all that is to go well: only what never comes may run into them.
     [{ where: 'post', kind: 'hang', times: -1 }, { UPSTREAM_ACCEPT_TIMEOUT: 5 }],
     [{ where: 'frames', kind: 'cancelled', at: 1 }],
