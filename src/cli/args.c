@@ -172,15 +172,15 @@ enum err cli_load_settings(const struct cli_args *args, enum settings_use use, s
 /* What the settings ask for and nothing does yet, or NULL. */
 static const char *unserved(const struct settings *s)
 {
-    const struct upstream_settings *u = s->upstreams;
+    for (size_t i = 0; i < s->n_upstreams; i++) {
+        const struct upstream_settings *u = &s->upstreams[i];
 
-    if (s->n_upstreams > 1 || u->provider != UPSTREAM_ENGINELABS || u->n_accounts > 1)
-        return "several upstreams or accounts, or another provider than enginelabs";
-    if (u->protocol != UPSTREAM_CLASSIC)
-        return "another protocol than classic";
-    if (s->n_keys || s->has_routes || (s->has_upstreams && u->models))
-        return "keys or models of the YAML file";
-    return u->delete_chats == UPSTREAM_DELETE_NEVER ? NULL : "deleting chats";
+        if (u->provider == UPSTREAM_ENGINELABS && u->protocol == UPSTREAM_PROJECT)
+            return "protocol project";
+        if (u->provider == UPSTREAM_ENGINELABS && u->delete_chats != UPSTREAM_DELETE_NEVER)
+            return "deleting chats";
+    }
+    return s->n_keys ? "keys of the YAML file" : NULL;
 }
 
 bool cli_can_serve(const struct settings *s)
@@ -191,29 +191,4 @@ bool cli_can_serve(const struct settings *s)
         fprintf(stderr, "enginelabs-2api: this version reads and checks, but does not serve: %s\n",
                 what);
     return !what;
-}
-
-void cli_enginelabs_config(const struct settings *s, struct enginelabs_config *ret)
-{
-    const struct upstream_settings *u = s->upstreams;
-    const struct account_settings *account = u->accounts;
-
-    *ret = (struct enginelabs_config){
-        .name = u->name,
-        .account = account->name,
-        .api = u->api_url,
-        .clerk = u->clerk_url,
-        .origin = u->origin,
-        .cookie = account->cookie,
-        .session_id = account->session_id,
-        .organization_id = account->organization_id,
-        .content = u->content,
-        .max_prompt_chars = u->max_prompt_chars,
-        .max_prompt_bytes = u->max_prompt_bytes,
-        .trim_overflow = u->overflow == UPSTREAM_OVERFLOW_TRIM,
-        .max_parallel = (unsigned)account->max_parallel,
-        .max_parallel_is_set = account->has_max_parallel,
-        .models = s->known_models,
-        .default_model = s->default_model,
-    };
 }

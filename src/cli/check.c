@@ -5,15 +5,13 @@
 #include "cli/command.h"
 #include "cli/local_client.h"
 #include "cli/terminal.h"
+#include "cli/upstreams.h"
+#include "gateway/check_all.h"
+#include "gateway/route_book.h"
 #include "ops/control.h"
 #include "json/reader.h"
 
-struct check {
-    struct loop *loop;
-    struct provider_instance *provider;
-    struct store_port *store;
-    bool usable;
-};
+/* ---- what it says ---- */
 
 static void print_fact(struct str name, bool is_problem, struct str value)
 {
@@ -21,65 +19,6 @@ static void print_fact(struct str name, bool is_problem, struct str value)
     terminal_print(stdout, value);
     putchar('\n');
 }
-
-static void on_store_closed(void *arg)
-{
-    struct check *c = arg;
-
-    loop_stop(c->loop);
-}
-
-static void on_detached(void *arg)
-{
-    struct check *c = arg;
-
-    store_port_close(c->store, on_store_closed, c);
-}
-
-static void on_report_done(void *arg, const struct provider_report *report)
-{
-    struct check *c = arg;
-    char why[STORE_PROBLEM_MAX];
-
-    for (size_t i = 0; i < report->n; i++) {
-        print_fact(report->facts[i].name, report->facts[i].is_problem, report->facts[i].value);
-    }
-    c->usable = report->usable;
-    if (!store_is_ready(store_of(c->store), why))
-        print_fact(STR("store"), true, str_of(why));
-    provider_enginelabs.detach(c->provider, on_detached, c);
-}
-
-static bool check_upstream(const struct settings *s, struct store *store)
-{
-    struct check c = { .loop = loop_new() };
-    struct connector *connector = connector_new(c.loop, s->trust, &s->proxies);
-    struct http_client_limits limits;
-    struct enginelabs_config config;
-
-    c.store = store_port_open(store, c.loop);
-    http_client_limits_default(&limits);
-    struct http_client *client = http_client_new(connector, &limits);
-    cli_enginelabs_config(s, &config);
-    struct enginelabs *upstream = enginelabs_new(&config, 1);
-    const struct provider_env env = { .loop = c.loop,
-                                      .client = client,
-                                      .store = c.store,
-                                      .conversation_ttl_ms = s->conversation_ttl_ms,
-                                      .connect_timeout_ms = s->connect_timeout_ms,
-                                      .accept_timeout_ms = s->accept_timeout_ms };
-
-    c.provider = provider_enginelabs.attach(upstream, &env);
-    provider_enginelabs.check(c.provider, on_report_done, &c);
-    loop_run(c.loop);
-    enginelabs_free(upstream);
-    http_client_free(client);
-    connector_free(connector);
-    loop_free(c.loop);
-    return c.usable;
-}
-
-/* ---- by the gateway that runs ---- */
 
 /* {"name":"quota","value":"...","problem":false} */
 static void print_told(struct str item, struct arena *a)
@@ -93,22 +32,133 @@ static void print_told(struct str item, struct arena *a)
         print_fact(n, problem.type == JSON_TRUE, v);
 }
 
-static bool print_report(struct str body)
+/* Calls each(item, arena) for the items of a list in an object. */
+static void for_each(struct str object, const char *list, struct arena *a,
+                     void (*each)(struct str item, struct arena *a))
 {
-    struct json_value usable, facts, item;
-    struct arena a;
+    struct json_value items, item;
     struct json j;
 
-    if (json_find(body, &usable, "usable", NULL) || json_find(body, &facts, "facts", NULL))
-        return false;
-    arena_init(&a);
-    json_init(&j, facts.raw, JSON_DEPTH_MAX);
+    if (json_find(object, &items, list, NULL) || items.type != JSON_ARRAY)
+        return;
+    json_init(&j, items.raw, JSON_DEPTH_MAX);
     if (json_enter_array(&j))
         while (json_next_item(&j) && json_read(&j, &item))
-            print_told(item.raw, &a);
-    arena_deinit(&a);
-    return usable.type == JSON_TRUE;
+            each(item.raw, a);
 }
+
+/* A string member; "" when there is none. */
+static struct str text_of(struct str object, const char *name, struct arena *a)
+{
+    struct json_value v;
+    struct str text;
+
+    if (json_find(object, &v, name, NULL) || json_text(&v, a, &text))
+        return STR("");
+    return text;
+}
+
+static bool is_true(struct str object, const char *name)
+{
+    struct json_value v;
+
+    return !json_find(object, &v, name, NULL) && v.type == JSON_TRUE;
+}
+
+static void print_upstream(struct str item, struct arena *a)
+{
+    printf("upstream %.*s\n", STR_ARGS(text_of(item, "name", a)));
+    for_each(item, "facts", a, print_told);
+}
+
+static void print_target(struct str item, struct arena *a)
+{
+    printf("    ");
+    terminal_print(stdout, text_of(item, "upstream", a));
+    printf(": ");
+    terminal_print(stdout, text_of(item, "model", a));
+    printf("%s\n",
+           is_true(item, "known") ? "" : "  PROBLEM: the upstream does not list this model");
+}
+
+static void print_alias(struct str item, struct arena *a)
+{
+    struct str name;
+    struct json_value v;
+    struct json j;
+
+    json_init(&j, item, 1);
+    if (json_read(&j, &v) && !json_text(&v, a, &name)) {
+        printf(", ");
+        terminal_print(stdout, name);
+    }
+}
+
+static void print_route(struct str item, struct arena *a)
+{
+    printf("route ");
+    terminal_print(stdout, text_of(item, "name", a));
+    for_each(item, "aliases", a, print_alias);
+    printf(" (%.*s)\n", STR_ARGS(text_of(item, "strategy", a)));
+    for_each(item, "targets", a, print_target);
+}
+
+static bool print_report(struct str body)
+{
+    struct str store;
+    struct arena a;
+
+    arena_init(&a);
+    for_each(body, "upstreams", &a, print_upstream);
+    store = text_of(body, "store", &a);
+    if (store.n)
+        print_fact(STR("store"), true, store);
+    for_each(body, "routes", &a, print_route);
+    arena_deinit(&a);
+    return is_true(body, "usable");
+}
+
+/* ---- by this process ---- */
+
+struct check {
+    struct gateway_worker share;
+    bool is_usable;
+};
+
+static void on_closed(void *arg)
+{
+    struct check *c = arg;
+
+    loop_stop(c->share.loop);
+}
+
+static void on_checked_all(void *arg, UNUSED bool usable, struct str json)
+{
+    struct check *c = arg;
+
+    c->is_usable = print_report(json);
+    gateway_share_close(&c->share, on_closed, c);
+}
+
+static bool check_upstreams(const struct settings *s, struct store *store)
+{
+    struct cli_upstreams *upstreams = cli_upstreams_new(s);
+    struct gateway g = { .settings = s, .store = store, .trust = s->trust };
+    struct check c = { .is_usable = false };
+    struct loop *l = loop_new();
+
+    g.upstreams = cli_upstreams_list(upstreams, &g.n_upstreams);
+    g.routes = route_book_new(s, g.upstreams, g.n_upstreams);
+    gateway_share_open(&c.share, &g, l);
+    check_all_start(&c.share, on_checked_all, &c);
+    loop_run(l);
+    route_book_free(g.routes);
+    cli_upstreams_free(upstreams);
+    loop_free(l);
+    return c.is_usable;
+}
+
+/* ---- by the gateway that runs ---- */
 
 static const char *why_not(const struct local_response *response)
 {
@@ -157,15 +207,19 @@ static int check_online(const struct settings *s)
         fprintf(stderr, "enginelabs-2api: cannot open the store: %s\n", why);
         return EXIT_FAILED;
     }
-    printf("upstream cto%s\n", err ? " (asked by the gateway that runs)" : "");
-    fflush(stdout);
     if (err) {
+        printf("asked by the gateway that runs:\n");
+        fflush(stdout);
         usable = ask_gateway(s, why);
     } else {
-        usable = check_upstream(s, store);
+        usable = check_upstreams(s, store);
         store_close(store);
     }
-    printf("%s\n", usable ? "The account can be used." : "The account cannot be used.");
+    if (s->n_upstreams == 1 && s->upstreams[0].n_accounts == 1)
+        printf("%s\n", usable ? "The account can be used." : "The account cannot be used.");
+    else
+        printf("%s\n", usable ? "All upstreams and accounts can be used."
+                              : "Not all upstreams and accounts can be used.");
     return usable ? EXIT_DONE : EXIT_FAILED;
 }
 

@@ -49,9 +49,6 @@ MUST_USE enum err cli_load_settings(const struct cli_args *args, enum settings_u
 /* Whether serve and check can do what the settings ask for; says on standard error what not. */
 bool cli_can_serve(const struct settings *s);
 
-/* The upstream's configuration as the settings have it; borrows from `s`, which outlives it. */
-void cli_enginelabs_config(const struct settings *s, struct enginelabs_config *ret);
-
 /* Where the gateway that has the store listens for commands; false when it keeps none to itself. */
 enum { CONTROL_PATH_SIZE = 4096 };
 bool cli_control_path(const struct settings *s, char path[CONTROL_PATH_SIZE]);

@@ -11,7 +11,8 @@
 #include "cli/command.h"
 #include "cli/demo.h"
 #include "cli/descriptors.h"
-#include "gateway/gateway.h"
+#include "cli/upstreams.h"
+#include "gateway/route_book.h"
 #include "ops/control.h"
 #include "ops/ops.h"
 #include "ops/signals.h"
@@ -36,7 +37,7 @@ struct server {
     struct settings settings;
     struct demo *demo;
     struct endpoint demo_at;
-    struct enginelabs_config config;
+    struct cli_upstreams *upstreams;
     struct gateway gateway;
     struct gateway_worker *shares;
     struct worker **workers;
@@ -132,10 +133,9 @@ static enum err open_shared(struct server *s)
     g->version = VERSION;
     g->demo = s->demo != NULL;
     g->paths = paths;
-    g->provider = &provider_enginelabs;
-    cli_enginelabs_config(&s->settings, &s->config);
-    g->upstream = enginelabs_new(&s->config, 1);
-    g->upstream_name = s->config.name;
+    s->upstreams = cli_upstreams_new(&s->settings);
+    g->upstreams = cli_upstreams_list(s->upstreams, &g->n_upstreams);
+    g->routes = route_book_new(&s->settings, g->upstreams, g->n_upstreams);
     g->n_workers = s->settings.workers;
     g->started_wall_ms = clock_wall_ms();
     return ERR_NONE;
@@ -195,7 +195,8 @@ static void close_all(struct server *s)
 {
     struct gateway *g = &s->gateway;
 
-    enginelabs_free(g->upstream);
+    route_book_free(g->routes);
+    cli_upstreams_free(s->upstreams);
     store_close(g->store);
     if (g->listen_fd >= 0 && !atomic_load(&g->draining))
         stop_listening(s);

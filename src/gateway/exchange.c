@@ -3,6 +3,7 @@
  * The life of an exchange and its deadlines; exchange.h has the picture.
  * set_state() is the only writer of `state`, close_books() runs exactly once.
  */
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "base/random.h"
 #include "gateway/exchange_internal.h"
@@ -18,6 +19,7 @@ static const unsigned moves[] = {
 
 /* In the order of an exchange's life. */
 static void on_phase(void *arg, enum provider_phase phase);
+static void on_attempt(void *arg, struct str account);
 static void on_activity(void *arg);
 static void on_trimmed(void *arg, size_t messages);
 static void on_event(void *arg, const struct chat_event *event);
@@ -26,9 +28,11 @@ static void on_settled(void *arg);
 static void on_hold_over(void *arg);
 static void on_gone(void *arg);
 static void fail(struct exchange *x, const struct failure *f);
+static void end_with(struct exchange *x, const struct failure *f);
 
 static const struct provider_sink sink = {
     .on_phase = on_phase,
+    .on_attempt = on_attempt,
     .on_activity = on_activity,
     .on_trimmed = on_trimmed,
     .on_event = on_event,
@@ -59,7 +63,9 @@ static void log_exchange(struct exchange *x, enum ending ending, const struct fa
         LOG_Z("request_id", x->request->id),
         LOG_Z("outcome", words[ending]),
         LOG_STR("model", x->answer.model),
-        LOG_Z("upstream", x->worker->gateway->upstream_name),
+        LOG_Z("upstream", x->upstream->name),
+        LOG_STR("account", x->account),
+        LOG_INT("attempts", x->attempts),
         LOG_INT("stream", x->chat.stream),
         LOG_INT("duration_ms", now - x->started_ms),
         LOG_INT("first_token_ms", x->first_event_ms ? x->first_event_ms - x->started_ms : -1),
@@ -88,6 +94,7 @@ static void close_books(struct exchange *x, enum ending ending, const struct fai
     x->request->on_gone = NULL;
     if (x->call)
         x->provider->release(TAKE(x->call));
+    exchange_drop_route(x);
     list_remove(&x->node);
     metric_add(METRIC_EXCHANGES, -1);
     metric_add(counters[ending], 1);
@@ -104,40 +111,6 @@ static void release_buffers(void *arg)
 }
 
 /* ---- start ---- */
-
-static bool model_is_known(const struct settings *s, struct str model)
-{
-    for (size_t i = 0; s->known_models[i]; i++)
-        if (str_eq(str_of(s->known_models[i]), model))
-            return true;
-    return false;
-}
-
-/* Whether the upstream may get the body as it came; else what only it could judge is refused. */
-static bool resolve_format(struct exchange *x, struct failure *f)
-{
-    x->is_raw =
-        x->dialect->stream_raw && x->chat.raw.p && (x->provider->capabilities & PROVIDER_RAW) != 0;
-    if (x->is_raw || !x->chat.doubt.kind)
-        return true;
-    *f = x->chat.doubt;
-    return false;
-}
-
-static bool resolve_model(struct exchange *x, struct failure *f)
-{
-    const struct settings *s = x->worker->gateway->settings;
-
-    x->answer.model = x->chat.model.n ? x->chat.model : str_of(s->default_model);
-    if (model_is_known(s, x->answer.model))
-        return true;
-    failure_set(f, &x->request->arena, FAILURE_MODEL_NOT_FOUND,
-                "The model \"%.*s\" does not exist here. GET /v1/models lists those that do; "
-                "KNOWN_MODELS names them.",
-                STR_ARGS(str_sub(x->answer.model, 0, 200)));
-    f->param = STR("model");
-    return false;
-}
 
 static void on_drain(void *arg)
 {
@@ -174,12 +147,15 @@ static void on_total(void *arg)
                 "The answer was not complete after %.10g s. API_REQUEST_TIMEOUT sets this limit.",
                 seconds(x->worker->gateway->settings->request_timeout_ms));
     f.prompt_accepted = likely_phase(x) >= PHASE_ACCEPTED;
-    fail(x, &f);
+    end_with(x, &f);
 }
 
 static void on_commit(void *arg)
 {
-    answer_keepalive(arg);
+    struct exchange *x = arg;
+
+    x->is_committed_early = !http_reply_is_begun(x->request);
+    answer_keepalive(x);
 }
 
 static void on_keepalive(void *arg)
@@ -215,13 +191,6 @@ static struct str new_answer_id(struct arena *a)
 static void begin(struct exchange *x)
 {
     struct gateway_worker *w = x->worker;
-    const struct provider_request request = { .chat = &x->chat,
-                                              .model = x->answer.model,
-                                              .client_model = x->answer.model,
-                                              .key_id = STR("master"),
-                                              .wants_raw = x->is_raw,
-                                              .sink = &sink,
-                                              .arg = x };
 
     x->request->on_drain = on_drain;
     x->request->on_gone = on_gone;
@@ -233,7 +202,7 @@ static void begin(struct exchange *x)
     list_add_tail(&w->exchanges, &x->node);
     metric_add(METRIC_EXCHANGES, 1);
     arm_clocks(x);
-    x->call = x->provider->start(w->provider, &request);
+    exchange_start_step(x, &sink);
 }
 
 void exchange_start(struct gateway_worker *w, struct http_request *r,
@@ -246,14 +215,14 @@ void exchange_start(struct gateway_worker *w, struct http_request *r,
     x->request = r;
     x->headers = r->extra_headers;
     x->dialect = dialect;
-    x->provider = w->gateway->provider;
+    x->started_us = clock_now_us();
     x->started_ms = x->heard_ms = x->wrote_ms = loop_now_ms(w->loop);
     buf_init(&x->text, ANSWER_MAX);
     buf_init(&x->reasoning, ANSWER_MAX);
     fingerprint_text_init(&x->said);
     arena_on_release(&r->arena, release_buffers, x);
-    if (!dialect->decode(r->body, &r->arena, &x->chat, &f) || !resolve_format(x, &f) ||
-        !resolve_model(x, &f)) {
+    if (!dialect->decode(r->body, &r->arena, &x->chat, &f) || !exchange_find_route(x, &f)) {
+        exchange_drop_route(x);
         gateway_note_refusal(r, &f);
         gateway_reply_failure(r, dialect, &f);
         return;
@@ -303,10 +272,24 @@ static void on_phase(void *arg, enum provider_phase phase)
     struct loop *l = x->worker->loop;
 
     x->phase = phase;
+    x->was_accepted = x->was_accepted || phase >= PHASE_ACCEPTED;
     x->heard_ms = loop_now_ms(l);
-    if (phase == PHASE_CONNECTING && x->chat.stream && s->commit_after_ms)
+    if (phase == PHASE_QUEUED)
+        exchange_upstream_ends(x);
+    else if (phase < PHASE_ANSWERING)
+        exchange_upstream_begins(x);
+    if (phase == PHASE_CONNECTING && x->chat.stream && s->commit_after_ms &&
+        !timer_is_armed(&x->commit))
         timer_arm(l, &x->commit, s->commit_after_ms, on_commit, x);
     timer_arm(l, &x->deadline, phase_limit(x), on_deadline, x);
+}
+
+static void on_attempt(void *arg, struct str account)
+{
+    struct exchange *x = arg;
+
+    x->attempts++;
+    x->account = account.n ? arena_dup(&x->request->arena, account) : STR("");
 }
 
 static void on_activity(void *arg)
@@ -316,17 +299,12 @@ static void on_activity(void *arg)
     x->heard_ms = loop_now_ms(x->worker->loop);
 }
 
-/* Said in a header of the answer, whatever that will be. A prompt that is written anew, for a new
- * chat, may be another one: what was said last counts. */
+/* A prompt that is written anew, for a new chat, may be another one: what was said last counts. */
 static void on_trimmed(void *arg, size_t messages)
 {
     struct exchange *x = arg;
-    struct http_request *r = x->request;
 
-    r->extra_headers = x->headers;
-    if (messages)
-        r->extra_headers = arena_printf(&r->arena, "%.*sx-trimmed-messages: %zu\r\n",
-                                        STR_ARGS(x->headers), messages);
+    x->trimmed = messages;
 }
 
 static void set_timeout_failure(const struct exchange *x, struct failure *f)
@@ -481,10 +459,35 @@ static void on_hold_over(void *arg)
     finish(arg);
 }
 
+/* The client is told. */
+static void end_with(struct exchange *x, const struct failure *f)
+{
+    struct failure last = *f;
+
+    last.prompt_accepted = f->prompt_accepted || x->was_accepted;
+    close_books(x, ENDED_FAILED, &last);
+    answer_failure(x, &last);
+}
+
+static void move_on(struct exchange *x, const struct failure *f)
+{
+    log_info("trying the next target", LOG_Z("request_id", x->request->id),
+             LOG_Z("upstream", x->upstream->name), LOG_Z("kind", failure_row(f->kind)->name),
+             LOG_STR("error", f->message));
+    timer_disarm(&x->deadline);
+    x->provider->release(TAKE(x->call));
+    x->trimmed = 0;
+    exchange_upstream_ends(x);
+    x->step++;
+    exchange_start_step(x, &sink);
+}
+
 static void fail(struct exchange *x, const struct failure *f)
 {
-    close_books(x, ENDED_FAILED, f);
-    answer_failure(x, f);
+    if (exchange_moves_on(x, f))
+        move_on(x, f);
+    else
+        end_with(x, f);
 }
 
 static void on_gone(void *arg)
@@ -505,6 +508,6 @@ void exchange_end_all(struct gateway_worker *w)
         if (x->state == EXCHANGE_SETTLING)
             finish(x); /* the answer is whole */
         else
-            fail(x, &f);
+            end_with(x, &f);
     }
 }

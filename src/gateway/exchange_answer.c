@@ -62,6 +62,7 @@ void answer_commit(struct exchange *x)
     if (http_reply_is_begun(x->request))
         return;
     timer_disarm(&x->commit);
+    exchange_set_headers(x);
     http_reply_begin(x->request, 200, headers, COUNT_OF(headers));
 }
 
@@ -150,6 +151,15 @@ enum err answer_piece(struct exchange *x, const struct chat_event *event)
 
 /* ---- ends ---- */
 
+/* What the headers could not say: they had to go out before somebody answered. */
+static enum err say_target(struct exchange *x)
+{
+    if (!x->is_committed_early)
+        return ERR_NONE;
+    return buf_addf(http_reply_buf(x->request), ": upstream=%s attempts=%u\n\n", x->upstream->name,
+                    x->attempts);
+}
+
 /* The upstream has said how it finished, and what was used; a raw answer gets no word of ours. */
 static enum err end_stream(struct exchange *x)
 {
@@ -168,7 +178,7 @@ static enum err end_stream(struct exchange *x)
 
 static void finish_stream(struct exchange *x)
 {
-    if (end_stream(x)) {
+    if (say_target(x) || end_stream(x)) {
         http_reply_abort(x->request);
         return;
     }
@@ -199,6 +209,8 @@ static void finish_whole(struct exchange *x)
 
 void answer_finish(struct exchange *x)
 {
+    if (!http_reply_is_begun(x->request))
+        exchange_set_headers(x);
     if (x->chat.stream)
         finish_stream(x);
     else if (x->is_raw)
@@ -223,10 +235,11 @@ static enum err fail_stream(struct exchange *x, const struct failure *f)
 void answer_failure(struct exchange *x, const struct failure *f)
 {
     if (!http_reply_is_begun(x->request)) {
+        exchange_set_headers(x);
         gateway_reply_failure(x->request, x->dialect, f);
         return;
     }
-    if (fail_stream(x, f)) {
+    if (say_target(x) || fail_stream(x, f)) {
         http_reply_abort(x->request);
         return;
     }

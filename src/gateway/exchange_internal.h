@@ -4,6 +4,7 @@
 
 #include "chat/estimate.h"
 #include "gateway/exchange.h"
+#include "gateway/route_book.h"
 #include "net/timer.h"
 
 enum { ANSWER_MAX = 64 << 20, SETTLE_HOLD_MS = 200 };
@@ -22,8 +23,22 @@ struct exchange {
     struct chat_request chat;
     struct dialect_answer answer;
 
-    const struct provider_ops *provider;
-    struct provider_call *call; /* NULL before start and after settled or released */
+    struct route_table *table; /* held while targets may be tried */
+    struct route_step steps[ROUTE_TARGETS_MAX];
+    size_t n_steps;
+    size_t step;                     /* the one that is tried */
+    const struct upstream *upstream; /* its */
+    unsigned attempts;               /* of all targets: each try of an account or key counts */
+    struct str account;              /* of the last one; empty: it has none */
+    size_t trimmed;                  /* messages that were left out */
+    bool was_accepted;               /* some target took the prompt */
+    bool is_committed_early;         /* the headers could not tell who answers */
+    int64_t started_us;
+    int64_t upstream_since_us; /* 0: the upstream is not at work */
+    int64_t upstream_us;       /* how long it was, so far */
+
+    const struct provider_ops *provider; /* of `upstream` */
+    struct provider_call *call;          /* NULL before start and after settled or released */
     enum provider_phase phase;
     bool paused; /* the client is slow: the provider was told to wait */
 
@@ -45,6 +60,25 @@ struct exchange {
     struct chat_usage usage; /* the upstream's own count, or the estimate; when has_usage */
     bool has_usage;
 };
+
+/* ---- exchange_route.c ---- */
+
+/* The targets for the request's model. False: `f` says why there is none. */
+bool exchange_find_route(struct exchange *x, struct failure *f);
+void exchange_drop_route(struct exchange *x);
+
+/* Starts the call of the present step. */
+void exchange_start_step(struct exchange *x, const struct provider_sink *sink);
+
+/* Whether the next target is to be tried after this failure. */
+bool exchange_moves_on(const struct exchange *x, const struct failure *f);
+
+/* For the time that is spent here: from when to when the upstream was at work. */
+void exchange_upstream_begins(struct exchange *x);
+void exchange_upstream_ends(struct exchange *x);
+
+/* x-upstream and its like, for the answer that begins now. */
+void exchange_set_headers(struct exchange *x);
 
 /* ---- exchange_answer.c ---- */
 

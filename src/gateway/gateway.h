@@ -17,6 +17,14 @@
 #include "json/writer.h"
 
 struct gateway_worker;
+struct route_book;
+
+/* A configured provider: its process-wide part. */
+struct upstream {
+    const char *name;
+    const struct provider_ops *provider;
+    void *shared; /* what attach() takes */
+};
 
 /* What a path needs before its handler is called. */
 enum {
@@ -40,10 +48,10 @@ struct gateway {
     const struct gateway_path
         *paths; /* static, ended by a NULL path; several rows may share one path */
     struct store *store;
-    struct tls_trust *trust; /* NULL when no upstream needs TLS */
-    const struct provider_ops *provider;
-    void *upstream; /* the provider's process-wide part */
-    const char *upstream_name;
+    struct tls_trust *trust;          /* NULL when no upstream needs TLS */
+    const struct upstream *upstreams; /* in the order of settings->upstreams */
+    size_t n_upstreams;
+    struct route_book *routes; /* which names there are, and where they lead */
     int listen_fd;
     size_t n_workers;
     int64_t started_wall_ms;
@@ -60,7 +68,10 @@ struct gateway_worker {
     struct connector *connector;
     struct http_client *client;
     struct store_port *store;
-    struct provider_instance *provider;
+    struct provider_instance **instances; /* of each upstream */
+    size_t n_attached;
+    void (*closed)(void *arg); /* while the share is closed */
+    void *closed_arg;
     struct list exchanges;    /* struct exchange.node */
     struct timer drain_limit; /* SHUTDOWN_TIMEOUT while draining */
     bool served;              /* no client is left */
@@ -70,6 +81,13 @@ struct gateway_worker {
  * ends the loop. `arg` is a struct gateway_worker with `gateway` set, the rest zero. */
 void gateway_worker_start(void *arg, struct loop *l);
 void gateway_worker_stop(void *arg, struct loop *l);
+
+/* What a worker needs to reach the upstreams, without a server of its own: connections, its port of
+ * the store, its part of each upstream. */
+void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop *l);
+
+/* Calls closed(arg) later, when all of it is gone. */
+void gateway_share_close(struct gateway_worker *w, void (*closed)(void *arg), void *arg);
 
 /* ---- answering ---- */
 

@@ -64,7 +64,8 @@ static void add_name(struct routes *r, const char *name, struct route *route)
         r->max_entries = r->max_entries ? 2 * r->max_entries : 16;
         r->entries = mem_grow_array(r->entries, r->max_entries, sizeof(*r->entries));
     }
-    r->entries[r->n_entries++] = (struct routes_entry){ name, upstream_name(r, route) };
+    r->entries[r->n_entries++] =
+        (struct routes_entry){ name, upstream_name(r, route), route->settings->targets };
     map_set(&r->names, str_of(name), route);
 }
 

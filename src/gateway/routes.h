@@ -57,6 +57,7 @@ const char *route_name(const struct route *route);
 /* The list for clients: names and aliases, no stars, in their order; false past the end. */
 struct routes_entry {
     const char *id;
-    const char *upstream; /* that of the first target */
+    const char *upstream;                 /* that of the first target */
+    const struct target_settings *target; /* the first */
 };
 bool routes_entry_at(const struct routes *r, size_t i, struct routes_entry *ret);

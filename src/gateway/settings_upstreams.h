@@ -12,7 +12,7 @@
 
 enum {
     UPSTREAMS_MAX = 64,
-    ACCOUNTS_MAX = 200,     /* of one upstream */
+    ACCOUNTS_MAX = 64,      /* of one upstream */
     ROUTE_TARGETS_MAX = 16, /* of one route */
     ROUTE_WEIGHT_MAX = 1000000,
     SETTINGS_NAME_MAX = 64, /* bytes of the name of an upstream, account or key */

@@ -7,6 +7,7 @@
  *           and LAST_WORDS_MS to leave, then a reset) -> provider detached -> store's port closed
  *           -> client, connector freed -> loop stops
  */
+#include "base/mem.h"
 #include "base/metrics.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
@@ -35,28 +36,25 @@ static void open_server(struct gateway_worker *w)
     w->listener = listener_new(w->loop, w->gateway->listen_fd, on_accept, w);
 }
 
-void gateway_worker_start(void *arg, struct loop *l)
+static void open_instances(struct gateway_worker *w)
 {
-    struct gateway_worker *w = arg;
-    struct gateway *g = w->gateway;
-    struct http_client_limits limits;
-
-    w->loop = l;
-    list_init(&w->exchanges);
-    http_client_limits_default(&limits);
-    w->connector = connector_new(l, g->trust, &g->settings->proxies);
-    w->client = http_client_new(w->connector, &limits);
-    w->store = store_port_open(g->store, l);
+    const struct settings *s = w->gateway->settings;
     const struct provider_env env = {
-        .loop = l,
+        .loop = w->loop,
         .client = w->client,
         .store = w->store,
-        .conversation_ttl_ms = g->settings->conversation_ttl_ms,
-        .connect_timeout_ms = g->settings->connect_timeout_ms,
-        .accept_timeout_ms = g->settings->accept_timeout_ms,
+        .conversation_ttl_ms = s->conversation_ttl_ms,
+        .connect_timeout_ms = s->connect_timeout_ms,
+        .accept_timeout_ms = s->accept_timeout_ms,
     };
-    w->provider = g->provider->attach(g->upstream, &env);
-    open_server(w);
+
+    w->instances = mem_alloc_array(w->gateway->n_upstreams, sizeof(struct provider_instance *));
+    for (size_t i = 0; i < w->gateway->n_upstreams; i++) {
+        const struct upstream *u = &w->gateway->upstreams[i];
+
+        w->instances[i] = u->provider->attach(u->shared, &env);
+        w->n_attached++;
+    }
 }
 
 static void on_store_closed(void *arg)
@@ -65,14 +63,60 @@ static void on_store_closed(void *arg)
 
     http_client_free(w->client);
     connector_free(w->connector);
-    loop_stop(w->loop);
+    w->closed(w->closed_arg);
 }
 
-static void on_detached(void *arg)
+static void on_part_detached(void *arg)
 {
     struct gateway_worker *w = arg;
 
+    if (--w->n_attached > 0)
+        return;
+    mem_free(w->instances);
+    w->instances = NULL;
     store_port_close(w->store, on_store_closed, w);
+}
+
+static void close_instances(struct gateway_worker *w)
+{
+    for (size_t i = 0, n = w->n_attached; i < n; i++)
+        w->gateway->upstreams[i].provider->detach(w->instances[i], on_part_detached, w);
+}
+
+void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop *l)
+{
+    struct http_client_limits limits;
+
+    w->gateway = g;
+    w->loop = l;
+    list_init(&w->exchanges);
+    http_client_limits_default(&limits);
+    w->connector = connector_new(l, g->trust, &g->settings->proxies);
+    w->client = http_client_new(w->connector, &limits);
+    w->store = store_port_open(g->store, l);
+    open_instances(w);
+}
+
+void gateway_share_close(struct gateway_worker *w, void (*closed)(void *arg), void *arg)
+{
+    w->closed = closed;
+    w->closed_arg = arg;
+    close_instances(w);
+}
+
+void gateway_worker_start(void *arg, struct loop *l)
+{
+    struct gateway_worker *w = arg;
+
+    gateway_share_open(w, w->gateway, l);
+    open_server(w);
+}
+
+static void on_share_closed(void *arg)
+{
+    struct gateway_worker *w = arg;
+
+    loop_stop(w->loop);
 }
 
 static void on_served(void *arg)
@@ -84,7 +128,7 @@ static void on_served(void *arg)
     w->served = true;
     timer_disarm(&w->drain_limit);
     http_server_free(w->server);
-    w->gateway->provider->detach(w->provider, on_detached, w);
+    gateway_share_close(w, on_share_closed, w);
 }
 
 /* The time for answers to finish is over: they end with an error that says so. Those that are

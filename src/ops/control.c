@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "gateway/check_all.h"
 #include "net/timer.h"
 
 enum { LAST_WORDS_MS = 1000 }; /* how long answers may take to reach who asked, at the end */
@@ -17,13 +18,10 @@ struct control {
     struct worker *worker;
 
     /* On its thread. */
+    struct gateway_worker share;
     struct loop *loop;
     struct listener *listener;
     struct http_server *server;
-    struct connector *connector;
-    struct http_client *client;
-    struct store_port *store;
-    struct provider_instance *provider;
     struct list asked; /* struct question */
     struct timer limit;
     bool is_closing;
@@ -33,38 +31,11 @@ struct control {
 struct question {
     struct list node;
     struct control *control;
+    struct check_all *check;      /* running */
     struct http_request *request; /* NULL: who asked has left, or was answered */
 };
 
 /* ---- /check ---- */
-
-static void write_fact(struct json_writer *j, const struct provider_fact *f)
-{
-    json_w_object(j);
-    json_w_member_str(j, "name", f->name);
-    json_w_member_str(j, "value", f->value);
-    json_w_member_bool(j, "problem", f->is_problem);
-    json_w_object_end(j);
-}
-
-/* What the store cannot do is said as /readyz says it. */
-static void write_report(const struct provider_report *report, struct store *store, struct buf *out,
-                         struct json_writer *j)
-{
-    char why[STORE_PROBLEM_MAX];
-
-    json_w_init(j, out);
-    json_w_object(j);
-    json_w_member_bool(j, "usable", report->usable);
-    json_w_key(j, "facts");
-    json_w_array(j);
-    for (size_t i = 0; i < report->n; i++)
-        write_fact(j, &report->facts[i]);
-    if (!store_is_ready(store, why))
-        write_fact(j, &(struct provider_fact){ STR("store"), str_of(why), true });
-    json_w_array_end(j);
-    json_w_object_end(j);
-}
 
 static void free_question(struct question *q)
 {
@@ -72,18 +43,14 @@ static void free_question(struct question *q)
     mem_free(q);
 }
 
-static void on_report_done(void *arg, const struct provider_report *report)
+static void on_checked_all(void *arg, UNUSED bool usable, struct str json)
 {
     struct question *q = arg;
-    struct json_writer j;
-    struct buf out;
 
+    q->check = NULL;
     if (q->request) {
         q->request->on_gone = NULL;
-        buf_init(&out, 1 << 20);
-        write_report(report, q->control->gateway->store, &out, &j);
-        gateway_reply_written(q->request, 200, &j);
-        buf_deinit(&out);
+        gateway_reply_json(q->request, 200, json);
     }
     free_question(q);
 }
@@ -119,7 +86,7 @@ static void on_request(void *arg, struct http_request *r)
     list_add_tail(&c->asked, &q->node);
     r->on_gone = on_gone;
     r->arg = q;
-    c->gateway->provider->check(c->provider, on_report_done, q);
+    q->check = check_all_start(&c->share, on_checked_all, q);
 }
 
 static void write_error(UNUSED void *arg, UNUSED const struct http_request *r, int status,
@@ -143,23 +110,11 @@ static void start(void *arg, struct loop *l)
     static const struct http_service service = { .on_request = on_request,
                                                  .write_error = write_error };
     struct control *c = arg;
-    const struct settings *s = c->gateway->settings;
-    struct http_client_limits client_limits;
     struct http_server_limits limits;
 
     c->loop = l;
     list_init(&c->asked);
-    http_client_limits_default(&client_limits);
-    c->connector = connector_new(l, c->gateway->trust, &s->proxies);
-    c->client = http_client_new(c->connector, &client_limits);
-    c->store = store_port_open(c->gateway->store, l);
-    const struct provider_env env = { .loop = l,
-                                      .client = c->client,
-                                      .store = c->store,
-                                      .conversation_ttl_ms = s->conversation_ttl_ms,
-                                      .connect_timeout_ms = s->connect_timeout_ms,
-                                      .accept_timeout_ms = s->accept_timeout_ms };
-    c->provider = c->gateway->provider->attach(c->gateway->upstream, &env);
+    gateway_share_open(&c->share, c->gateway, l);
     http_server_limits_default(&limits);
     limits.max_connections = 16;
     limits.max_body = 4096;
@@ -167,22 +122,23 @@ static void start(void *arg, struct loop *l)
     c->listener = listener_new(l, c->fd, on_accept, c);
 }
 
-static void on_store_closed(void *arg)
+static void on_share_closed(void *arg)
 {
     struct control *c = arg;
 
-    http_client_free(c->client);
-    connector_free(c->connector);
     loop_stop(c->loop);
 }
 
-static void on_detached(void *arg)
+/* Who is asked says nothing any more. */
+static void drop_questions(struct control *c)
 {
-    struct control *c = arg;
+    while (!list_is_empty(&c->asked)) {
+        struct question *q = CONTAINER_OF(c->asked.next, struct question, node);
 
-    while (!list_is_empty(&c->asked))
-        free_question(CONTAINER_OF(c->asked.next, struct question, node));
-    store_port_close(c->store, on_store_closed, c);
+        if (q->check)
+            check_all_cancel(q->check);
+        free_question(q);
+    }
 }
 
 static void on_served(void *arg)
@@ -191,7 +147,8 @@ static void on_served(void *arg)
 
     timer_disarm(&c->limit);
     http_server_free(c->server);
-    c->gateway->provider->detach(c->provider, on_detached, c);
+    gateway_share_close(&c->share, on_share_closed, c);
+    drop_questions(c);
 }
 
 static void refuse_open_questions(struct control *c)

@@ -10,8 +10,7 @@
 
 struct control;
 
-/* "/check": what `check` would say, asked by the gateway itself:
- * {"usable":true,"facts":[{"name":"quota","value":"...","problem":false}]}. */
+/* "/check": what `check` would say, asked by the gateway itself (check_all.h). */
 #define CONTROL_CHECK "/check"
 
 /* Listens at `path`. NULL: it cannot; `ret_why` (256 bytes) says why. */

@@ -38,28 +38,48 @@ static void write_part(struct json_writer *j, const char *name, bool ready, cons
     json_w_object_end(j);
 }
 
+/* One that works is enough to answer. */
+static bool any_upstream_is_ready(const struct gateway *g)
+{
+    char why[128];
+
+    for (size_t i = 0; i < g->n_upstreams; i++)
+        if (g->upstreams[i].provider->is_ready(g->upstreams[i].shared, why))
+            return true;
+    return false;
+}
+
+static void write_upstreams(const struct gateway_worker *w, struct json_writer *j)
+{
+    for (size_t i = 0; i < w->gateway->n_upstreams; i++) {
+        const struct upstream *u = &w->gateway->upstreams[i];
+        char why[128] = "";
+        bool is_ready = u->provider->is_ready(u->shared, why);
+
+        write_part(j, u->name, is_ready, why);
+        if (u->provider->prepare)
+            u->provider->prepare(w->instances[i]);
+    }
+}
+
 void handle_readyz(struct gateway_worker *w, struct http_request *r)
 {
     struct gateway *g = w->gateway;
     bool draining = atomic_load(&g->draining);
-    char why[128] = "";
     char store_why[STORE_PROBLEM_MAX];
-    bool upstream = g->provider->is_ready(g->upstream, why);
     bool store = store_is_ready(g->store, store_why);
-    bool ready = upstream && store && !draining;
+    bool ready = any_upstream_is_ready(g) && store && !draining;
     struct json_writer j;
     struct buf out;
 
-    if (g->provider->prepare)
-        g->provider->prepare(w->provider);
-    buf_init(&out, 4096);
+    buf_init(&out, 1 << 16);
     json_w_init(&j, &out);
     json_w_object(&j);
     json_w_member_str(&j, "status", ready ? STR("ready") : STR("not ready"));
     json_w_key(&j, "parts");
     json_w_array(&j);
     write_part(&j, "gateway", !draining, "it is shutting down");
-    write_part(&j, g->upstream_name, upstream, why);
+    write_upstreams(w, &j);
     write_part(&j, "store", store, store_why);
     json_w_array_end(&j);
     json_w_object_end(&j);

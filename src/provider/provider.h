@@ -108,6 +108,12 @@ struct provider_report {
 };
 typedef void on_report(void *arg, const struct provider_report *report);
 
+/* A model that an upstream has. */
+struct provider_model {
+    struct str name;
+    struct str members; /* what else it tells of it: a JSON object, or empty */
+};
+
 struct provider_call;     /* one answer in the making */
 struct provider_instance; /* an upstream on one worker */
 
@@ -121,7 +127,12 @@ struct provider_ops {
     struct provider_instance *(*attach)(void *upstream, const struct provider_env *env);
     void (*detach)(struct provider_instance *p, void (*detached)(void *arg), void *arg);
 
-    /* Begins to find out what is_ready must know and does not yet. Optional. */
+    /* The models that it is known to have, copied into `a`; 0: none are known yet. The turn is
+     * another number when they are others. Any thread. Both optional. */
+    size_t (*models)(void *upstream, struct arena *a, const struct provider_model **ret);
+    unsigned (*models_turn)(void *upstream);
+
+    /* Begins to find out what is_ready and models must know and do not yet. Optional. */
     void (*prepare)(struct provider_instance *p);
 
     /* Never calls back before it returned. */

@@ -5,12 +5,8 @@
 
 static void begin_raw(unsigned capabilities)
 {
-    static struct provider_ops provider;
-
     begin();
-    provider = fake_provider;
-    provider.capabilities = capabilities;
-    f.gateway.provider = &provider;
+    f.provider.capabilities = capabilities;
 }
 
 static void raw(const char *json)

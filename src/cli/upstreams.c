@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/upstreams.h"
+
+#include "base/mem.h"
+#include "provider/enginelabs/enginelabs.h"
+#include "provider/openai/openai.h"
+
+struct cli_upstreams {
+    struct arena arena; /* owns the configs; they borrow from the settings */
+    size_t n;
+    struct upstream list[];
+};
+
+/* ---- enginelabs: one config an account ---- */
+
+static struct enginelabs_config account_config(const struct settings *s,
+                                               const struct upstream_settings *u,
+                                               const struct account_settings *account)
+{
+    return (struct enginelabs_config){
+        .name = u->name,
+        .account = account->name,
+        .api = u->api_url,
+        .clerk = u->clerk_url,
+        .origin = u->origin,
+        .cookie = account->cookie,
+        .cookie_file = account->cookie_file,
+        .session_id = account->session_id,
+        .organization_id = account->organization_id,
+        .content = u->content,
+        .max_prompt_chars = u->max_prompt_chars,
+        .max_prompt_bytes = u->max_prompt_bytes,
+        .trim_overflow = u->overflow == UPSTREAM_OVERFLOW_TRIM,
+        .max_parallel = (unsigned)account->max_parallel,
+        .max_parallel_is_set = account->has_max_parallel,
+        .models = u->models ? u->models : s->known_models,
+        .default_model = s->has_routes ? NULL : s->default_model,
+    };
+}
+
+static void *new_enginelabs(struct arena *a, const struct settings *s,
+                            const struct upstream_settings *u)
+{
+    struct enginelabs_config *configs = arena_alloc(a, u->n_accounts * sizeof(*configs));
+
+    for (size_t i = 0; i < u->n_accounts; i++)
+        configs[i] = account_config(s, u, &u->accounts[i]);
+    return enginelabs_new(configs, u->n_accounts);
+}
+
+/* ---- openai, and the native way ---- */
+
+static void *new_openai(struct arena *a, const struct upstream_settings *u)
+{
+    struct openai_config *c = arena_new(a, struct openai_config);
+    struct openai_header *headers = arena_alloc(a, (u->n_headers + 1) * sizeof(*headers));
+
+    for (size_t i = 0; i < u->n_headers; i++)
+        headers[i] = (struct openai_header){ u->headers[i].name, u->headers[i].value };
+    *c = (struct openai_config){ .name = u->name,
+                                 .base = u->base_url,
+                                 .api_keys = u->api_keys,
+                                 .n_api_keys = u->n_api_keys,
+                                 .headers = headers,
+                                 .n_headers = u->n_headers,
+                                 .models = u->models };
+    return openai_new(c);
+}
+
+static void *new_native(struct arena *a, const struct upstream_settings *u)
+{
+    struct openai_config *c = arena_new(a, struct openai_config);
+    const char **files = arena_alloc(a, (u->n_accounts + 1) * sizeof(*files));
+
+    for (size_t i = 0; i < u->n_accounts; i++)
+        files[i] = u->accounts[i].credentials_file;
+    *c = (struct openai_config){ .name = u->name,
+                                 .base = u->api_url,
+                                 .credentials_files = files,
+                                 .n_credentials_files = u->n_accounts,
+                                 .is_native = true,
+                                 .models = u->models };
+    return openai_new(c);
+}
+
+/* ---- all of them ---- */
+
+static struct upstream new_one(struct arena *a, const struct settings *s,
+                               const struct upstream_settings *u)
+{
+    if (u->provider == UPSTREAM_OPENAI)
+        return (struct upstream){ u->name, &provider_openai, new_openai(a, u) };
+    if (u->protocol == UPSTREAM_NATIVE)
+        return (struct upstream){ u->name, &provider_openai, new_native(a, u) };
+    return (struct upstream){ u->name, &provider_enginelabs, new_enginelabs(a, s, u) };
+}
+
+struct cli_upstreams *cli_upstreams_new(const struct settings *s)
+{
+    struct cli_upstreams *u = mem_alloc(sizeof(*u) + s->n_upstreams * sizeof(u->list[0]));
+
+    arena_init(&u->arena);
+    for (u->n = 0; u->n < s->n_upstreams; u->n++)
+        u->list[u->n] = new_one(&u->arena, s, &s->upstreams[u->n]);
+    return u;
+}
+
+void cli_upstreams_free(struct cli_upstreams *u)
+{
+    if (!u)
+        return;
+    for (size_t i = 0; i < u->n; i++) {
+        if (u->list[i].provider == &provider_openai)
+            openai_free(u->list[i].shared);
+        else
+            enginelabs_free(u->list[i].shared);
+    }
+    arena_deinit(&u->arena);
+    mem_free(u);
+}
+
+const struct upstream *cli_upstreams_list(const struct cli_upstreams *u, size_t *ret_n)
+{
+    *ret_n = u->n;
+    return u->list;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where an exchange goes: the targets of its route one after the other, until one of them says the
+ * first word of an answer. Which failures move on is the table below; the rest is the client's.
+ */
+#include "base/clock.h"
+#include "gateway/exchange_internal.h"
+
+enum { EDITS_MAX = 62 };
+
+/* Whether another target may do better. Of a failure that the upstream's own status decides, see
+ * moves_status(). */
+static bool moves_kind(enum failure_kind kind)
+{
+    static const enum failure_kind moving[] = {
+        FAILURE_QUEUE_TIMEOUT,  FAILURE_RATE_LIMIT,    FAILURE_QUOTA,
+        FAILURE_UPSTREAM_AUTH,  FAILURE_CHALLENGE,     FAILURE_UNAVAILABLE,
+        FAILURE_INTERRUPTED,    FAILURE_PROTOCOL,      FAILURE_UPSTREAM_TIMEOUT,
+        FAILURE_CONTEXT_LENGTH, FAILURE_NOT_SUPPORTED,
+    };
+
+    for (size_t i = 0; i < COUNT_OF(moving); i++)
+        if (moving[i] == kind)
+            return true;
+    return false;
+}
+
+static bool moves_status(int status)
+{
+    return status == 401 || status == 402 || status == 403 || status == 408 || status == 409 ||
+           status == 429 || status >= 500;
+}
+
+bool exchange_moves_on(const struct exchange *x, const struct failure *f)
+{
+    bool moves = f->status ? moves_status(f->status) : moves_kind(f->kind);
+
+    return moves && x->state == EXCHANGE_WAITING && x->step + 1 < x->n_steps;
+}
+
+/* ---- what a target needs ---- */
+
+static const struct upstream *upstream_of(const struct exchange *x, size_t step)
+{
+    return &x->worker->gateway->upstreams[x->steps[step].target->upstream];
+}
+
+static bool takes_raw(const struct exchange *x, size_t step)
+{
+    return x->dialect->stream_raw && x->chat.raw.p &&
+           (upstream_of(x, step)->provider->capabilities & PROVIDER_RAW) != 0;
+}
+
+/* What only an upstream that gets the body as it came could judge is for those alone. */
+static void drop_unfit_steps(struct exchange *x)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < x->n_steps; i++)
+        if (takes_raw(x, i))
+            x->steps[n++] = x->steps[i];
+    x->n_steps = n;
+}
+
+static struct str first_user_message(struct exchange *x)
+{
+    for (size_t i = 0; i < x->chat.n_messages; i++)
+        if (x->chat.messages[i].role == CHAT_USER)
+            return chat_message_text(&x->chat.messages[i], &x->request->arena);
+    return STR("");
+}
+
+bool exchange_find_route(struct exchange *x, struct failure *f)
+{
+    const struct route *route;
+
+    x->table = route_book_ref(x->worker->gateway->routes);
+    route = routes_find(x->table->routes, x->chat.model);
+    x->answer.model =
+        x->chat.model.n ? x->chat.model : str_of(x->worker->gateway->settings->default_model);
+    if (!route) {
+        failure_set(f, &x->request->arena, FAILURE_MODEL_NOT_FOUND,
+                    "The model \"%.*s\" does not exist here. GET /v1/models lists those that do.",
+                    STR_ARGS(str_sub(x->answer.model, 0, 200)));
+        f->param = STR("model");
+        return false;
+    }
+    x->n_steps = routes_order(x->table->routes, route, x->answer.model, STR("master"),
+                              first_user_message(x), x->steps);
+    if (x->chat.doubt.kind != FAILURE_NONE)
+        drop_unfit_steps(x);
+    if (x->n_steps == 0)
+        *f = x->chat.doubt;
+    return x->n_steps > 0;
+}
+
+void exchange_drop_route(struct exchange *x)
+{
+    if (x->table)
+        route_book_unref(x->worker->gateway->routes, x->table);
+    x->table = NULL;
+}
+
+/* ---- changes of the request ---- */
+
+static void add_edit(struct provider_edit *edits, size_t *n, enum provider_edit_type type,
+                     struct str name, struct str value)
+{
+    if (*n < EDITS_MAX) /* the settings allow no more */
+        edits[(*n)++] = (struct provider_edit){ type, name, value };
+}
+
+static const struct provider_edit *edits_of(struct exchange *x, const struct target_settings *t,
+                                            size_t *ret_n)
+{
+    struct provider_edit *edits = arena_alloc(&x->request->arena, EDITS_MAX * sizeof(*edits));
+    size_t n = 0;
+
+    for (size_t i = 0; t->drop && t->drop[i]; i++)
+        add_edit(edits, &n, EDIT_DROP, str_of(t->drop[i]), STR(""));
+    for (size_t i = 0; i < t->n_rename; i++)
+        add_edit(edits, &n, EDIT_RENAME, str_of(t->rename[i].from), str_of(t->rename[i].to));
+    for (size_t i = 0; i < t->n_set; i++)
+        add_edit(edits, &n, EDIT_SET, str_of(t->set[i].name), t->set[i].json);
+    if (t->system_prompt)
+        add_edit(edits, &n, EDIT_SYSTEM, STR(""), str_of(t->system_prompt));
+    *ret_n = n;
+    return edits;
+}
+
+/* For a provider that sees messages only. */
+static const struct chat_request *with_system_prompt(struct exchange *x, const char *prompt)
+{
+    struct arena *a = &x->request->arena;
+    struct chat_request *chat = arena_new(a, struct chat_request);
+    struct chat_part *part = arena_new(a, struct chat_part);
+
+    *chat = x->chat;
+    chat->messages = arena_alloc(a, (chat->n_messages + 1) * sizeof(*chat->messages));
+    *part = (struct chat_part){ .type = CHAT_PART_TEXT, .text = str_of(prompt) };
+    chat->messages[0] = (struct chat_message){ .role = CHAT_SYSTEM, .parts = part, .n_parts = 1 };
+    memcpy(chat->messages + 1, x->chat.messages, x->chat.n_messages * sizeof(*chat->messages));
+    chat->n_messages++;
+    return chat;
+}
+
+/* ---- one target ---- */
+
+void exchange_start_step(struct exchange *x, const struct provider_sink *sink)
+{
+    const struct route_step *step = &x->steps[x->step];
+    const struct target_settings *t = step->target;
+    struct provider_request request = { .chat = &x->chat,
+                                        .model = step->model,
+                                        .client_model = x->answer.model,
+                                        .key_id = STR("master"),
+                                        .sink = sink,
+                                        .arg = x };
+
+    x->upstream = upstream_of(x, x->step);
+    x->provider = x->upstream->provider;
+    x->is_raw = request.wants_raw = takes_raw(x, x->step);
+    x->account = STR("");
+    x->phase = PHASE_QUEUED;
+    if (t->n_set || t->drop || t->n_rename || t->system_prompt)
+        request.edits = edits_of(x, t, &request.n_edits);
+    if (t->system_prompt && !(x->provider->capabilities & PROVIDER_RAW))
+        request.chat = with_system_prompt(x, t->system_prompt);
+    x->call = x->provider->start(x->worker->instances[t->upstream], &request);
+}
+
+/* ---- what the answer says of it ---- */
+
+void exchange_upstream_begins(struct exchange *x)
+{
+    if (!x->upstream_since_us)
+        x->upstream_since_us = clock_now_us();
+}
+
+void exchange_upstream_ends(struct exchange *x)
+{
+    if (x->upstream_since_us)
+        x->upstream_us += clock_now_us() - x->upstream_since_us;
+    x->upstream_since_us = 0;
+}
+
+void exchange_set_headers(struct exchange *x)
+{
+    struct http_request *r = x->request;
+    int64_t here_us;
+
+    exchange_upstream_ends(x);
+    here_us = clock_now_us() - x->started_us - x->upstream_us;
+    if (here_us < 0)
+        here_us = 0;
+    r->extra_headers = arena_printf(
+        &r->arena, "%.*sx-upstream: %s\r\nx-attempts: %u\r\nx-gateway-overhead-ms: %lld.%02lld\r\n",
+        STR_ARGS(x->headers), x->upstream ? x->upstream->name : "none", x->attempts,
+        (long long)(here_us / 1000), (long long)(here_us / 10 % 100));
+    if (x->trimmed)
+        r->extra_headers = arena_printf(&r->arena, "%.*sx-trimmed-messages: %zu\r\n",
+                                        STR_ARGS(r->extra_headers), x->trimmed);
+}
