@@ -272,7 +272,6 @@ static void on_phase(void *arg, enum provider_phase phase)
     struct loop *l = x->worker->loop;
 
     x->phase = phase;
-    x->was_accepted = x->was_accepted || phase >= PHASE_ACCEPTED;
     x->heard_ms = loop_now_ms(l);
     if (phase == PHASE_QUEUED)
         exchange_upstream_ends(x);
@@ -476,7 +475,9 @@ static void move_on(struct exchange *x, const struct failure *f)
              LOG_STR("error", f->message));
     timer_disarm(&x->deadline);
     x->provider->release(TAKE(x->call));
+    x->was_accepted = x->was_accepted || f->prompt_accepted;
     x->trimmed = 0;
+    x->has_usage = false;
     exchange_upstream_ends(x);
     x->step++;
     exchange_start_step(x, &sink);

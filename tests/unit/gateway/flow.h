@@ -15,6 +15,7 @@
 
 enum {
     FLOW_CALLS = 64,
+    FLOW_UPSTREAMS = 4,
     FLOW_HEARD = 1 << 16,
     COMMIT_MS = 5000,
     KEEPALIVE_MS = 15000,
@@ -27,6 +28,7 @@ enum call_state { CALL_RUNS, CALL_FINISHED, CALL_SETTLES, CALL_GONE };
 
 struct provider_call {
     struct provider_request request;
+    struct provider_instance *instance;
     enum call_state state;
     enum provider_phase phase;
     bool is_begun; /* `phase` was reported */
@@ -49,10 +51,10 @@ static struct flow {
     struct settings settings;
     struct gateway gateway;
     struct gateway_worker worker;
-    struct provider_instance instance;
-    struct provider_instance *instances[1];
-    struct provider_ops provider;
-    struct upstream upstream;
+    struct provider_instance instances[FLOW_UPSTREAMS]; /* in the order of the settings */
+    struct provider_instance *attached[FLOW_UPSTREAMS];
+    struct provider_ops providers[FLOW_UPSTREAMS];
+    struct upstream upstreams[FLOW_UPSTREAMS];
     struct provider_call calls[FLOW_CALLS];
     size_t n_calls;
     void (*on_pause)(struct provider_call *c);
@@ -66,15 +68,14 @@ static struct flow {
 
 static inline struct provider_instance *fake_attach(void *upstream, const struct provider_env *env)
 {
-    EXPECT(upstream == &f);
     EXPECT(env->loop == f.l);
-    return &f.instance;
+    return upstream;
 }
 
 static inline void fake_detach(struct provider_instance *p, void (*detached)(void *arg), void *arg)
 {
     for (size_t i = 0; i < f.n_calls; i++)
-        EXPECT_INT(f.calls[i].state, CALL_GONE);
+        EXPECT(f.calls[i].instance != p || f.calls[i].state == CALL_GONE);
     p->n_detaches++;
     detached(arg);
 }
@@ -84,10 +85,10 @@ static inline struct provider_call *fake_start(struct provider_instance *p,
 {
     struct provider_call *c = &f.calls[f.n_calls];
 
-    EXPECT(p == &f.instance);
     EXPECT(f.n_calls < COUNT_OF(f.calls));
     f.n_calls++;
     c->request = *r;
+    c->instance = p;
     return c;
 }
 
@@ -167,6 +168,8 @@ static inline void phase_of(struct provider_call *c, enum provider_phase phase)
         EXPECT_INT(c->state, CALL_RUNS);
         c->phase = c->is_begun ? (enum provider_phase)(c->phase + 1) : PHASE_QUEUED;
         c->is_begun = true;
+        if (c->phase == PHASE_CONNECTING)
+            c->request.sink->on_attempt(c->request.arg, STR(""));
         c->request.sink->on_phase(c->request.arg, c->phase);
     }
 }
@@ -262,22 +265,39 @@ static inline void open_wire(struct wire *w)
     http_server_accept(f.worker.server, w->conn);
 }
 
-static inline void load_settings(const char *const *overrides)
+static inline void load_settings(const char *const *overrides, const char *config_file)
 {
-    struct settings_source source = { .overrides = overrides };
+    struct settings_source source = { .use = SETTINGS_ALL,
+                                      .overrides = overrides,
+                                      .config_file = config_file };
     struct buf problems;
 
     buf_init(&problems, 1 << 16);
-    EXPECT_INT(settings_load(&source, &f.settings, &problems), ERR_NONE);
+    if (settings_load(&source, &f.settings, &problems))
+        fail_msg("%.*s", STR_ARGS(buf_str(&problems)));
     buf_deinit(&problems);
 }
 
+static inline void make_upstreams(void)
+{
+    EXPECT(f.settings.n_upstreams <= FLOW_UPSTREAMS);
+    for (size_t i = 0; i < f.settings.n_upstreams; i++) {
+        f.providers[i] = fake_provider;
+        f.attached[i] = &f.instances[i];
+        f.upstreams[i] =
+            (struct upstream){ f.settings.upstreams[i].name, &f.providers[i], &f.instances[i] };
+    }
+    f.gateway.upstreams = f.upstreams;
+    f.gateway.n_upstreams = f.settings.n_upstreams;
+    f.gateway.routes = route_book_new(&f.settings, f.upstreams, f.settings.n_upstreams);
+}
+
 /* A gateway without its worker's server: settings, clock and provider. */
-static inline void begin_gateway(const char *const *overrides)
+static inline void begin_gateway(const char *const *overrides, const char *config_file)
 {
     memset(&f, 0, sizeof(f));
     log_set_level(LOG_OFF);
-    load_settings(overrides);
+    load_settings(overrides, config_file);
     f.l = loop_new();
     loop_clock_set(f.l, 1000);
     /* The wall clock stands at a full second, so that `created` does not hang on luck. */
@@ -285,11 +305,7 @@ static inline void begin_gateway(const char *const *overrides)
     f.gateway.settings = &f.settings;
     f.gateway.version = "0";
     f.gateway.paths = flow_paths;
-    f.upstream = (struct upstream){ "fake", &f.provider, &f };
-    f.provider = fake_provider;
-    f.gateway.upstreams = &f.upstream;
-    f.gateway.n_upstreams = 1;
-    f.gateway.routes = route_book_new(&f.settings, &f.upstream, 1);
+    make_upstreams();
     f.gateway.n_workers = 1;
     f.gateway.started_wall_ms = loop_wall_ms(f.l);
     f.worker.gateway = &f.gateway;
@@ -300,19 +316,23 @@ static inline void begin_gateway(const char *const *overrides)
     f.asked_s = loop_wall_ms(f.l) / 1000;
 }
 
-static inline void begin_set(const char *const *overrides)
+static inline void begin_file(const char *const *overrides, const char *config_file)
 {
     struct http_server_limits limits;
 
-    begin_gateway(overrides);
+    begin_gateway(overrides, config_file);
     http_server_limits_default(&limits);
     limits.max_body = f.settings.max_body_bytes;
     f.worker.loop = f.l;
-    f.instances[0] = &f.instance;
-    f.worker.instances = f.instances;
+    f.worker.instances = f.attached;
     list_init(&f.worker.exchanges);
     f.worker.server = http_server_new(f.l, &gateway_service, &f.worker, &limits);
     open_wire(&f.w);
+}
+
+static inline void begin_set(const char *const *overrides)
+{
+    begin_file(overrides, NULL);
 }
 
 /* One client, connected to a gateway with these settings. */
@@ -552,6 +572,7 @@ static inline void expect_refusal(int status, const char *code)
 #define CLOSED(why) CHUNK("},\"logprobs\":null,\"finish_reason\":\"" why "\"")
 #define DONE "data: [DONE]\n\n"
 #define ALIVE ": keep-alive\n\n"
+#define FROM ": upstream=cto attempts=1\n\n"
 
 /* Expects the end of a stream that broke off: an error event, and nothing that looks whole. */
 static inline void expect_broken_off(const char *code)

@@ -47,8 +47,11 @@ static inline void end_dir(void)
 
 static inline void begin_dir(void)
 {
-    if (dir[14] != 'X')
+    static bool is_made;
+
+    if (is_made)
         return;
+    is_made = true;
     EXPECT(mkdtemp(dir) != NULL);
     atexit(end_dir);
 }

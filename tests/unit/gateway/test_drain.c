@@ -77,11 +77,11 @@ static void begin_worker(const char *const *overrides)
 {
     uint16_t port;
 
-    begin_gateway(overrides);
+    begin_gateway(overrides, NULL);
     f.gateway.listen_fd = listen_loopback(&port);
     f.gateway.store = store_memory_new(10);
     gateway_worker_start(&f.worker, f.l);
-    EXPECT(f.worker.instances[0] == &f.instance);
+    EXPECT(f.worker.instances[0] == &f.instances[0]);
     open_wire(&f.w);
 }
 
@@ -97,7 +97,7 @@ static void expect_stopped(void)
 {
     turn(f.l);
     EXPECT(f.worker.served);
-    EXPECT_INT(f.instance.n_detaches, 1);
+    EXPECT_INT(f.instances[0].n_detaches, 1);
     expect_quiet(0);
     store_close(f.gateway.store);
     close(f.gateway.listen_fd);

@@ -83,7 +83,7 @@ static void ends_a_committed_stream_with_an_error_event(void)
     phase(PHASE_CONNECTING);
     pass(COMMIT_MS);
     error(&e);
-    expect_whole(ALIVE ROLE BROKEN);
+    expect_whole(ALIVE FROM ROLE BROKEN);
     expect_quiet(1);
     ask(STREAM);
     text("x");
@@ -275,7 +275,7 @@ static void logs_each_exchange_in_one_line_without_its_text(void)
 {
     static const char *const wants[][4] = {
         { "\"outcome\":\"completed\"", "\"request_id\":\"r1\"", "\"model\":\"GPT5\"",
-          "\"upstream\":\"fake\"" },
+          "\"upstream\":\"cto\"" },
         { "\"outcome\":\"failed\"", "\"code\":\"upstream_interrupted\"", "\"status\":502",
           "\"stream\":1" },
         { "\"outcome\":\"client left\"", "\"first_token_ms\":25", "\"duration_ms\":125",

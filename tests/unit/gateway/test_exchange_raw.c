@@ -6,7 +6,7 @@
 static void begin_raw(unsigned capabilities)
 {
     begin();
-    f.provider.capabilities = capabilities;
+    f.providers[0].capabilities = capabilities;
 }
 
 static void raw(const char *json)
@@ -93,7 +93,7 @@ static void keep_alive_goes_out_before_the_first_event(void)
     pass(KEEPALIVE_MS);
     expect_so_far(ALIVE "data: {}\n\n" ALIVE);
     raw_end();
-    expect_whole(ALIVE "data: {}\n\n" ALIVE DONE);
+    expect_whole(ALIVE "data: {}\n\n" ALIVE FROM DONE);
     end();
 }
 

@@ -229,7 +229,7 @@ static void commits_a_stream_when_an_account_is_leased_long_enough(void)
     expect_so_far(ALIVE ROLE SAID("x"));
     finish(CHAT_FINISH_STOP);
     settled();
-    expect_whole(ALIVE ROLE SAID("x") CLOSED("stop") DONE);
+    expect_whole(ALIVE ROLE SAID("x") FROM CLOSED("stop") DONE);
     expect_books(1, 0, 0);
     end();
 }
