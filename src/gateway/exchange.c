@@ -474,8 +474,8 @@ static void move_on(struct exchange *x, const struct failure *f)
              LOG_Z("upstream", x->upstream->name), LOG_Z("kind", failure_row(f->kind)->name),
              LOG_STR("error", f->message));
     timer_disarm(&x->deadline);
-    x->provider->release(TAKE(x->call));
     x->was_accepted = x->was_accepted || f->prompt_accepted;
+    x->provider->release(TAKE(x->call));
     x->trimmed = 0;
     x->has_usage = false;
     exchange_upstream_ends(x);

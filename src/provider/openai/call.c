@@ -123,7 +123,10 @@ static void choose_key(struct provider_call *c)
         return;
     }
     c->tried |= UINT64_C(1) << c->key;
-    ask_token(c);
+    if (c->request.sink->on_attempt)
+        c->request.sink->on_attempt(c->request.arg, str_of(keys_label(p->openai->keys, c->key)));
+    if (c->state != CALL_DONE)
+        ask_token(c);
 }
 
 static bool has_other_key(const struct provider_call *c)

@@ -94,8 +94,8 @@ static void begin_openai(void)
     const struct provider_env env = {
         .loop = f.l, .client = up.client, .connect_timeout_ms = 5000, .accept_timeout_ms = 5000
     };
-    f.gateway.provider = &provider_openai;
-    f.worker.provider = provider_openai.attach(up.openai, &env);
+    f.upstreams[0] = (struct upstream){ "local", &provider_openai, up.openai };
+    f.attached[0] = provider_openai.attach(up.openai, &env);
 }
 
 static void on_flow_detached(void *arg)
@@ -117,7 +117,7 @@ static void on_flow_detached(void *arg)
 
 static void end_openai(void)
 {
-    provider_openai.detach(f.worker.provider, on_flow_detached, NULL);
+    provider_openai.detach(f.attached[0], on_flow_detached, NULL);
     UNTIL(up.is_detached);
     openai_free(up.openai);
     http_client_free(up.client);
