@@ -13,9 +13,25 @@
 
 /* ---- what it says ---- */
 
-static void print_fact(struct str name, bool is_problem, struct str value)
+enum { BAR_WIDTH = 20 };
+
+/* "[####................] " */
+static void print_bar(int64_t percent)
+{
+    int64_t filled = percent > 100 ? BAR_WIDTH : percent * BAR_WIDTH / 100;
+
+    putchar('[');
+    for (int64_t i = 0; i < BAR_WIDTH; i++)
+        putchar(i < filled ? '#' : '.');
+    printf("] ");
+}
+
+/* `percent` is below 0 where there is nothing to measure. */
+static void print_fact(struct str name, bool is_problem, int64_t percent, struct str value)
 {
     printf("  %-14.*s %s", STR_ARGS(name), is_problem ? "PROBLEM: " : "");
+    if (percent >= 0)
+        print_bar(percent);
     terminal_print(stdout, value);
     putchar('\n');
 }
@@ -23,13 +39,16 @@ static void print_fact(struct str name, bool is_problem, struct str value)
 /* {"name":"quota","value":"...","problem":false} */
 static void print_told(struct str item, struct arena *a)
 {
-    struct json_value name, value, problem;
+    struct json_value name, value, problem, used;
+    int64_t percent = -1;
     struct str n, v;
 
+    if (json_find(item, &used, "used_percent", NULL) || json_int(&used, &percent))
+        percent = -1;
     if (!json_find(item, &name, "name", NULL) && !json_find(item, &value, "value", NULL) &&
         !json_find(item, &problem, "problem", NULL) && !json_text(&name, a, &n) &&
         !json_text(&value, a, &v))
-        print_fact(n, problem.type == JSON_TRUE, v);
+        print_fact(n, problem.type == JSON_TRUE, percent, v);
 }
 
 /* Calls each(item, arena) for the items of a list in an object. */
@@ -112,7 +131,7 @@ static bool print_report(struct str body)
     for_each(body, "upstreams", &a, print_upstream);
     store = text_of(body, "store", &a);
     if (store.n)
-        print_fact(STR("store"), true, store);
+        print_fact(STR("store"), true, -1, store);
     for_each(body, "routes", &a, print_route);
     arena_deinit(&a);
     return is_true(body, "usable");

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/upstreams.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "provider/enginelabs/enginelabs.h"
 #include "provider/openai/openai.h"
@@ -13,10 +15,56 @@ struct cli_upstreams {
 
 /* ---- enginelabs: one config an account ---- */
 
+static void add_name(const char **list, size_t *n, const char *name)
+{
+    for (size_t i = 0; i < *n; i++)
+        if (strcmp(list[i], name) == 0)
+            return;
+    list[(*n)++] = name;
+}
+
+static size_t count(const char *const *list)
+{
+    size_t n = 0;
+
+    while (list && list[n])
+        n++;
+    return n;
+}
+
+/* Names that may be sent though the service does not list them: those of the upstream or of
+ * KNOWN_MODELS, and what routes lead to. With routes, DEFAULT_MODEL is one of their names. */
+static const char *const *models_of(struct arena *a, const struct settings *s,
+                                    const struct upstream_settings *u)
+{
+    const char *const *from = u->models ? u->models : s->known_models;
+    const char **list =
+        arena_alloc(a, (count(from) + s->n_routes * ROUTE_TARGETS_MAX + 1) * sizeof(*list));
+    size_t n = 0;
+
+    for (size_t i = 0; from && from[i]; i++)
+        if (u->models || !s->has_routes || strcmp(from[i], s->default_model) != 0)
+            add_name(list, &n, from[i]);
+    for (size_t i = 0; i < s->n_routes; i++)
+        for (size_t k = 0; k < s->routes[i].n_targets; k++)
+            if (&s->upstreams[s->routes[i].targets[k].upstream] == u &&
+                !strchr(s->routes[i].targets[k].model, '*'))
+                add_name(list, &n, s->routes[i].targets[k].model);
+    list[n] = NULL;
+    return list;
+}
+
 static struct enginelabs_config account_config(const struct settings *s,
                                                const struct upstream_settings *u,
-                                               const struct account_settings *account)
+                                               const struct account_settings *account,
+                                               const char *const *models)
 {
+    static const enum enginelabs_delete deletes[] = {
+        [UPSTREAM_DELETE_NEVER] = DELETE_NEVER,
+        [UPSTREAM_DELETE_AFTER_TTL] = DELETE_AFTER_TTL,
+        [UPSTREAM_DELETE_AT_END] = DELETE_AT_END,
+    };
+
     return (struct enginelabs_config){
         .name = u->name,
         .account = account->name,
@@ -28,12 +76,14 @@ static struct enginelabs_config account_config(const struct settings *s,
         .session_id = account->session_id,
         .organization_id = account->organization_id,
         .content = u->content,
+        .protocol = u->protocol == UPSTREAM_PROJECT ? PROTOCOL_PROJECT : PROTOCOL_CLASSIC,
+        .delete_chats = deletes[u->delete_chats],
         .max_prompt_chars = u->max_prompt_chars,
         .max_prompt_bytes = u->max_prompt_bytes,
         .trim_overflow = u->overflow == UPSTREAM_OVERFLOW_TRIM,
         .max_parallel = (unsigned)account->max_parallel,
         .max_parallel_is_set = account->has_max_parallel,
-        .models = u->models ? u->models : s->known_models,
+        .models = models,
         .default_model = s->has_routes ? NULL : s->default_model,
     };
 }
@@ -43,8 +93,10 @@ static void *new_enginelabs(struct arena *a, const struct settings *s,
 {
     struct enginelabs_config *configs = arena_alloc(a, u->n_accounts * sizeof(*configs));
 
+    const char *const *models = models_of(a, s, u);
+
     for (size_t i = 0; i < u->n_accounts; i++)
-        configs[i] = account_config(s, u, &u->accounts[i]);
+        configs[i] = account_config(s, u, &u->accounts[i], models);
     return enginelabs_new(configs, u->n_accounts);
 }
 

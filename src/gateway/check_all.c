@@ -24,6 +24,8 @@ static void write_fact(struct json_writer *j, const struct provider_fact *f)
     json_w_member_str(j, "name", f->name);
     json_w_member_str(j, "value", f->value);
     json_w_member_bool(j, "problem", f->is_problem);
+    if (f->has_share)
+        json_w_member_int(j, "used_percent", f->share);
     json_w_object_end(j);
 }
 

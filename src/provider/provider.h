@@ -97,9 +97,11 @@ struct provider_request {
 
 /* One line of a report of `check`. */
 struct provider_fact {
-    struct str name; /* "account", "organization", "plan", "quota", "models" */
+    struct str name; /* "account", which begins those of one, "state", "plan", "quota", "models" */
     struct str value;
     bool is_problem; /* then the upstream cannot be used, and value says what to do */
+    bool has_share;  /* of a quota: how much of it is used, in per cent */
+    unsigned share;
 };
 struct provider_report {
     bool usable;

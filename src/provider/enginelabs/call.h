@@ -22,12 +22,14 @@
 #include "provider/enginelabs/api.h"
 #include "provider/enginelabs/frames.h"
 #include "provider/enginelabs/instance.h"
+#include "provider/enginelabs/project.h"
 #include "provider/enginelabs/resume.h"
 
 enum call_state {
     CALL_CLAIM,    /* looks for the chat that this conversation stands at */
     CALL_LEASE,    /* waits for room on an account, or a moment before it tries again */
     CALL_TOKEN,    /* waits for a token */
+    CALL_PROJECT,  /* protocol project: has its model set and its project made */
     CALL_SOCKET,   /* opens the answer stream */
     CALL_POST,     /* sends the prompt, until the service has taken it */
     CALL_ANSWER,   /* the answer streams */
@@ -42,7 +44,8 @@ struct provider_call {
     struct provider_instance *instance;
     const struct chat_request *chat; /* borrowed up to settle or release */
     struct str key_id;
-    struct str model; /* in the arena */
+    struct str model;                  /* in the arena */
+    char sent_model[ADAPTER_NAME_MAX]; /* what the service calls it */
     const struct provider_sink *sink;
     void *arg;
 
@@ -63,6 +66,7 @@ struct provider_call {
     unsigned retries;   /* on whatever account */
     struct timer pause; /* before a retry */
     struct notice last; /* why the last try failed; FAILURE_NONE: it did not */
+    bool is_whole;      /* the answer is */
     bool is_task_over;  /* upstream nothing runs for this call, whatever was sent */
 
     struct fingerprint *chain; /* of all messages, in the arena */
@@ -79,6 +83,10 @@ struct provider_call {
     struct buf body;     /* of the POST; empty once it was accepted */
     size_t trimmed;      /* messages left out of it */
     size_t checked_from; /* the first message of what the check left in it */
+
+    struct pin_hold hold;    /* protocol project: of its model */
+    struct project *project; /* running */
+    struct project_ids ids;  /* of the chat there; chat "": none yet */
 
     struct websocket *socket; /* connecting or open */
     bool is_socket_open;
@@ -121,22 +129,13 @@ bool call_set_phase(struct provider_call *c, enum provider_phase phase);
  * harmless the second time. */
 void call_finish(struct provider_call *c, const struct failure *failure);
 
-/* ---- failover.c: again, maybe by another account; else the end ---- */
-
-/* The service answered `what` with a status that is no success. */
-void call_refused(struct provider_call *c, const char *what, const struct api_status *s,
-                  struct str body);
-
-/* It did not answer at all. */
-void call_broke(struct provider_call *c, const char *what, enum err err, const char *detail);
-
-/* There is no token. */
-void call_not_signed_in(struct provider_call *c, const struct notice *notice);
-
-/* No account may serve it (any more). */
-void call_no_account(struct provider_call *c, const struct notice *notice);
-
 /* ---- chat.c ---- */
+
+/* Writes the prompt for the chat that is known now, and opens its stream. */
+void call_prepare(struct provider_call *c);
+
+/* Target of the answer stream; appended. */
+MUST_USE enum err call_stream_target(const struct provider_call *c, struct buf *out);
 
 /* Asks for an account. */
 void call_lease(struct provider_call *c);
@@ -155,6 +154,19 @@ bool call_renew_token(struct provider_call *c);
 /* The chat that was known is gone: a new one, with all that was said. */
 void call_start_new_chat(struct provider_call *c);
 
+/* ---- call_project.c ---- */
+
+/* With a token; c->ids names the chat if it is known. Goes on with call_prepare(). */
+void call_project_start(struct provider_call *c);
+
+/* Whether the prompt may go out now. If not, the call has gone elsewhere. */
+bool call_project_may_send(struct provider_call *c);
+void call_project_leave(struct provider_call *c);
+
+/* False: its ids are too long to be kept. */
+bool call_project_write_tip(const struct provider_call *c, char out[TIP_CHAT_MAX]);
+void call_project_read_tip(struct provider_call *c);
+
 /* wire*.c: the next steps, and the release of what they opened. */
 void wire_open_socket(struct provider_call *c);
 void wire_send_prompt(struct provider_call *c);
@@ -163,8 +175,8 @@ void wire_close(struct provider_call *c);
 /* The POST was refused and will be sent again: what the stream said since belongs to no answer. */
 void wire_take_back_turn(struct provider_call *c);
 
-/* The prompt went out whole, its POST broke without an answer, and the stream did not show within
- * two seconds that it arrived. Ends the call. */
+/* The prompt went out whole, its POST broke without an answer, and the stream broke too, before it
+ * showed whether it arrived. Ends the call. */
 void wire_prompt_lost(struct provider_call *c);
 
 /* Forgets what was read of the chat's stream, and counts what was odd in it. */

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "provider/enginelabs/api.h"
 #include "provider/enginelabs/call.h"
+#include "provider/enginelabs/failover.h"
 #include "provider/enginelabs/prompt.h"
 
 #define TO(state) (1U << (state))
@@ -19,11 +20,14 @@ static const struct {
 } states[] = {
     [CALL_CLAIM] = { "claim", TO(CALL_LEASE) | TO(CALL_DONE) },
     [CALL_LEASE] = { "lease", TO(CALL_LEASE) | TO(CALL_TOKEN) | TO(CALL_DONE) },
-    [CALL_TOKEN] = { "token", TO(CALL_SOCKET) | TO(CALL_POST) | TO(CALL_LEASE) | TO(CALL_DONE) },
+    [CALL_PROJECT] = { "project",
+                       TO(CALL_SOCKET) | TO(CALL_TOKEN) | TO(CALL_LEASE) | TO(CALL_DONE) },
+    [CALL_TOKEN] = { "token", TO(CALL_PROJECT) | TO(CALL_SOCKET) | TO(CALL_POST) | TO(CALL_LEASE) |
+                                  TO(CALL_DONE) },
     [CALL_SOCKET] = { "socket", TO(CALL_SOCKET) | TO(CALL_POST) | TO(CALL_TOKEN) | TO(CALL_ANSWER) |
-                                    TO(CALL_LEASE) | TO(CALL_DONE) },
+                                    TO(CALL_PROJECT) | TO(CALL_LEASE) | TO(CALL_DONE) },
     [CALL_POST] = { "post", TO(CALL_ANSWER) | TO(CALL_TOKEN) | TO(CALL_SOCKET) | TO(CALL_FINISHED) |
-                                TO(CALL_LEASE) | TO(CALL_DONE) },
+                                TO(CALL_PROJECT) | TO(CALL_LEASE) | TO(CALL_DONE) },
     [CALL_ANSWER] = { "answer", TO(CALL_SOCKET) | TO(CALL_FINISHED) | TO(CALL_DONE) },
     [CALL_FINISHED] = { "finished", TO(CALL_SETTLING) | TO(CALL_DONE) },
     [CALL_SETTLING] = { "settling", TO(CALL_DONE) },
@@ -40,7 +44,7 @@ static void ask_token(struct provider_call *c);
 static void on_token(void *arg, const struct notice *notice);
 static void go_on(struct provider_call *c);
 static void choose_chat(struct provider_call *c);
-static void prepare(struct provider_call *c, size_t from);
+static void make_chat(struct provider_call *c);
 static void on_stored(void *arg, const struct store_result *result);
 static void on_settled(void *arg);
 static void retire(void *arg);
@@ -92,7 +96,24 @@ static struct prompt_target target_of(const struct provider_call *c)
 {
     return (struct prompt_target){ .config = c->instance->config,
                                    .chat_id = str_of(c->chat_id),
-                                   .model = c->model };
+                                   .model = str_of(c->sent_model) };
+}
+
+/* The service bans who asks for a model that it does not know. */
+static bool name_model(struct provider_call *c)
+{
+    struct failure f;
+
+    if (catalog_resolve(c->instance->upstream->catalog, c->instance->config->protocol, c->model,
+                        c->sent_model))
+        return true;
+    failure_set(&f, &c->arena, FAILURE_MODEL_NOT_FOUND,
+                "Upstream \"%s\" has no model \"%.*s\". GET /v1/models lists those that it has; "
+                "KNOWN_MODELS, or `models` of the upstream, name more.",
+                c->instance->config->name, STR_ARGS(str_sub(c->model, 0, 200)));
+    f.param = STR("model");
+    call_finish(c, &f);
+    return false;
 }
 
 /* Once it is known that the prompt may go out: hashing a long history is work. */
@@ -117,9 +138,12 @@ static bool name_history(struct provider_call *c)
 static void begin(void *arg)
 {
     struct provider_call *c = arg;
-    struct prompt_target to = target_of(c);
+    struct prompt_target to;
     struct failure f;
 
+    if (!name_model(c))
+        return;
+    to = target_of(c);
     if (!prompt_check(&to, c->chat, &c->arena, &c->body, &c->checked_from, &c->trimmed, &f)) {
         call_finish(c, &f);
         return;
@@ -191,6 +215,7 @@ static void on_leased(void *arg, const struct notice *notice)
     c->config = roster_config(c->instance->roster, c->place.account);
     c->port = roster_account(c->instance->roster, c->place.account);
     call_set_state(c, CALL_TOKEN);
+    upkeep_used(c->instance->upkeep, c->place.account);
     if (c->sink->on_attempt)
         c->sink->on_attempt(c->arg, str_of(c->config->account));
     if (c->state != CALL_DONE && call_set_phase(c, PHASE_CONNECTING))
@@ -260,17 +285,29 @@ static void put_back(struct provider_call *c)
 static void choose_chat(struct provider_call *c)
 {
     c->is_known_chat = c->has_claim && strcmp(c->tip.account, c->config->account) == 0;
-    if (c->is_known_chat)
-        str_to_z(str_of(c->tip.chat), c->chat_id, sizeof(c->chat_id));
-    else
+    if (!c->is_known_chat)
         put_back(c);
-    prepare(c, c->is_known_chat ? c->tip_from : 0);
+    else if (c->config->protocol == PROTOCOL_PROJECT)
+        call_project_read_tip(c);
+    else
+        str_to_z(str_of(c->tip.chat), c->chat_id, sizeof(c->chat_id));
+    make_chat(c);
 }
 
-static void prepare(struct provider_call *c, size_t from)
+static void make_chat(struct provider_call *c)
 {
+    if (c->config->protocol == PROTOCOL_PROJECT)
+        call_project_start(c);
+    else
+        call_prepare(c);
+}
+
+void call_prepare(struct provider_call *c)
+{
+    size_t from = c->is_known_chat ? c->tip_from : 0;
     /* What the check wrote is good for the chat that was new then. */
-    bool is_written = !c->is_known_chat && from == c->checked_from && !c->is_rewritten;
+    bool is_written = !c->is_known_chat && from == c->checked_from && !c->is_rewritten &&
+                      c->config->protocol == PROTOCOL_CLASSIC;
     struct prompt_target to = target_of(c);
     struct failure f;
 
@@ -279,9 +316,20 @@ static void prepare(struct provider_call *c, size_t from)
         return;
     }
     c->is_prepared = c->is_rewritten = true;
+    upkeep_turn(c->instance->upkeep, c->place.account, str_of(c->chat_id));
     if (c->sink->on_trimmed)
         c->sink->on_trimmed(c->arg, c->trimmed);
     wire_open_socket(c);
+}
+
+enum err call_stream_target(const struct provider_call *c, struct buf *out)
+{
+    const struct token *t = &c->token;
+
+    if (c->config->protocol == PROTOCOL_PROJECT)
+        return api_project_stream_target(out, str_of(c->chat_id), str_of(t->user_id),
+                                         str_of(t->organization_id), str_of(c->ids.workspace));
+    return api_stream_target(out, str_of(c->chat_id), str_of(t->user_id));
 }
 
 void call_start_new_chat(struct provider_call *c)
@@ -292,8 +340,9 @@ void call_start_new_chat(struct provider_call *c)
     c->is_known_chat = false;
     c->is_post_first = false;
     c->is_socket_retried = false;
+    c->ids = (struct project_ids){ .chat = "" };
     random_uuid(c->chat_id);
-    prepare(c, 0);
+    make_chat(c);
 }
 
 static void drain(struct provider_call *c)
@@ -301,7 +350,7 @@ static void drain(struct provider_call *c)
     struct buf target;
 
     buf_init(&target, CALL_TARGET_MAX);
-    BUG_ON(api_stream_target(&target, str_of(c->chat_id), str_of(c->token.user_id)));
+    BUG_ON(call_stream_target(c, &target)); /* ids are bounded when they are taken */
     drain_start(c->instance, &c->place, buf_str(&target));
     buf_deinit(&target);
 }
@@ -311,6 +360,8 @@ static void leave_account(struct provider_call *c)
 {
     bool may_run = c->phase >= PHASE_SENT && !c->is_task_over;
 
+    if (c->place.is_leased && c->phase >= PHASE_SENT && !c->is_whole)
+        upkeep_end(c->instance->upkeep, c->place.account, str_of(c->chat_id));
     if (c->place.is_leased && may_run && roster_is_limited(c->instance->roster, c->place.account))
         drain(c);
     else
@@ -330,6 +381,7 @@ static void let_go(struct provider_call *c)
     c->claim = NULL;
     if (c->phase < PHASE_SENT)
         put_back(c);
+    call_project_leave(c);
     wire_close(c);
     leave_account(c);
 }
@@ -339,14 +391,15 @@ void call_step_back(struct provider_call *c)
     bool is_unsent = c->phase < PHASE_SENT;
 
     account_token_leave(c->port, &c->wait);
+    call_project_leave(c);
     wire_close(c);
     wire_drop_frames(c);
     token_deinit(&c->token);
     leave_account(c);
     if (!is_unsent) /* it may be in the chat, which is good for nothing then */
         c->has_claim = false;
-    if (!is_unsent || c->is_known_chat)
-        random_uuid(c->chat_id);
+    random_uuid(c->chat_id);
+    c->ids = (struct project_ids){ .chat = "" };
     c->is_rewritten = true;
     c->is_prepared = c->is_known_chat = c->is_token_renewed = false;
     c->is_post_first = c->is_socket_retried = c->is_post_retried = c->is_task_over = false;
@@ -364,7 +417,8 @@ void call_finish(struct provider_call *c, const struct failure *failure)
 
     if (is_over(c))
         return;
-    c->is_task_over = c->is_task_over || !failure;
+    c->is_whole = !failure;
+    c->is_task_over = c->is_task_over || c->is_whole;
     if (!failure)
         roster_served(c->instance->roster, c->place.account, c->model);
     let_go(c);
@@ -407,8 +461,8 @@ void call_resume(struct provider_call *c)
     c->is_paused = false;
 }
 
-/* The next turn is found by the history with this answer behind it. */
-static void store_tip(struct provider_call *c, const struct fingerprint_text *answer)
+/* The next turn is found by the history with this answer behind it. False: it cannot be. */
+static bool store_tip(struct provider_call *c, const struct fingerprint_text *answer)
 {
     const struct provider_env *env = &c->instance->env;
     struct fingerprint at;
@@ -416,20 +470,28 @@ static void store_tip(struct provider_call *c, const struct fingerprint_text *an
 
     fingerprint_answer(&c->chain[c->chat->n_messages - 1], answer, &at);
     str_to_z(str_of(c->config->account), tip.account, sizeof(tip.account));
-    str_to_z(str_of(c->chat_id), tip.chat, sizeof(tip.chat));
+    if (c->config->protocol == PROTOCOL_PROJECT && !call_project_write_tip(c, tip.chat))
+        return false;
+    if (c->config->protocol == PROTOCOL_CLASSIC)
+        str_to_z(str_of(c->chat_id), tip.chat, sizeof(tip.chat));
     tip.past_n = frames_write_past(c->frames, tip.past, sizeof(tip.past));
     c->settle_op = tip_set(env->store, &at, &tip, env->conversation_ttl_ms, on_stored, c);
+    return true;
 }
 
 void call_settle(struct provider_call *c, enum provider_verdict verdict,
                  struct fingerprint_text *answer, void (*settled)(void *arg))
 {
+    size_t account = (size_t)roster_find(c->instance->upstream->roster, c->config->account);
+
     call_set_state(c, CALL_SETTLING);
     c->settled = settled;
-    if (verdict == SETTLE_EXACT) {
-        store_tip(c, answer);
+    if (verdict == SETTLE_EXACT && c->config->delete_chats != DELETE_AT_END &&
+        store_tip(c, answer)) {
+        upkeep_turn(c->instance->upkeep, account, str_of(c->chat_id));
         return;
     }
+    upkeep_end(c->instance->upkeep, account, str_of(c->chat_id));
     task_init(&c->later, on_settled, c);
     loop_defer(c->instance->env.loop, &c->later);
 }

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The report of `check`: signs in anew, beside the token that answers run with, asks for plan and
- * models, and says of each part how it stands. Only what the service is known to serve is asked
- * for; no prompt is sent.
+ * The report of `check`: signs each account in anew, beside the token that answers run with, asks
+ * for plan and models, and says of each part how it stands. Only what the service is known to serve
+ * is asked for; no prompt is sent.
  *
- *     TOKEN --> BILLING --> MODELS --> (report)
+ *     TOKEN --> BILLING --> MODELS --> (the next account, then the report)
+ *       ^_____________________/
  */
 #include "base/mem.h"
 #include "provider/enginelabs/api.h"
 #include "provider/enginelabs/instance.h"
 #include "provider/enginelabs/plan.h"
 
-enum { FACTS_MAX = 8, REPLY_MAX = 1024 * 1024, MODELS_TEXT_MAX = 16384 };
+enum { FACTS_MAX = 16, /* of one account */ REPLY_MAX = 1024 * 1024, MODELS_TEXT_MAX = 16384 };
 
 enum check_step { CHECK_TOKEN, CHECK_BILLING, CHECK_MODELS };
 
@@ -24,9 +25,11 @@ struct check {
     struct arena arena;
     struct wait wait;
     struct token token;
-    struct fetch *fetch; /* running */
-    struct task task;    /* the begin, then the end */
-    struct provider_fact facts[FACTS_MAX];
+    struct fetch *fetch;         /* running */
+    struct task task;            /* the begin, then the end */
+    size_t account;              /* the one that is asked */
+    size_t from;                 /* its first fact */
+    struct provider_fact *facts; /* in the arena */
     size_t n;
     bool is_unusable;
 };
@@ -37,13 +40,30 @@ static void ask_token(struct check *c);
 static void on_token(void *arg, const struct notice *notice);
 static void ask(struct check *c, enum check_step step);
 static void on_reply(void *arg, const struct fetch_result *result);
+static void next_account(struct check *c);
 static void report(struct check *c);
+
+static struct account_port *port_of(const struct check *c)
+{
+    return roster_account(c->instance->roster, c->account);
+}
+
+static const struct enginelabs_config *config_of(const struct check *c)
+{
+    return roster_config(c->instance->roster, c->account);
+}
+
+static size_t n_accounts(const struct check *c)
+{
+    return roster_size(c->instance->upstream->roster);
+}
 
 static void release(struct check *c)
 {
     list_remove(&c->node);
     task_cancel(&c->task);
-    account_token_leave(roster_account(c->instance->roster, 0), &c->wait);
+    if (c->account < n_accounts(c))
+        account_token_leave(port_of(c), &c->wait);
     if (c->fetch)
         fetch_cancel(c->fetch);
     token_deinit(&c->token);
@@ -65,6 +85,7 @@ void check_start(struct provider_instance *p, on_report *done, void *arg)
     c->done = done;
     c->arg = arg;
     arena_init(&c->arena);
+    c->facts = arena_alloc(&c->arena, n_accounts(c) * FACTS_MAX * sizeof(*c->facts));
     list_add_tail(&p->checks, &c->node);
     task_init(&c->task, begin, c);
     loop_defer(p->env.loop, &c->task);
@@ -72,16 +93,37 @@ void check_start(struct provider_instance *p, on_report *done, void *arg)
 
 static void add_fact(struct check *c, const char *name, struct str value, bool is_problem)
 {
-    BUG_ON(c->n == FACTS_MAX);
-    c->facts[c->n++] = (struct provider_fact){ str_of(name), value, is_problem };
+    BUG_ON(c->n == n_accounts(c) * FACTS_MAX);
+    c->facts[c->n++] =
+        (struct provider_fact){ .name = str_of(name), .value = value, .is_problem = is_problem };
     c->is_unusable = c->is_unusable || is_problem;
+}
+
+/* ---- rests, which a check ends: the user may have done something about them ---- */
+
+static void add_rest(void *arg, struct str model, int64_t left_ms, const struct notice *why)
+{
+    struct check *c = arg;
+
+    if (c->n - c->from < FACTS_MAX / 2) /* the first few tell enough */
+        add_fact(c, "rested",
+                 arena_printf(&c->arena, "%.*s%s for %lld s more; tried again from now on (%s)",
+                              STR_ARGS(model), model.n ? "" : "all models",
+                              (long long)(left_ms + 999) / 1000, why->message),
+                 false);
+}
+
+static void add_rests(struct check *c)
+{
+    roster_each_rest(c->instance->roster, c->account, add_rest, c);
+    roster_clear(c->instance->roster, c->account);
 }
 
 /* Nothing can be asked without a token. */
 static void fail_account(struct check *c, const struct notice *notice)
 {
-    add_fact(c, "account", arena_dup(&c->arena, str_of(notice->message)), true);
-    report(c);
+    add_fact(c, "state", arena_dup(&c->arena, str_of(notice->message)), true);
+    next_account(c);
 }
 
 static void begin(void *arg)
@@ -89,8 +131,10 @@ static void begin(void *arg)
     struct check *c = arg;
     struct notice notice;
 
-    if (account_renew(roster_account(c->instance->roster, 0), &notice, &c->wait, on_token, c) ==
-        ACCOUNT_FAILED)
+    c->from = c->n;
+    add_fact(c, "account", str_of(config_of(c)->account), false);
+    add_rests(c);
+    if (account_renew(port_of(c), &notice, &c->wait, on_token, c) == ACCOUNT_FAILED)
         fail_account(c, &notice);
 }
 
@@ -98,12 +142,12 @@ static void ask_token(struct check *c)
 {
     struct notice notice;
 
-    switch (account_token(roster_account(c->instance->roster, 0), &c->token, &notice, &c->wait,
-                          on_token, c)) {
+    switch (account_token(port_of(c), &c->token, &notice, &c->wait, on_token, c)) {
     case ACCOUNT_READY:
-        add_fact(c, "account", str_of(c->instance->config->account), false);
+        add_fact(c, "state", STR("signed in"), false);
         if (c->token.organization_id[0])
-            add_fact(c, "organization", str_of(c->token.organization_id), false);
+            add_fact(c, "organization", arena_dup(&c->arena, str_of(c->token.organization_id)),
+                     false);
         ask(c, CHECK_BILLING);
         break;
     case ACCOUNT_WAITS:
@@ -132,7 +176,7 @@ static const char *target_of(enum check_step step)
 static void ask(struct check *c, enum check_step step)
 {
     const struct provider_env *env = &c->instance->env;
-    const char *origin = c->instance->config->origin;
+    const char *origin = config_of(c)->origin;
     const struct http_header headers[] = {
         { STR("Authorization"), arena_printf(&c->arena, "Bearer %s", c->token.jwt.p) },
         { STR("Origin"), str_of(origin) },
@@ -150,6 +194,18 @@ static void ask(struct check *c, enum check_step step)
     c->step = step;
     c->fetch = fetch_start(env->client, &params, REPLY_MAX,
                            env->connect_timeout_ms + env->accept_timeout_ms, on_reply, c);
+}
+
+/* To the quota, which was added last. */
+static void add_share(struct check *c, const struct plan *plan)
+{
+    double limit = plan->daily_limit > 0 ? plan->daily_limit : plan->credits_limit;
+    double used = plan->daily_limit > 0 ? plan->daily_usage : plan->credits_usage;
+
+    if (limit <= 0 || used < 0)
+        return;
+    c->facts[c->n - 1].has_share = true;
+    c->facts[c->n - 1].share = (unsigned)(used / limit * 100 < 1000 ? used / limit * 100 : 1000);
 }
 
 static void take_billing(struct check *c, struct str body)
@@ -173,12 +229,13 @@ static void take_billing(struct check *c, struct str body)
     else
         add_fact(c, "quota",
                  plan.quota[0] ? arena_dup(&c->arena, str_of(plan.quota)) : STR("not told"), false);
+    add_share(c, &plan);
 }
 
 /* Not every account is told its models: then those of the settings are what is used. */
 static void add_configured_models(struct check *c, const char *why)
 {
-    const char *const *models = c->instance->config->models;
+    const char *const *models = config_of(c)->models;
     struct buf text;
     enum err err = ERR_NONE;
 
@@ -204,7 +261,7 @@ static bool is_offered(struct str offered, const char *model)
 /* The service minds names that it does not offer, so nothing should ask for one. */
 static void compare_models(struct check *c, struct str offered)
 {
-    const struct enginelabs_config *config = c->instance->config;
+    const struct enginelabs_config *config = config_of(c);
     struct buf missing;
     enum err err = ERR_NONE;
 
@@ -238,7 +295,7 @@ static void take_models(struct check *c, struct str body)
  * browser check, our sign-in refused. */
 static void take_failure(struct check *c, const struct fetch_result *result)
 {
-    const struct enginelabs_config *config = c->instance->config;
+    const struct enginelabs_config *config = config_of(c);
     const char *what =
         c->step == CHECK_BILLING ? "GET " API_BILLING_TARGET : "GET " API_ADAPTERS_TARGET;
     struct api_status s = { 0 };
@@ -276,7 +333,19 @@ static void on_reply(void *arg, const struct fetch_result *result)
     if (c->step == CHECK_BILLING)
         ask(c, CHECK_MODELS);
     else
+        next_account(c);
+}
+
+static void next_account(struct check *c)
+{
+    token_deinit(&c->token);
+    c->account++;
+    if (c->account == n_accounts(c)) {
         report(c);
+        return;
+    }
+    task_init(&c->task, begin, c);
+    loop_defer(c->instance->env.loop, &c->task);
 }
 
 static void report(struct check *c)

@@ -34,6 +34,19 @@ static void end(struct drain *d)
     mem_free(d);
 }
 
+void drain_end_idle(struct provider_instance *p, size_t account)
+{
+    struct list *next;
+
+    for (struct list *node = p->drains.next; node != &p->drains; node = next) {
+        struct drain *d = CONTAINER_OF(node, struct drain, node);
+
+        next = node->next;
+        if (d->place.account == account)
+            end(d);
+    }
+}
+
 void drain_end_all(struct provider_instance *p)
 {
     while (!list_is_empty(&p->drains))

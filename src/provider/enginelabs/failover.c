@@ -4,6 +4,7 @@
  * or another connection, as long as its prompt was not taken. What was refused by a status was not
  * taken; what got no answer is in doubt once it is out.
  */
+#include "provider/enginelabs/failover.h"
 #include "base/random.h"
 #include "provider/enginelabs/call.h"
 
@@ -53,11 +54,13 @@ static void remember(struct provider_call *c, const struct failure *f)
         c->last.retry_after_ms = sooner_ms;
 }
 
-static void decide(struct provider_call *c, enum reaction reaction, const struct failure *f)
+void call_failed(struct provider_call *c, enum reaction reaction, const struct failure *f)
 {
     if (c->state == CALL_DONE)
         return;
     roster_refused(c->instance->roster, c->place.account, c->model, reaction, f);
+    if (reaction == REACT_COOL_DOWN)
+        upkeep_limit_reached(c->instance->upkeep, c->place.account);
     if (!may_try_again(c, reaction)) {
         call_finish(c, f);
         return;
@@ -74,7 +77,7 @@ void call_refused(struct provider_call *c, const char *what, const struct api_st
     if (!c->is_accepted)
         c->is_task_over = true; /* it has not begun */
     api_failure(&f, &c->arena, c->config, API_PEER_API, what, s, body);
-    decide(c, api_reaction(s), &f);
+    call_failed(c, api_reaction(s), &f);
 }
 
 void call_broke(struct provider_call *c, const char *what, enum err err, const char *detail)
@@ -83,7 +86,15 @@ void call_broke(struct provider_call *c, const char *what, enum err err, const c
     struct failure f;
 
     api_transport_failure(&f, &c->arena, c->config, API_PEER_API, what, err, detail);
-    decide(c, is_in_doubt ? REACT_GIVE_UP : api_transport_reaction(err), &f);
+    call_failed(c, is_in_doubt ? REACT_GIVE_UP : api_transport_reaction(err), &f);
+}
+
+void call_unheard(struct provider_call *c, const char *what, enum err err, const char *detail)
+{
+    struct failure f;
+
+    api_transport_failure(&f, &c->arena, c->config, API_PEER_API, what, err, detail);
+    call_failed(c, api_transport_reaction(err), &f);
 }
 
 /* The account itself knows how long it cannot. */
@@ -100,7 +111,7 @@ void call_not_signed_in(struct provider_call *c, const struct notice *notice)
     struct failure f;
 
     notice_failure(notice, &c->arena, &f);
-    decide(c, reaction_of_notice(notice), &f);
+    call_failed(c, reaction_of_notice(notice), &f);
 }
 
 /* Why the last one failed tells more than why the others rest. */

@@ -2,24 +2,36 @@
 /* The provider's process-wide part and its part on one worker; private to this folder. */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/list.h"
+#include "provider/enginelabs/catalog.h"
 #include "provider/enginelabs/enginelabs.h"
+#include "provider/enginelabs/pin.h"
 #include "provider/enginelabs/roster.h"
+#include "provider/enginelabs/survey.h"
+#include "provider/enginelabs/upkeep.h"
 
 struct enginelabs {
     const struct enginelabs_config *config; /* of the first account: for what all share */
-    struct roster *roster;                  /* owned */
+    struct roster *roster;                  /* owned, as are the next three */
+    struct catalog *catalog;
+    struct pins *pins;
+    struct survey *surveys[ROSTER_ACCOUNTS_MAX]; /* of each account */
+    atomic_uint models_turn;                     /* counts lists that came */
 };
 
 struct provider_instance {
     struct enginelabs *upstream;
     const struct enginelabs_config *config;
     struct provider_env env;
-    struct roster_port *roster; /* owned */
-    size_t calls;               /* started and not gone */
-    struct list drains;         /* struct drain */
-    struct list checks;         /* struct check, running */
-    struct list posts;          /* struct wire_post, whose calls have ended */
+    struct roster_port *roster; /* owned, as are the next two */
+    struct pin_port *pins;
+    struct upkeep *upkeep;
+    size_t calls;       /* started and not gone */
+    struct list drains; /* struct drain */
+    struct list checks; /* struct check, running */
+    struct list posts;  /* struct wire_post, whose calls have ended */
     void (*detached)(void *arg);
     void *detached_arg;
 };
@@ -28,6 +40,9 @@ struct provider_instance {
 
 /* Takes over the lease of a call whose task may still run; `target` is of its stream. */
 void drain_start(struct provider_instance *p, struct roster_place *place, struct str target);
+
+/* The service says that no task runs on this account. */
+void drain_end_idle(struct provider_instance *p, size_t account);
 void drain_end_all(struct provider_instance *p);
 
 /* check.c */

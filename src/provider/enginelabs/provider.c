@@ -2,6 +2,7 @@
 /* What the gateway holds of this provider: its table, its upstream, its part on each worker. */
 #include "base/mem.h"
 #include "provider/enginelabs/call.h"
+#include "json/writer.h"
 
 struct enginelabs *enginelabs_new(const struct enginelabs_config *accounts, size_t n)
 {
@@ -9,6 +10,10 @@ struct enginelabs *enginelabs_new(const struct enginelabs_config *accounts, size
 
     e->config = accounts;
     e->roster = roster_new(accounts, n);
+    e->catalog = catalog_new(accounts[0].models);
+    e->pins = pins_new(accounts[0].name);
+    for (size_t i = 0; i < n; i++)
+        e->surveys[i] = survey_new();
     return e;
 }
 
@@ -16,6 +21,10 @@ void enginelabs_free(struct enginelabs *e)
 {
     if (!e)
         return;
+    for (size_t i = 0; i < roster_size(e->roster); i++)
+        survey_free(e->surveys[i]);
+    catalog_free(e->catalog);
+    pins_free(e->pins);
     roster_free(e->roster);
     mem_free(e);
 }
@@ -33,6 +42,8 @@ static struct provider_instance *attach(void *upstream, const struct provider_en
     list_init(&p->drains);
     p->roster = roster_port_open(e->roster, env->client, env->store, env->connect_timeout_ms,
                                  env->accept_timeout_ms);
+    p->pins = pin_port_open(e->pins, env->store, env->loop);
+    p->upkeep = upkeep_open(p);
     return p;
 }
 
@@ -54,12 +65,15 @@ static void detach(struct provider_instance *p, void (*detached)(void *arg), voi
     check_cancel_all(p);
     wire_cancel_posts(p);
     drain_end_all(p);
+    upkeep_close(p->upkeep);
+    pin_port_close(p->pins);
     roster_port_close(p->roster, on_roster_closed, p);
 }
 
 static void prepare(struct provider_instance *p)
 {
     roster_prepare(p->roster);
+    upkeep_prepare(p->upkeep);
 }
 
 static bool is_ready(void *upstream, char *why)
@@ -69,10 +83,60 @@ static bool is_ready(void *upstream, char *why)
     return roster_is_ready(e->roster, why);
 }
 
+/* What the service tells of a model, for clients. */
+static struct str members_of(struct arena *a, const struct adapter *m)
+{
+    struct json_writer w;
+    struct buf out;
+    struct str members;
+
+    buf_init(&out, 4096);
+    json_w_init(&w, &out);
+    json_w_object(&w);
+    json_w_member_str(&w, "key", str_of(m->key));
+    json_w_member_str(&w, "engineAgentKey", str_of(m->agent_key));
+    json_w_member_str(&w, "model", str_of(m->model));
+    json_w_member_str(&w, "provider", str_of(m->provider));
+    json_w_member_int(&w, "minimumTier", m->minimum_tier);
+    json_w_key(&w, "usageMultiplier");
+    json_w_raw(&w, arena_printf(a, "%.10g", m->usage_multiplier));
+    json_w_member_bool(&w, "supportsImages", m->supports_images);
+    json_w_object_end(&w);
+    members = json_w_end(&w) ? STR("") : arena_dup(a, buf_str(&out));
+    buf_deinit(&out);
+    return members;
+}
+
+static size_t models(void *upstream, struct arena *a, const struct provider_model **ret)
+{
+    struct enginelabs *e = upstream;
+    struct catalog_list *list = catalog_ref(e->catalog);
+    struct provider_model *models = arena_alloc(a, (list->n + 1) * sizeof(*models));
+    size_t n = 0;
+
+    for (size_t i = 0; i < list->n && !list->is_configured; i++) {
+        struct str name = adapter_name(&list->models[i], e->config->protocol);
+
+        if (list->models[i].is_enabled && name.n)
+            models[n++] =
+                (struct provider_model){ arena_dup(a, name), members_of(a, &list->models[i]) };
+    }
+    catalog_unref(e->catalog, list);
+    *ret = models;
+    return n;
+}
+
+static unsigned models_turn(void *upstream)
+{
+    return atomic_load(&((struct enginelabs *)upstream)->models_turn);
+}
+
 const struct provider_ops provider_enginelabs = {
     .name = "enginelabs",
     .attach = attach,
     .detach = detach,
+    .models = models,
+    .models_turn = models_turn,
     .prepare = prepare,
     .start = call_start,
     .pause = call_pause,

@@ -146,6 +146,16 @@ const struct enginelabs_config *roster_config(const struct roster_port *port, si
     return port->roster->seats[account].config;
 }
 
+bool roster_is_out(struct roster_port *port, size_t account, struct notice *ret_why)
+{
+    return account_is_out(port->roster->seats[account].account, ret_why);
+}
+
+bool roster_is_keeper(const struct roster_port *port)
+{
+    return port->keeper != NULL;
+}
+
 void roster_prepare(struct roster_port *port)
 {
     for (size_t i = 0; i < port->roster->n; i++)

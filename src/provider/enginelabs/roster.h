@@ -53,6 +53,11 @@ const struct enginelabs_config *roster_config(const struct roster_port *port, si
 /* Which account has this name; -1: none. */
 int roster_find(const struct roster *p, const char *name);
 
+bool roster_is_out(struct roster_port *port, size_t account, struct notice *ret_why);
+
+/* Whether it is the port that does for the process what one must do (roster_keeper.c). */
+bool roster_is_keeper(const struct roster_port *port);
+
 /* Begins to sign in where that was never tried. */
 void roster_prepare(struct roster_port *port);
 

@@ -5,6 +5,7 @@
  */
 #include "base/mem.h"
 #include "provider/enginelabs/api.h"
+#include "provider/enginelabs/failover.h"
 #include "provider/enginelabs/wire.h"
 
 enum {
@@ -62,6 +63,8 @@ static void post(struct provider_call *c)
 
 void wire_send_prompt(struct provider_call *c)
 {
+    if (!call_project_may_send(c))
+        return;
     call_set_state(c, CALL_POST);
     if (call_set_phase(c, PHASE_UNSENT))
         post(c);
@@ -128,9 +131,12 @@ static bool may_have_arrived(struct provider_call *c, const struct http_outcome 
     return true;
 }
 
+/* The stream would have shown it: another chat may be asked. */
 static void on_not_arrived(void *arg)
 {
-    wire_prompt_lost(arg);
+    struct provider_call *c = arg;
+
+    call_unheard(c, post_name, c->lost_err, c->lost_why);
 }
 
 void wire_prompt_lost(struct provider_call *c)
@@ -201,6 +207,7 @@ void wire_accepted(struct provider_call *c)
 {
     c->is_accepted = true;
     timer_disarm(&c->lost);
+    pin_release(&c->hold);
     begin_turn(c); /* a service may accept before it has read all */
     if (!call_set_phase(c, PHASE_ACCEPTED))
         return;

@@ -43,6 +43,7 @@ bool wire_reopen(struct provider_call *c)
     if (!c->is_accepted) {
         c->is_accepted = true; /* it works on it; what its POST says does not matter any more */
         timer_disarm(&c->lost);
+        pin_release(&c->hold);
     }
     if (c->n_reopened == 0)
         c->is_token_renewed = false; /* an answer may outlive many tokens */

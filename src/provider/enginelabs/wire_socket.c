@@ -4,6 +4,7 @@
  * by an end, so it is opened once more.
  */
 #include "provider/enginelabs/api.h"
+#include "provider/enginelabs/failover.h"
 #include "provider/enginelabs/wire.h"
 
 enum {
@@ -50,7 +51,7 @@ static void dial(struct provider_call *c)
 
     buf_init(&target, CALL_TARGET_MAX);
     buf_init(&cookie, COOKIES_MAX_BYTES + 2 * COOKIES_MAX);
-    err = api_stream_target(&target, str_of(c->chat_id), str_of(c->token.user_id));
+    err = call_stream_target(c, &target);
     if (!err)
         err = account_cookie(c->port, &cookie);
     BUG_ON(err); /* ids and cookies are bounded when they are taken */

@@ -53,7 +53,8 @@ void openai_check_start(struct provider_instance *p, on_report *done, void *arg)
 
 static void add_fact(struct check *c, struct str name, struct str value, bool is_problem)
 {
-    c->facts[c->n++] = (struct provider_fact){ name, value, is_problem };
+    c->facts[c->n++] =
+        (struct provider_fact){ .name = name, .value = value, .is_problem = is_problem };
 }
 
 /* "3: a, b, c" */

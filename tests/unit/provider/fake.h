@@ -353,7 +353,9 @@ static inline void fake_stop(struct fake *f)
 /* The settings of an account at this upstream; fake_config_free() after. */
 static inline struct enginelabs_config fake_config(const struct fake *f)
 {
+    static const char *const models[] = { "GPT5", NULL };
     struct enginelabs_config c = { .name = "cto",
+                                   .models = models,
                                    .account = "default",
                                    .origin = "https://cto.test" };
     char url[64];

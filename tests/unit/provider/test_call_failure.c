@@ -53,15 +53,23 @@ static void a_refused_stream_is_told_by_its_status(void)
         expect_refusal(FAKE_STREAM, &refusals[i]);
 }
 
-static void a_prompt_whose_connection_broke_is_not_sent_again(void)
+/* Its stream would have shown that it arrived. It never goes to the same chat again. */
+static void a_prompt_whose_connection_broke_is_sent_to_another_chat(void)
 {
+    char first[512], last[512];
     struct rig r;
     struct watch w;
 
     rig_start(&r);
     fake_say(&r.fake, FAKE_POST, FAKE_DROP, NULL);
-    FAILED(&r, &w, FAILURE_UNAVAILABLE, "u:Hi");
-    EXPECT_INT(r.fake.at[FAKE_POST].count, 1);
+    START(&r, &w, "u:Hi");
+    RUN_UNTIL(r.loop, r.fake.at[FAKE_POST].count == 1);
+    posted(&r, "chatHistoryId", first);
+    RUN_UNTIL(r.loop, watch_is_over(&w));
+    EXPECT_INT(w.failure.kind, FAILURE_UNAVAILABLE);
+    leave(&w);
+    EXPECT_INT(r.fake.at[FAKE_POST].count, 3);
+    EXPECT(strcmp(first, posted(&r, "chatHistoryId", last)) != 0);
     EXPECT_INT(w.phases[w.n_phases - 1], PHASE_SENT);
     EXPECT(!w.failure.prompt_accepted);
     rig_end(&r);
@@ -351,8 +359,8 @@ static void frames_that_mean_nothing_are_counted_and_passed_over(void)
 static const struct test suite[] = {
     { "a refused prompt is told by its status", a_refused_prompt_is_told_by_its_status },
     { "a refused stream is told by its status", a_refused_stream_is_told_by_its_status },
-    { "a prompt whose connection broke is not sent again",
-      a_prompt_whose_connection_broke_is_not_sent_again },
+    { "a prompt whose connection broke is sent to another chat",
+      a_prompt_whose_connection_broke_is_sent_to_another_chat },
     { "nobody at the address is unavailable", nobody_at_the_address_is_unavailable },
     { "silence is a timeout", silence_is_a_timeout },
     { "an account that is signed out says what to do",

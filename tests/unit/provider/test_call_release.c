@@ -111,7 +111,7 @@ static void leaving_just_when_the_lease_comes_leaves_nothing(void)
     START(&r, &first, "u:Hi");
     START(&r, &second, "u:Ho");
     RUN_UNTIL(r.loop, r.fake.at[FAKE_STREAM].held); /* the task has not begun */
-    leave(&first); /* calls the second, whose mail is under way */
+    leave(&first);                                  /* calls the second, whose mail is under way */
     leave(&second);
     expect_as_new(&r);
     rig_end(&r);

@@ -86,8 +86,10 @@ static void a_connection_that_times_out_is_not_tried_twice(void)
     rig_attach(&r);
     loop_clock_set(r.loop, 1000);
     fake_say(&api, FAKE_STREAM, FAKE_HOLD, NULL);
+    fake_say(&api, FAKE_BILLING, FAKE_DROP, NULL); /* no connection is left to be used again */
+    fake_say(&api, FAKE_ADAPTERS, FAKE_DROP, NULL);
     START(&r, &w, "u:Hi");
-    while (!api.at[FAKE_STREAM].held)
+    while (!api.at[FAKE_STREAM].held || !api.at[FAKE_BILLING].count || !api.at[FAKE_ADAPTERS].count)
         run_turn(r.loop);
     take_no_more(&api, fillers);
     fake_let_go(&api, FAKE_STREAM, 0);

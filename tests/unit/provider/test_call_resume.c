@@ -314,16 +314,17 @@ static void a_prompt_that_is_worked_on_has_arrived(void)
     expect_whole(&r, &w, "Hello");
 }
 
-static void a_prompt_that_nobody_works_on_is_lost(void)
+static void a_prompt_that_nobody_works_on_goes_to_another_chat(void)
 {
+    char first[512], second[512];
     struct rig r;
     struct watch w;
 
     lose_post(&r, &w);
-    RUN(&r, watch_is_over(&w));
-    EXPECT_INT(w.failure.kind, FAILURE_UNAVAILABLE);
-    EXPECT(!w.failure.prompt_accepted);
-    EXPECT_INT(r.fake.at[FAKE_POST].count, 1);
+    posted(&r, "chatHistoryId", first);
+    RUN(&r, r.fake.at[FAKE_POST].count == 2);
+    EXPECT(strcmp(first, posted(&r, "chatHistoryId", second)) != 0);
+    EXPECT(!watch_is_over(&w));
     leave(&w);
     rig_end(&r);
 }
@@ -449,7 +450,8 @@ static const struct test suite[] = {
     { "a client may leave at any moment", a_client_may_leave_at_any_moment },
     { "nothing comes while the client is slow", nothing_comes_while_the_client_is_slow },
     { "a prompt that is worked on has arrived", a_prompt_that_is_worked_on_has_arrived },
-    { "a prompt that nobody works on is lost", a_prompt_that_nobody_works_on_is_lost },
+    { "a prompt that nobody works on goes to another chat",
+      a_prompt_that_nobody_works_on_goes_to_another_chat },
     { "a stream that breaks then tells nothing", a_stream_that_breaks_then_tells_nothing },
     { "a stream that breaks before the POST is answered goes on",
       a_stream_that_breaks_before_the_post_is_answered_goes_on },

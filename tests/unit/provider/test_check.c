@@ -41,7 +41,7 @@ static void a_good_account_is_told_in_full(void)
     rig_start(&r);
     check(&r, &s);
     EXPECT(s.usable);
-    EXPECT_Z(s.text, "account=default\norganization=org_1\nplan=tier 0\n"
+    EXPECT_Z(s.text, "account=default\nstate=signed in\norganization=org_1\nplan=tier 0\n"
                      "quota=12 of 300 used today, 900 a week\nmodels=GPT5\n");
     EXPECT(strncmp(r.fake.at[FAKE_BILLING].authorization, "Bearer aGVhZA.", 14) == 0);
     EXPECT_Z(r.fake.at[FAKE_ADAPTERS].origin, "https://cto.test");
@@ -58,10 +58,47 @@ static void a_check_signs_in_anew(void)
     fake_say(&r.fake, FAKE_CLIENT, 0, NULL);
     check(&r, &s);
     EXPECT(!s.usable);
-    EXPECT(strstr(s.text, "account!"));
+    EXPECT(strstr(s.text, "state!"));
     EXPECT(strstr(s.text, "CLERK_COOKIE"));
     check(&r, &s);
     EXPECT(s.usable);
+    rig_end(&r);
+}
+
+static void each_account_is_told(void)
+{
+    struct seen_report s;
+    struct rig r;
+
+    rig_open(&r);
+    rig_add_account(&r, "spare", "__client=second");
+    rig_attach(&r);
+    fake_say(&r.fake, FAKE_TOKEN, 0, NULL);
+    fake_say(&r.fake, FAKE_TOKEN, 401, "{\"errors\":[{\"code\":\"signed_out\"}]}");
+    check(&r, &s);
+    EXPECT(!s.usable);
+    EXPECT(strstr(s.text, "account=default\nstate=signed in\n"));
+    EXPECT(strstr(s.text, "account=spare\nstate!Account \"spare\""));
+    rig_end(&r);
+}
+
+/* The user may have done something about it: it is tried again at once. */
+static void a_check_ends_rests(void)
+{
+    struct seen_report s;
+    struct watch w;
+    struct rig r;
+
+    rig_start(&r);
+    fake_say_header(&r.fake, FAKE_POST, 429, "Retry-After", "600");
+    fake_say(&r.fake, FAKE_POST, 0, NULL);
+    FAILED(&r, &w, FAILURE_QUOTA, "u:Hi");
+    FAILED(&r, &w, FAILURE_QUOTA, "u:Hi");
+    EXPECT_INT(r.fake.at[FAKE_POST].count, 1);
+    check(&r, &s);
+    EXPECT(s.usable);
+    EXPECT(strstr(s.text, "rested=GPT5 for "));
+    ANSWERED(&r, &w, "u:Hi");
     rig_end(&r);
 }
 
@@ -155,6 +192,8 @@ static void a_check_ends_with_its_instance(void)
 static const struct test suite[] = {
     { "a good account is told in full", a_good_account_is_told_in_full },
     { "a check signs in anew", a_check_signs_in_anew },
+    { "each account is told", each_account_is_told },
+    { "a check ends rests", a_check_ends_rests },
     { "models that are not told are those of the settings",
       models_that_are_not_told_are_those_of_the_settings },
     { "models that are not offered are named", models_that_are_not_offered_are_named },

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a call of protocol `project` does before its prompt: it waits until its model may be the
+ * team's, has it set, and gets the project that serves as its chat. The model stays pinned until
+ * the prompt was taken, so that no other model answers silently.
+ */
+#include <stdio.h>
+
+#include "provider/enginelabs/call.h"
+#include "provider/enginelabs/failover.h"
+#include "provider/enginelabs/project.h"
+
+static void ask(struct provider_call *c);
+static void on_made(void *arg, const struct project_result *result);
+
+/* Not given, or lost again. What is out already cannot be taken back. */
+static void lose_pin(struct provider_call *c, const struct notice *notice)
+{
+    struct failure f;
+
+    notice_failure(notice, &c->arena, &f);
+    call_failed(c, c->phase < PHASE_SENT ? REACT_RETRY : REACT_GIVE_UP, &f);
+}
+
+static void on_pinned(void *arg, const struct notice *notice)
+{
+    struct provider_call *c = arg;
+
+    if (notice && !c->is_accepted)
+        lose_pin(c, notice);
+    else if (!notice)
+        ask(c);
+}
+
+void call_project_start(struct provider_call *c)
+{
+    const struct token *t = &c->token;
+    const char *team = t->organization_id[0] ? t->organization_id : t->user_id;
+
+    call_set_state(c, CALL_PROJECT);
+    pin_release(&c->hold);
+    if (pin_take(c->instance->pins, team, c->sent_model, &c->hold, on_pinned, c))
+        ask(c);
+}
+
+bool call_project_may_send(struct provider_call *c)
+{
+    const struct notice lost = { .kind = FAILURE_UNAVAILABLE,
+                                 .message = "The model of the team was held for too long before "
+                                            "the prompt went out. Try again." };
+
+    if (c->config->protocol != PROTOCOL_PROJECT || pin_is_held(&c->hold))
+        return true;
+    lose_pin(c, &lost);
+    return false;
+}
+
+static void ask(struct provider_call *c)
+{
+    const struct provider_env *env = &c->instance->env;
+    const struct project_params params = { .config = c->config,
+                                           .client = env->client,
+                                           .jwt = secret_reveal(&c->token.jwt),
+                                           .model_key = str_of(c->sent_model),
+                                           .ids = c->ids.chat[0] ? &c->ids : NULL,
+                                           .connect_timeout_ms = env->connect_timeout_ms,
+                                           .answer_timeout_ms = env->accept_timeout_ms };
+
+    c->project = project_start(&params, on_made, c);
+}
+
+static void on_made(void *arg, const struct project_result *result)
+{
+    struct provider_call *c = arg;
+    bool is_answered = result->status.status != 0;
+
+    c->project = NULL;
+    c->ids = result->ids;
+    if (!result->failure) {
+        str_to_z(str_of(c->ids.chat), c->chat_id, sizeof(c->chat_id));
+        call_prepare(c);
+    } else if (result->status.status == 401 && call_renew_token(c)) {
+        return;
+    } else if (is_answered) {
+        call_failed(c, api_reaction(&result->status), result->failure);
+    } else {
+        call_failed(c, result->failure->kind == FAILURE_UNAVAILABLE ? REACT_RETRY : REACT_GIVE_UP,
+                    result->failure);
+    }
+}
+
+void call_project_leave(struct provider_call *c)
+{
+    project_cancel(c->project);
+    c->project = NULL;
+    pin_release(&c->hold);
+}
+
+/* ---- how a tip names its chat: "CHAT WORKSPACE" ---- */
+
+bool call_project_write_tip(const struct provider_call *c, char out[TIP_CHAT_MAX])
+{
+    int n = snprintf(out, TIP_CHAT_MAX, "%s %s", c->ids.chat, c->ids.workspace);
+
+    return n > 0 && n < TIP_CHAT_MAX;
+}
+
+void call_project_read_tip(struct provider_call *c)
+{
+    struct str workspace;
+    struct str chat = str_cut(str_of(c->tip.chat), ' ', &workspace);
+
+    c->ids = (struct project_ids){ .has_offers = true };
+    if (!project_id_is_sane(chat))
+        return;
+    str_to_z(chat, c->ids.chat, sizeof(c->ids.chat));
+    str_to_z(workspace, c->ids.workspace, sizeof(c->ids.workspace));
+}
