@@ -172,14 +172,6 @@ enum err cli_load_settings(const struct cli_args *args, enum settings_use use, s
 /* What the settings ask for and nothing does yet, or NULL. */
 static const char *unserved(const struct settings *s)
 {
-    for (size_t i = 0; i < s->n_upstreams; i++) {
-        const struct upstream_settings *u = &s->upstreams[i];
-
-        if (u->provider == UPSTREAM_ENGINELABS && u->protocol == UPSTREAM_PROJECT)
-            return "protocol project";
-        if (u->provider == UPSTREAM_ENGINELABS && u->delete_chats != UPSTREAM_DELETE_NEVER)
-            return "deleting chats";
-    }
     return s->n_keys ? "keys of the YAML file" : NULL;
 }
 

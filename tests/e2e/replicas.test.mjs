@@ -296,7 +296,7 @@ describe('a Redis', () => {
     assertError(await gw.post({ messages }), { status: 502, code: 'upstream_unavailable' });
     const { code, stdout } = await run(['check'], { env });
     assert.equal(code, 1);
-    assert.match(stdout, /account +PROBLEM: .*the store does not answer/);
+    assert.match(stdout, /state +PROBLEM: .*the store does not answer/);
     assert.match(stdout, /store +PROBLEM: Redis at .* refuses the user or the password/);
     await troubled(own.urlWith(), /wants a password/);
 

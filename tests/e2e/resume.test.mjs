@@ -175,12 +175,23 @@ describe('a prompt whose POST is lost', () => {
       assert.equal((await sim.posts()).length, 1);
     });
 
-  test('fails when the stream shows nothing', async () => {
+  test('goes to another chat when the stream shows nothing', async () => {
     const { sim, gw } = await world();
     await sim.fault({ where: 'post', kind: 'reset' });
     const answer = await gw.post({ messages: user(`!echo ${TEXT}`) });
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.json().choices[0].message.content, TEXT);
+    const posts = await sim.posts();
+    assert.equal(posts.length, 2);
+    assert.notEqual(posts[0].chat, posts[1].chat);
+  });
+
+  test('fails when it stays so', async () => {
+    const { sim, gw } = await world();
+    await sim.fault({ where: 'post', kind: 'reset', times: -1 });
+    const answer = await gw.post({ messages: user(`!echo ${TEXT}`) });
     assertError(answer, { status: 502, code: 'upstream_unavailable' });
-    assert.equal((await sim.posts()).length, 1);
+    assert.equal(new Set((await sim.posts()).map((post) => post.chat)).size, 3);
   });
 });
 

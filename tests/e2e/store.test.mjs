@@ -264,7 +264,7 @@ describe('check', () => {
     const bad = await home.run(['check']);
     assert.equal(bad.code, 1, bad.stdout);
     assert.match(bad.stdout, asked);
-    assert.match(bad.stdout, /account +PROBLEM: .*(signed out|cookie)/i);
+    assert.match(bad.stdout, /state +PROBLEM: .*(signed out|cookie)/i);
     assert.match(bad.stdout, /The account cannot be used\.\n$/);
     await new Talk().say(gw); // with the token that it has
 

@@ -8,6 +8,7 @@
  *       ^_____________________/
  */
 #include "base/mem.h"
+#include "provider/enginelabs/adapters.h"
 #include "provider/enginelabs/api.h"
 #include "provider/enginelabs/instance.h"
 #include "provider/enginelabs/plan.h"
@@ -248,18 +249,18 @@ static void add_configured_models(struct check *c, const char *why)
     buf_deinit(&text);
 }
 
-static bool is_offered(struct str offered, const char *model)
+/* A request may name it by either of its keys. */
+static bool is_offered(const struct adapter *models, size_t n, const char *name)
 {
-    struct str item;
-
-    while (str_next_item(&offered, &item))
-        if (str_eq(item, str_of(model)))
+    for (size_t i = 0; i < n; i++)
+        if (models[i].is_enabled &&
+            (strcmp(models[i].agent_key, name) == 0 || strcmp(models[i].key, name) == 0))
             return true;
     return false;
 }
 
 /* The service minds names that it does not offer, so nothing should ask for one. */
-static void compare_models(struct check *c, struct str offered)
+static void compare_models(struct check *c, const struct adapter *models, size_t n)
 {
     const struct enginelabs_config *config = config_of(c);
     struct buf missing;
@@ -267,28 +268,44 @@ static void compare_models(struct check *c, struct str offered)
 
     buf_init(&missing, MODELS_TEXT_MAX);
     for (size_t i = 0; config->models && config->models[i] && !err; i++)
-        if (!is_offered(offered, config->models[i]))
+        if (!is_offered(models, n, config->models[i]))
             err = buf_addf(&missing, "%s%s", missing.n > 0 ? ", " : "", config->models[i]);
     if (missing.n > 0)
         add_fact(c, "not offered",
                  arena_printf(&c->arena, "%.*s: leave out of KNOWN_MODELS and DEFAULT_MODEL",
                               STR_ARGS(buf_str(&missing))),
-                 config->default_model && !is_offered(offered, config->default_model));
+                 config->default_model && !is_offered(models, n, config->default_model));
     buf_deinit(&missing);
+}
+
+static void add_models(struct check *c, const struct adapter *models, size_t n)
+{
+    struct buf text;
+    enum err err = ERR_NONE;
+
+    buf_init(&text, MODELS_TEXT_MAX);
+    for (size_t i = 0; i < n && !err; i++) {
+        struct str name = adapter_name(&models[i], config_of(c)->protocol);
+
+        if (models[i].is_enabled && name.n > 0)
+            err = buf_addf(&text, "%s%.*s", text.n > 0 ? ", " : "", STR_ARGS(name));
+    }
+    add_fact(c, "models", arena_dup(&c->arena, buf_str(&text)), false);
+    buf_deinit(&text);
 }
 
 static void take_models(struct check *c, struct str body)
 {
-    struct buf text;
+    struct adapter *models = mem_alloc_array(ADAPTERS_MAX, sizeof(*models));
+    size_t n = 0;
 
-    buf_init(&text, MODELS_TEXT_MAX);
-    if (plan_read_models(body, &text) || buf_is_empty(&text)) {
+    if (adapters_read(body, models, &n) || n == 0) {
         add_configured_models(c, "the service names none");
     } else {
-        add_fact(c, "models", arena_dup(&c->arena, buf_str(&text)), false);
-        compare_models(c, buf_str(&text));
+        add_models(c, models, n);
+        compare_models(c, models, n);
     }
-    buf_deinit(&text);
+    mem_free(models);
 }
 
 /* A part that does not answer is a problem when the prompt would meet the same: no connection, a
