@@ -124,37 +124,3 @@ enum err plan_read(struct str body, struct plan *ret)
     *ret = plan;
     return ERR_NONE;
 }
-
-static enum err add_model(struct str adapter, struct buf *out)
-{
-    struct json_value enabled;
-    char key[64];
-    enum err err = ERR_NONE;
-
-    if (!json_find(adapter, &enabled, "enabled", NULL) && enabled.type == JSON_FALSE)
-        return ERR_NONE;
-    if (!field_member(adapter, "engineAgentKey", key, sizeof(key)))
-        return ERR_NONE;
-    if (out->n > 0)
-        err = buf_add(out, STR(", "));
-    return err ? err : buf_add(out, str_of(key));
-}
-
-enum err plan_read_models(struct str body, struct buf *out)
-{
-    struct json_value list;
-    struct json_value item;
-    struct json j;
-    enum err err = json_find(body, &list, "chatAdapters", NULL);
-
-    if (err)
-        return err;
-    if (list.type != JSON_ARRAY)
-        return ERR_BAD_INPUT;
-    json_init(&j, list.raw, JSON_DEPTH_MAX);
-    if (json_enter_array(&j))
-        while (!err && json_next_item(&j) && json_read(&j, &item))
-            if (item.type == JSON_OBJECT)
-                err = add_model(item.raw, out);
-    return err;
-}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the API tells of an account: its plan, what is left of it, which models it has. Both known
+ * What the API tells of an account: its plan, what is left of it. Both known
  * shapes of /billing are read. Pure, any thread.
  */
 #pragma once
@@ -28,7 +28,3 @@ struct plan {
 
 /* ERR_BAD_INPUT when the text is no JSON object. */
 MUST_USE enum err plan_read(struct str body, struct plan *ret);
-
-/* Appends the names of the enabled models as they are sent, separated by ", ". ERR_BAD_INPUT when
- * the text is no answer of /chat/adapters, ERR_TOO_BIG when they do not fit. */
-MUST_USE enum err plan_read_models(struct str body, struct buf *out);

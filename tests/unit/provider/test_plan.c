@@ -94,51 +94,11 @@ static void refuses_what_is_no_plan(void)
         EXPECT_INT(plan_read(str_of(rows[i]), &p), ERR_BAD_INPUT);
 }
 
-static void lists_the_enabled_models_by_the_name_that_is_sent(void)
-{
-    static const struct {
-        const char *body;
-        const char *want;
-    } rows[] = {
-        { "{\"chatAdapters\":[{\"key\":\"gpt_5\",\"engineAgentKey\":\"GPT5\",\"enabled\":true},"
-          "{\"engineAgentKey\":\"Old\",\"enabled\":false},{\"engineAgentKey\":\"New\"},"
-          "{\"key\":\"nameless\",\"enabled\":true},7]}",
-          "GPT5, New" },
-        { "{\"chatAdapters\":[]}", "" },
-    };
-
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct buf b;
-
-        buf_init(&b, 64);
-        EXPECT_INT(plan_read_models(str_of(rows[i].body), &b), ERR_NONE);
-        EXPECT_STR(buf_str(&b), rows[i].want);
-        buf_deinit(&b);
-    }
-}
-
-static void refuses_what_is_no_list_of_models(void)
-{
-    static const char *const rows[] = { "", "{}", "{\"chatAdapters\":{}}", "{\"chatAdapters\":[" };
-    struct buf b;
-
-    buf_init(&b, 8);
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
-        EXPECT_INT(plan_read_models(str_of(rows[i]), &b), ERR_BAD_INPUT);
-    EXPECT_INT(
-        plan_read_models(STR("{\"chatAdapters\":[{\"engineAgentKey\":\"TooLongAName\"}]}"), &b),
-        ERR_TOO_BIG);
-    buf_deinit(&b);
-}
-
 static const struct test suite[] = {
     { "reads both shapes of billing", reads_both_shapes_of_billing },
     { "tells numbers too", tells_numbers_too },
     { "what is no number is not told", what_is_no_number_is_not_told },
     { "refuses what is no plan", refuses_what_is_no_plan },
-    { "lists the enabled models by the name that is sent",
-      lists_the_enabled_models_by_the_name_that_is_sent },
-    { "refuses what is no list of models", refuses_what_is_no_list_of_models },
 };
 
 TEST_MAIN(suite)
