@@ -53,7 +53,7 @@ static void on_report_done(void *arg, const struct provider_report *report)
 /* A list that is not known yet says nothing against a name. */
 static bool is_known(const struct route_table *t, const struct target_settings *target)
 {
-    return strchr(target->model, '*') || t->n_models[target->upstream] == 0 ||
+    return strchr(target->model, '*') || t->lists[target->upstream].n == 0 ||
            route_table_model(t, target->upstream, str_of(target->model));
 }
 

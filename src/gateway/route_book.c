@@ -21,11 +21,11 @@ static unsigned turn_of(const struct upstream *u)
 /* The names of one upstream, for the routes. */
 static struct routes_models names_of(struct route_table *t, size_t upstream)
 {
-    struct str *names = arena_alloc(&t->arena, (t->n_models[upstream] + 1) * sizeof(*names));
+    struct str *names = arena_alloc(&t->arena, (t->lists[upstream].n + 1) * sizeof(*names));
 
-    for (size_t i = 0; i < t->n_models[upstream]; i++)
-        names[i] = t->models[upstream][i].name;
-    return (struct routes_models){ names, t->n_models[upstream] };
+    for (size_t i = 0; i < t->lists[upstream].n; i++)
+        names[i] = t->lists[upstream].at[i].name;
+    return (struct routes_models){ names, t->lists[upstream].n };
 }
 
 static struct route_table *make_table(const struct route_book *b)
@@ -36,15 +36,13 @@ static struct route_table *make_table(const struct route_book *b)
     t->refs = 1;
     arena_init(&t->arena);
     names = arena_alloc(&t->arena, b->n * sizeof(*names));
-    t->models = arena_alloc(&t->arena, b->n * sizeof(*t->models));
-    t->n_models = arena_alloc(&t->arena, b->n * sizeof(*t->n_models));
-    t->turns = arena_alloc(&t->arena, b->n * sizeof(*t->turns));
+    t->lists = arena_alloc(&t->arena, b->n * sizeof(*t->lists));
     for (size_t i = 0; i < b->n; i++) {
         const struct upstream *u = &b->upstreams[i];
 
-        t->turns[i] = turn_of(u); /* before: a list that comes now is looked at once more */
+        t->lists[i].turn = turn_of(u); /* before: a list that comes now is looked at once more */
         if (u->provider->models)
-            t->n_models[i] = u->provider->models(u->shared, &t->arena, &t->models[i]);
+            t->lists[i].n = u->provider->models(u->shared, &t->arena, &t->lists[i].at);
         names[i] = names_of(t, i);
     }
     t->routes = routes_new(b->settings, names);
@@ -87,7 +85,7 @@ void route_book_free(struct route_book *b)
 static bool is_outdated(const struct route_book *b)
 {
     for (size_t i = 0; i < b->n; i++)
-        if (b->table->turns[i] != turn_of(&b->upstreams[i]))
+        if (b->table->lists[i].turn != turn_of(&b->upstreams[i]))
             return true;
     return false;
 }
@@ -118,8 +116,8 @@ void route_book_unref(struct route_book *b, struct route_table *t)
 const struct provider_model *route_table_model(const struct route_table *t, size_t upstream,
                                                struct str name)
 {
-    for (size_t i = 0; i < t->n_models[upstream]; i++)
-        if (str_eq(t->models[upstream][i].name, name))
-            return &t->models[upstream][i];
+    for (size_t i = 0; i < t->lists[upstream].n; i++)
+        if (str_eq(t->lists[upstream].at[i].name, name))
+            return &t->lists[upstream].at[i];
     return NULL;
 }

@@ -10,14 +10,19 @@
 
 struct route_book;
 
+/* What one upstream told. */
+struct route_models {
+    const struct provider_model *at;
+    size_t n;
+    unsigned turn; /* of its list then */
+};
+
 /* Held by route_book_ref(); read only. */
 struct route_table {
     unsigned refs; /* guarded by the book */
     struct routes *routes;
-    struct arena arena;                   /* owns the models */
-    const struct provider_model **models; /* of each upstream, as it told them; may be NULL */
-    size_t *n_models;
-    unsigned *turns; /* of the models, as they were then */
+    struct arena arena;         /* owns the models */
+    struct route_models *lists; /* of each upstream */
 };
 
 /* All are borrowed. */

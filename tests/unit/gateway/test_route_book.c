@@ -140,7 +140,7 @@ static void an_upstream_that_tells_nothing_has_no_models(void)
     tell(1, 3);
     t = route_book_ref(book);
     EXPECT_INT(names_in(t), 3);
-    EXPECT_INT(t->n_models[0], 0);
+    EXPECT_INT(t->lists[0].n, 0);
     EXPECT(!route_table_model(t, 0, STR("m0")));
     EXPECT(route_table_model(t, 1, STR("m0")) != NULL);
     route_book_unref(book, t);
@@ -156,9 +156,9 @@ static void *read_on(void *arg)
 
         tell(i % 2, i % 7);
         for (size_t k = 0; k < UPSTREAMS; k++)
-            for (size_t m = 0; m < t->n_models[k]; m++)
-                EXPECT(t->models[k][m].name.n == 2);
-        EXPECT(names_in(t) >= t->n_models[0]);
+            for (size_t m = 0; m < t->lists[k].n; m++)
+                EXPECT(t->lists[k].at[m].name.n == 2);
+        EXPECT(names_in(t) >= t->lists[0].n);
         route_book_unref(book, t);
     }
     return NULL;
