@@ -50,7 +50,10 @@ models:
     aliases: [both, another]
     targets: [{upstream: cto, model: GPT5}, {upstream: local, model: big}]
   - name: all
-    targets: [{upstream: cto, model: GPT5}, {upstream: spare, model: GPT5}, {upstream: local, model: small}]
+    targets:
+      - {upstream: cto, model: GPT5}
+      - {upstream: spare, model: GPT5}
+      - {upstream: local, model: small}
   - name: shared
     strategy: weighted
     targets: [{upstream: cto, model: GPT5}, {upstream: spare, model: GPT5}]
@@ -388,7 +391,7 @@ const MEMBERS = [
   '"response_format":{"type":"json_object"}',
   '"response_format":{"type":"json_schema","json_schema":{"name":"a","schema":{"type":"object"}}}',
   '"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]',
-  '"tools":[{"type":"function","function":{"name":"f","description":"\\u00e9\\ud83d\\ude00"}}],"tool_choice":"auto"',
+  '"tools":[{"type":"function","function":{"name":"\\u0066"}}],"tool_choice":"auto"',
   '"tools":[],"tool_choice":"none"',
   '"parallel_tool_calls":false',
   '"user":"somebody"',
@@ -417,25 +420,34 @@ const CONTENTS = [
   '"!lorem 300"',
   '"!bytes 5000 7"',
   '[{"type":"text","text":"one"},{"type":"text","text":"!echo two"}]',
-  '[{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}},{"type":"text","text":"!echo seen"}]',
+  `[{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}},
+    {"type":"text","text":"!echo seen"}]`,
   '[{"type":"text","text":"!echo x","unknown":-0}]',
 ];
 
+const ask = (content, rest) =>
+  `{"model":"big","messages":[{"role":"user","content":"${content}"}],${rest}}`;
+const STREAM = '"stream":true,"stream_options":{"include_usage":true}';
+
 const OTHERS = [
-  '{"model":"big","messages":[{"role":"system","content":"s"},{"role":"developer","content":"d"},{"role":"user","content":"!echo x"}]}',
-  '{"model":"big","messages":[{"role":"user","content":"a"},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"!echo done"}]}',
+  `{"model":"big","messages":[{"role":"system","content":"s"},
+    {"role":"developer","content":"d"},{"role":"user","content":"!echo x"}]}`,
+  `{"model":"big","messages":[{"role":"user","content":"a"},
+    {"role":"assistant","content":null,"tool_calls":[
+      {"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},
+    {"role":"tool","tool_call_id":"c","content":"!echo done"}]}`,
   '{"messages":[{"content":"!echo order","role":"user"}],"model":"big"}',
   ' { "model" : "big" , "messages" : [ { "role" : "user" , "content" : "!echo blanks" } ] } ',
   '{"model":"big","messages":[{"role":"user","content":"!echo named","name":"bob"}]}',
-  '{"model":"big","messages":[{"role":"user","content":"!echo usage"}],"stream":true,"stream_options":{"include_usage":true}}',
-  '{"model":"big","messages":[{"role":"user","content":"!lorem 50"}],"stream":true,"stream_options":{"include_usage":true},"n":3}',
-  '{"model":"big","messages":[{"role":"user","content":"!tool f {\\"a\\":[1,2]}"}],"stream":true,"stream_options":{"include_usage":true}}',
-  '{"model":"big","messages":[{"role":"user","content":"!unicode"}],"stream":true,"stream_options":{"include_usage":true}}',
-  '{"model":"big","messages":[{"role":"user","content":"!lorem 9"}],"stream":true,"stream_options":{"include_usage":true},"logprobs":true}',
-  '{"model":"big","messages":[{"role":"user","content":"!think a b\\n!echo c"}],"stream":true,"stream_options":{"include_usage":true}}',
-  '{"model":"big","messages":[{"role":"user","content":"!echo late"}],"stream":false}',
-  `{"model":"big","messages":[{"role":"user","content":"${'long '.repeat(210000)}\\n!echo end"}]}`,
-  `{"model":"big","messages":[{"role":"user","content":"!echo deep"}],"deep":${'['.repeat(50)}${']'.repeat(50)}}`,
+  ask('!echo usage', STREAM),
+  ask('!lorem 50', `${STREAM},"n":3`),
+  ask('!tool f {\\"a\\":[1,2]}', STREAM),
+  ask('!unicode', STREAM),
+  ask('!lorem 9', `${STREAM},"logprobs":true`),
+  ask('!think a b\\n!echo c', STREAM),
+  ask('!echo late', '"stream":false'),
+  ask(`${'long '.repeat(210000)}\\n!echo end`, '"user":"1 MB"'),
+  ask('!echo deep', `"deep":${'['.repeat(50)}${']'.repeat(50)}`),
 ];
 
 const BODIES = [
