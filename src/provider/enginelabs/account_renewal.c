@@ -249,7 +249,7 @@ void account_refresh(struct account_port *p)
     struct account *a = p->account;
     struct secret refused = { NULL, 0 };
     struct cookies jar = { 0 };
-    struct clerk_session session;
+    struct clerk_session session = { 0 };
     struct jar_past past;
 
     account_lock(a);
@@ -258,7 +258,8 @@ void account_refresh(struct account_port *p)
     params.config = a->config;
     p->cookie_turn = a->cookie_turn;
     secret_set(&refused, secret_reveal(&a->refused));
-    session = a->is_beside ? (struct clerk_session){ 0 } : a->session;
+    if (!a->is_beside)
+        session = a->session;
     params.jar_is_kept = a->jar_is_kept;
     params.jar_is_unkept = a->jar_is_unkept;
     account_unlock(a);

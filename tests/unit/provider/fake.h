@@ -63,7 +63,8 @@ struct fake {
     struct listener *listener;
     struct http_server *server;
     struct fake_at at[FAKE_PLACES];
-    unsigned life_s; /* of a token; default 60 */
+    unsigned life_s;   /* of a token; default 60 */
+    bool drops_second; /* of two requests of one place that are to be held */
 
     /* The newest answer stream. */
     struct websocket *socket; /* NULL when none is open */
@@ -288,6 +289,8 @@ static inline void fake_on_request(void *arg, struct http_request *r)
     struct fake_line line = fake_next(at);
 
     fake_note(at, r);
+    if (line.status == FAKE_HOLD && at->held && f->drops_second)
+        line.status = FAKE_DROP;
     if (line.status == FAKE_HOLD) {
         EXPECT(!at->held);
         at->held = r;
@@ -354,10 +357,9 @@ static inline void fake_stop(struct fake *f)
 static inline struct enginelabs_config fake_config(const struct fake *f)
 {
     static const char *const models[] = { "GPT5", NULL };
-    struct enginelabs_config c = { .name = "cto",
-                                   .models = models,
-                                   .account = "default",
-                                   .origin = "https://cto.test" };
+    struct enginelabs_config c = {
+        .name = "cto", .models = models, .account = "default", .origin = "https://cto.test"
+    };
     char url[64];
     char what[128];
 

@@ -66,6 +66,7 @@ static void script(struct fake *f)
         if (dice(2) && f->at[places[i]].n_lines < COUNT_OF(f->at[0].lines))
             fake_say(f, places[i], 0, NULL);
     }
+    f->drops_second = true;
     random_frames(f->baseline, 4);
     random_frames(f->frames, 8);
     if (dice(2)) {
