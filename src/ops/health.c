@@ -33,7 +33,7 @@ static void write_part(struct json_writer *j, const char *name, bool ready, cons
     json_w_object(j);
     json_w_member_str(j, "name", str_of(name));
     json_w_member_bool(j, "ready", ready);
-    if (!ready)
+    if (!ready || why[0])
         json_w_member_str(j, "problem", str_of(why));
     json_w_object_end(j);
 }
@@ -41,7 +41,7 @@ static void write_part(struct json_writer *j, const char *name, bool ready, cons
 /* One that works is enough to answer. */
 static bool any_upstream_is_ready(const struct gateway *g)
 {
-    char why[128];
+    char why[128] = "";
 
     for (size_t i = 0; i < g->n_upstreams; i++)
         if (g->upstreams[i].provider->is_ready(g->upstreams[i].shared, why))
@@ -66,7 +66,7 @@ void handle_readyz(struct gateway_worker *w, struct http_request *r)
 {
     struct gateway *g = w->gateway;
     bool draining = atomic_load(&g->draining);
-    char store_why[STORE_PROBLEM_MAX];
+    char store_why[STORE_PROBLEM_MAX] = "";
     bool store = store_is_ready(g->store, store_why);
     bool ready = any_upstream_is_ready(g) && store && !draining;
     struct json_writer j;
@@ -78,7 +78,7 @@ void handle_readyz(struct gateway_worker *w, struct http_request *r)
     json_w_member_str(&j, "status", ready ? STR("ready") : STR("not ready"));
     json_w_key(&j, "parts");
     json_w_array(&j);
-    write_part(&j, "gateway", !draining, "it is shutting down");
+    write_part(&j, "gateway", !draining, draining ? "it is shutting down" : "");
     write_upstreams(w, &j);
     write_part(&j, "store", store, store_why);
     json_w_array_end(&j);

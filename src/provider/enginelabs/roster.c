@@ -41,18 +41,19 @@ size_t roster_size(const struct roster *p)
     return p->n;
 }
 
-/* One is enough. */
+/* One is enough; the others are told of. */
 bool roster_is_ready(struct roster *p, char *why)
 {
     char reason[128];
+    size_t n_ready = 0;
 
     for (size_t i = 0; i < p->n; i++) {
         if (account_is_ready(p->seats[i].account, reason))
-            return true;
-        if (i == 0)
+            n_ready++;
+        else
             memcpy(why, reason, sizeof(reason));
     }
-    return false;
+    return n_ready > 0;
 }
 
 int roster_find(const struct roster *p, const char *name)

@@ -33,7 +33,8 @@ void roster_free(struct roster *p);
 
 size_t roster_size(const struct roster *p);
 
-/* Whether some account may answer, from what is known; `why` (128 bytes) says why none does. */
+/* Whether some account may answer, from what is known; `why` (128 bytes) says what is wrong with
+ * the last of those that may not, else it is as it was. */
 bool roster_is_ready(struct roster *p, char *why);
 
 /* ---- ports: one a worker ---- */

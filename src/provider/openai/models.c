@@ -16,6 +16,7 @@ struct models {
     struct arena arena;      /* of the names */
     const struct str *names; /* in the arena */
     size_t n;
+    unsigned turn;    /* counts lists that came */
     bool is_known;    /* a list came */
     bool is_asking;   /* somebody does */
     bool has_asked;   /* somebody did */
@@ -140,6 +141,7 @@ enum err models_set(struct models *m, struct str body, int64_t now_ms)
     lock(m);
     answered(m, now_ms);
     m->is_known = true;
+    m->turn++;
     struct arena old = m->arena;
     m->arena = a;
     m->names = names;
@@ -147,6 +149,16 @@ enum err models_set(struct models *m, struct str body, int64_t now_ms)
     unlock(m);
     arena_deinit(&old);
     return ERR_NONE;
+}
+
+unsigned models_turn(struct models *m)
+{
+    unsigned turn;
+
+    lock(m);
+    turn = m->turn;
+    unlock(m);
+    return turn;
 }
 
 bool models_are_known(struct models *m, char *why)

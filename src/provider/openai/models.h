@@ -16,6 +16,9 @@ bool models_are_fixed(const struct models *m);
 /* Copies into `a`; returns how many. */
 size_t models_get(struct models *m, struct arena *a, const struct str **ret);
 
+/* Another number, another list. */
+unsigned models_turn(struct models *m);
+
 /* Whether it is this caller's turn to ask: nobody else does, and the last answer is older than
  * `age_ms`. Then models_set() or models_failed() must follow. */
 bool models_claim(struct models *m, int64_t now_ms, int64_t age_ms);

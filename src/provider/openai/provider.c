@@ -91,6 +91,23 @@ static bool is_ready(void *upstream, char *why)
     return keys_are_ready(o->keys, clock_now_ms(), why) && models_are_known(o->models, why);
 }
 
+static size_t list_models(void *upstream, struct arena *a, const struct provider_model **ret)
+{
+    const struct str *names;
+    size_t n = openai_models(upstream, a, &names);
+    struct provider_model *models = arena_alloc(a, (n + 1) * sizeof(*models));
+
+    for (size_t i = 0; i < n; i++)
+        models[i] = (struct provider_model){ .name = names[i] };
+    *ret = models;
+    return n;
+}
+
+static unsigned list_turn(void *upstream)
+{
+    return models_turn(((struct openai *)upstream)->models);
+}
+
 const struct provider_ops provider_openai = {
     .name = "openai",
     .capabilities = PROVIDER_RAW | PROVIDER_STOP | PROVIDER_LIMITS | PROVIDER_TOOLS |
@@ -103,6 +120,8 @@ const struct provider_ops provider_openai = {
     .resume = openai_call_resume,
     .settle = openai_call_settle,
     .release = openai_call_release,
+    .models = list_models,
+    .models_turn = list_turn,
     .is_ready = is_ready,
     .check = openai_check_start,
 };
