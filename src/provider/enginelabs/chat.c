@@ -187,7 +187,8 @@ void call_lease(struct provider_call *c)
     const struct roster_wish wish = { .model = c->model,
                                       .own =
                                           c->has_claim ? roster_find(roster, c->tip.account) : -1,
-                                      .failed = c->failed };
+                                      .failed = c->failed,
+                                    .is_again = c->last.kind != FAILURE_NONE };
     struct notice notice;
 
     call_set_state(c, CALL_LEASE);
@@ -265,6 +266,8 @@ bool call_renew_token(struct provider_call *c)
     if (c->is_token_renewed)
         return false;
     c->is_token_renewed = true;
+    if (!c->is_accepted)
+        c->is_task_over = true; /* whatever was sent was refused */
     account_token_refused(c->port, &c->token);
     wire_take_back_turn(c);
     call_set_state(c, CALL_TOKEN);
@@ -358,7 +361,7 @@ static void drain(struct provider_call *c)
 /* The client left, or was told of a failure, while the task may run: its lease counts on. */
 static void leave_account(struct provider_call *c)
 {
-    bool may_run = c->phase >= PHASE_SENT && !c->is_task_over;
+    bool may_run = c->phase >= PHASE_SENT && !c->is_task_over && c->token.user_id[0];
 
     if (c->place.is_leased && c->phase >= PHASE_SENT && !c->is_whole)
         upkeep_end(c->instance->upkeep, c->place.account, str_of(c->chat_id));
@@ -394,8 +397,8 @@ void call_step_back(struct provider_call *c)
     call_project_leave(c);
     wire_close(c);
     wire_drop_frames(c);
+    leave_account(c); /* with the token: it names whose stream to watch */
     token_deinit(&c->token);
-    leave_account(c);
     if (!is_unsent) /* it may be in the chat, which is good for nothing then */
         c->has_claim = false;
     random_uuid(c->chat_id);

@@ -68,6 +68,7 @@ struct roster_wish {
     struct str model; /* lives until the lease is given or left */
     int own;          /* the conversation's account; -1: none */
     uint64_t failed;  /* bit i: not account i, which was tried */
+    bool is_again;    /* it had a lease before: it does not wait behind those who had none */
 };
 
 enum roster_answer {

@@ -208,7 +208,10 @@ static void stand_in_line(struct roster_port *port, const struct roster_wish *wi
 
     g->wish = *wish;
     list_init(&g->queue);
-    list_add_tail(&port->roster->line, &g->node);
+    if (wish->is_again)
+        list_add_head(&port->roster->line, &g->node);
+    else
+        list_add_tail(&port->roster->line, &g->node);
     port->roster->n_line++;
     port->n_guests++;
     place->guest = g;

@@ -61,6 +61,7 @@ static void judge(struct provider_call *c, enum frames_end end)
         timer_arm(c->instance->env.loop, &c->unsure, UNSURE_MS, on_unsure, c);
     else if (!frames_is_unsure(c->frames))
         timer_disarm(&c->unsure);
+    c->is_task_over = c->is_task_over || end == FRAMES_FINISHED || end == FRAMES_CANCELLED;
     if (end == FRAMES_FINISHED)
         wire_ended(c);
     else if (end == FRAMES_CANCELLED)

@@ -56,6 +56,7 @@ static void post(struct provider_call *c)
     };
 
     buf_clear(&c->post_error);
+    c->is_task_over = false;
     c->post = mem_new(struct wire_post);
     c->post->call = c;
     c->post->http = http_call_start(env->client, &params, &handler, c->post);
