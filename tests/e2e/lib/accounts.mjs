@@ -19,8 +19,8 @@ export async function cookies(sim) {
   });
 }
 
-/** Writes a settings file with an upstream of these accounts, { name, cookie, ... } each; `more` are
- *  other settings of the upstream. JSON is YAML. */
+/** Writes a settings file with an upstream of these accounts, { name, cookie, ... } each; `more`
+ *  are other settings of the upstream. JSON is YAML. */
 export function settingsFile(sim, accounts, more = {}) {
   const file = path.join(tempDir(), 'accounts.yaml');
   const upstream = { name: 'cto', provider: 'enginelabs', api_url: sim.url, clerk_url: sim.url };
