@@ -18,7 +18,13 @@ static void on_pause_over(void *arg)
     call_lease(arg);
 }
 
-/* At once by another account; in a moment when the service is in trouble. */
+static bool has_others(const struct provider_call *c)
+{
+    return roster_size(c->instance->upstream->roster) > 1;
+}
+
+/* At once by another account; in a moment when the service is in trouble, and at last by another
+ * account, too: a conversation asks for its own one each time. */
 static void try_again(struct provider_call *c, enum reaction reaction)
 {
     int64_t pause_ms = 0;
@@ -26,9 +32,9 @@ static void try_again(struct provider_call *c, enum reaction reaction)
     if (reaction == REACT_RETRY) {
         pause_ms = (PAUSE_MS << c->retries++);
         pause_ms += (int64_t)(random_u64() % (uint64_t)pause_ms);
-    } else {
-        c->failed |= UINT64_C(1) << c->place.account;
     }
+    if (reaction != REACT_RETRY || (c->retries == RETRIES_MAX && has_others(c)))
+        c->failed |= UINT64_C(1) << c->place.account;
     call_step_back(c);
     c->sink->on_phase(c->arg, PHASE_QUEUED);
     if (c->state == CALL_DONE)

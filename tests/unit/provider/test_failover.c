@@ -143,6 +143,25 @@ static void trouble_before_the_prompt_keeps_the_chat(void)
     rig_end(&r);
 }
 
+/* The conversation's own account is in trouble, the other one is not. */
+static void the_last_try_is_another_accounts(void)
+{
+    struct rig r;
+    struct watch w;
+
+    begin_two(&r);
+    ANSWERED(&r, &w, "u:Hi");
+    EXPECT(is_by(&r, "first"));
+    fake_reset(&r.fake, FAKE_STREAM);
+    fake_say(&r.fake, FAKE_STREAM, 503, "{}");
+    say_once(&r, FAKE_STREAM, 503, NULL);
+    ANSWERED(&r, &w, "u:Hi", "a:Hello, world", "u:More");
+    EXPECT_INT(r.fake.at[FAKE_STREAM].count, 3);
+    EXPECT(is_by(&r, "second"));
+    EXPECT(strstr(r.fake.at[FAKE_POST].body, "Hello, world"));
+    rig_end(&r);
+}
+
 /* Its chat is of the other account: a new chat with all of the conversation. */
 static void a_conversation_moves_with_its_transcript(void)
 {
@@ -357,6 +376,7 @@ static const struct test suite[] = {
     { "trouble of the service is tried again in a new chat",
       trouble_of_the_service_is_tried_again_in_a_new_chat },
     { "trouble before the prompt keeps the chat", trouble_before_the_prompt_keeps_the_chat },
+    { "the last try is another account's", the_last_try_is_another_accounts },
     { "a conversation moves with its transcript", a_conversation_moves_with_its_transcript },
     { "a conversation stays with its account", a_conversation_stays_with_its_account },
     { "what no account can help is told at once", what_no_account_can_help_is_told_at_once },
