@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The front door; CMakePresets.json and CMakeLists.txt do the work. `make help` lists the targets.
 .POSIX:
-.PHONY: all build run test unit e2e lint fuzz asan tsan coverage bench install deb clean help
+.PHONY: all build run test unit e2e lint fuzz asan tsan coverage verify-long bench install deb clean help
 
 PREFIX = /usr/local
 DESTDIR =
@@ -12,7 +12,7 @@ COMPILE = cmake --build
 all: build
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 $(BUILD)/.packages: scripts/packages.txt
 	@scripts/install-packages build
@@ -59,6 +59,9 @@ fuzz: $(BUILD)/.packages-lint ## each fuzz target, FUZZ_SECONDS (10) seconds
 
 coverage: $(BUILD)/.packages-lint ## branch coverage of the unit tests
 	@scripts/run-coverage
+
+verify-long: build $(BUILD)/.packages-lint $(BUILD)/.npm ## what takes too long for each change: hours
+	@scripts/verify-long
 
 bench: build $(BUILD)/.packages-test ## figures of the main job on this machine
 	@bench/run
