@@ -136,11 +136,20 @@ class Client {
     const messages = [...this.messages, { role: 'user', content }];
     const body = { model: 'GPT5', messages, stream: this.random() < 0.7 };
     if (!isCalm && this.random() < 0.08) return this.leave(body);
-    const outcome = outcomeOf(await this.gw.post(body));
+    const outcome = await this.post(body, content);
     this.judge(outcome, want, isCalm, messages);
     this.messages = outcome.code
       ? []
       : [...messages, { role: 'assistant', content: outcome.text }];
+  }
+
+  async post(body, content) {
+    try {
+      return outcomeOf(await this.gw.post(body));
+    } catch (error) {
+      const asked = JSON.stringify({ stream: body.stream, content });
+      throw new Error(`client ${this.number}, ${asked}: ${error.message}`);
+    }
   }
 
   judge({ text = '', code, isEvent }, want, isCalm, messages) {
@@ -182,7 +191,8 @@ function rssOf(gw) {
   return Number(/VmRSS:\s+(\d+)/.exec(text)[1]) / 1024;
 }
 
-/** Looks at the simulator's accounts now and then: { most }, the most tasks that one of them had. */
+/** Looks at the simulator's accounts now and then: { most, all }, the most tasks that one of them
+ *  had, and all together. */
 function watchTasks(sim) {
   const watch = { most: 0, all: 0, isOver: false };
   watch.done = (async () => {
