@@ -50,7 +50,8 @@ function bytesOf(n, seed) {
 const FAULTS = [
   'post 500',
   'post 503',
-  'post 429 retry_after=1',
+  'post 503 times=1',
+  'post 429 retry_after=1 times=2',
   'post reset',
   'post close',
   'post lost',
@@ -74,6 +75,7 @@ const FAULTS = [
   'token reset',
   'token late delay_ms=300',
   'frames reset at=AT',
+  'frames reset at=AT times=1',
   'frames cut at=AT',
   'frames close at=AT',
   'frames no_final',
