@@ -18,6 +18,7 @@ const SEED = Number(process.env.STORM_SEED ?? Date.now() % 1e9);
 const CLIENTS = 500;
 const ACCOUNTS = 20;
 const PARALLEL = 3;
+const WARM_UPS = Math.max(8, SECONDS / 3);
 const PATIENCE_MS = 120_000;
 
 /** Numbers from 0 to below 1 (mulberry32). */
@@ -256,7 +257,7 @@ test(`${CLIENTS} clients at ${ACCOUNTS} accounts, ${SECONDS} s of random faults`
   const gw = await gatewayOf(sim, ACCOUNTS, { env, account: { max_parallel: PARALLEL } });
   const tally = { whole: 0, left: 0, errors: {} };
   const clients = Array.from({ length: CLIENTS }, (_, i) => new Client(gw, i, tally));
-  for (let i = 0; i < 8; i++) await calm(gw, clients); // the store's cache fills
+  for (let i = 0; i < WARM_UPS; i++) await calm(gw, clients); // the store's cache fills
   await gw.idle();
   const before = { rss: rssOf(gw), whole: tally.whole };
 
