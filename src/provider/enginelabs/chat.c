@@ -188,7 +188,7 @@ void call_lease(struct provider_call *c)
                                       .own =
                                           c->has_claim ? roster_find(roster, c->tip.account) : -1,
                                       .failed = c->failed,
-                                    .is_again = c->last.kind != FAILURE_NONE };
+                                      .is_again = c->last.kind != FAILURE_NONE };
     struct notice notice;
 
     call_set_state(c, CALL_LEASE);
