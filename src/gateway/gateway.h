@@ -49,6 +49,7 @@ struct gateway {
         *paths; /* static, ended by a NULL path; several rows may share one path */
     struct store *store;
     struct tls_trust *trust;          /* NULL when no upstream needs TLS */
+    const struct wire_tap *tap;       /* listens in on the upstreams; NULL: nobody does */
     const struct upstream *upstreams; /* in the order of settings->upstreams */
     size_t n_upstreams;
     struct route_book *routes; /* which names there are, and where they lead */

@@ -92,6 +92,7 @@ void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop
     list_init(&w->exchanges);
     http_client_limits_default(&limits);
     w->connector = connector_new(l, g->trust, &g->settings->proxies);
+    connector_set_tap(w->connector, g->tap);
     w->client = http_client_new(w->connector, &limits);
     w->store = store_port_open(g->store, l);
     open_instances(w);

@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "http/client_internal.h"
+#include "http/wire_tap.h"
 
 enum {
     REQUEST_HEAD_MAX = 256 << 10,
@@ -51,7 +52,9 @@ struct http_call {
     bool send_once;
     bool is_paused;
     bool responded;
-    bool can_keep; /* what the response says about the connection */
+    bool can_keep;              /* what the response says about the connection */
+    const struct wire_tap *tap; /* who listens in; NULL: nobody */
+    size_t tap_number;
 };
 
 static void on_task(void *arg);
@@ -145,6 +148,26 @@ size_t http_client_idle(const struct http_client *c)
     return c->n_idle;
 }
 
+/* ---- who listens in ---- */
+
+static void tap_begin(struct http_call *call, const struct http_call_params *params)
+{
+    const struct wire_request r = {
+        .method = params->method,
+        .target = params->target,
+        .headers = params->headers,
+        .n_headers = params->n_headers,
+        .body = params->body,
+    };
+
+    call->tap_number = call->tap->begin(call->tap->arg, &r);
+}
+
+static void tap_event(struct http_call *call, const struct wire_event *e)
+{
+    call->tap->event(call->tap->arg, call->tap_number, e);
+}
+
 /* ---- the end of a call ---- */
 
 static void free_call(void *arg)
@@ -177,6 +200,8 @@ static void finish(struct http_call *call, enum err err, const char *detail)
         .detail = detail,
     };
 
+    if (call->tap)
+        tap_event(call, &(struct wire_event){ .type = WIRE_DONE, .err = err });
     retire(call);
     call->handler->on_done(call->arg, &outcome);
 }
@@ -259,6 +284,9 @@ struct http_call *http_call_start(struct http_client *c, const struct http_call_
     call->refused = client_write_head(&call->request, params);
     task_init(&call->task, on_task, call);
     task_init(&call->retire, free_call, call);
+    call->tap = connector_tap(c->connector);
+    if (call->tap)
+        tap_begin(call, params);
     c->n_calls++;
     loop_defer(c->loop, &call->task);
     return call;
@@ -333,6 +361,8 @@ static void on_sent(struct http_call *call)
     if (call->is_sent_told)
         return;
     call->is_sent_told = true;
+    if (call->tap)
+        tap_event(call, &(struct wire_event){ .type = WIRE_SENT });
     if (call->handler->on_sent)
         call->handler->on_sent(call->arg);
 }
@@ -383,6 +413,8 @@ static void take_final(struct http_call *call, struct str rest)
     set_state(call, CALL_BODY);
     if (call->is_paused)
         http_call_pause(call);
+    if (call->tap)
+        tap_event(call, &(struct wire_event){ .type = WIRE_HEAD, .head = h });
     call->handler->on_head(call->arg, h);
     if (call->state == CALL_BODY)
         take_body(call, rest);
@@ -463,6 +495,8 @@ static void take_body(struct http_call *call, struct str bytes)
         }
         if (piece.n == 0)
             break;
+        if (call->tap)
+            tap_event(call, &(struct wire_event){ .type = WIRE_BODY, .bytes = piece });
         call->handler->on_body(call->arg, piece);
     }
     if (call->state != CALL_BODY)

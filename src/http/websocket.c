@@ -103,8 +103,16 @@ void websocket_retire(struct websocket *ws, bool reset)
     loop_retire(ws->loop, &ws->retire);
 }
 
+void websocket_tap(struct websocket *ws, const struct wire_event *e)
+{
+    ws->tap->event(ws->tap->arg, ws->tap_number, e);
+}
+
 void websocket_finish(struct websocket *ws, const struct websocket_end *end)
 {
+    if (ws->tap)
+        websocket_tap(ws, &(struct wire_event){
+                              .type = WIRE_DONE, .err = end->err, .close_code = end->close_code });
     websocket_retire(ws, end->err == ERR_TIMEOUT);
     ws->handler->on_end(ws->arg, end);
 }
@@ -189,6 +197,10 @@ enum err websocket_send(struct websocket *ws, bool is_text, struct str message)
 
     if (err)
         return err;
+    if (ws->tap)
+        websocket_tap(
+            ws, &(struct wire_event){
+                    .type = WIRE_MESSAGE, .bytes = message, .is_ours = true, .is_text = is_text });
     return queue(ws, is_text ? WSLAY_TEXT_FRAME : WSLAY_BINARY_FRAME, true, message);
 }
 
@@ -238,6 +250,9 @@ static void on_read(void *arg, enum err err, struct str bytes)
 
 void websocket_on_message(struct websocket *ws, bool is_text, struct str message)
 {
+    if (ws->state == WEBSOCKET_OPEN && ws->tap)
+        websocket_tap(
+            ws, &(struct wire_event){ .type = WIRE_MESSAGE, .bytes = message, .is_text = is_text });
     if (ws->state == WEBSOCKET_OPEN)
         ws->handler->on_message(ws->arg, is_text, message);
 }

@@ -77,6 +77,19 @@ static enum err write_request(struct upgrade *u, const struct websocket_params *
     return err;
 }
 
+static void tap_begin(struct websocket *ws, const struct websocket_params *p)
+{
+    const struct wire_request r = {
+        .is_socket = true,
+        .method = HTTP_GET,
+        .target = p->target,
+        .headers = p->headers,
+        .n_headers = p->n_headers,
+    };
+
+    ws->tap_number = ws->tap->begin(ws->tap->arg, &r);
+}
+
 struct websocket *websocket_connect(struct connector *c, const struct websocket_params *p,
                                     const struct websocket_handler *handler, void *arg)
 {
@@ -99,6 +112,9 @@ struct websocket *websocket_connect(struct connector *c, const struct websocket_
     ws->upgrade = u;
     ws->is_client = true;
     ws->ping_interval_ms = p->ping_interval_ms;
+    ws->tap = connector_tap(c);
+    if (ws->tap)
+        tap_begin(ws, p);
     loop_defer(ws->loop, &ws->turn);
     return ws;
 }
@@ -203,6 +219,10 @@ static void finish_refused(struct websocket *ws)
         .detail = detail,
     };
 
+    if (ws->tap) {
+        websocket_tap(ws, &(struct wire_event){ .type = WIRE_HEAD, .head = u->refusal });
+        websocket_tap(ws, &(struct wire_event){ .type = WIRE_BODY, .bytes = end.body });
+    }
     snprintf(detail, sizeof(detail), "%s answered the WebSocket handshake with status %d", ws->peer,
              end.status);
     websocket_finish(ws, &end);
@@ -241,6 +261,8 @@ static void take_upgrade(struct websocket *ws, struct str rest)
     ws->is_counted = true;
     metric_add(METRIC_UPSTREAM_WEBSOCKETS, 1);
     websocket_open(ws);
+    if (ws->tap)
+        websocket_tap(ws, &(struct wire_event){ .type = WIRE_OPEN });
     if (ws->handler->on_open)
         ws->handler->on_open(ws->arg);
     if (ws->state == WEBSOCKET_OPEN && rest.n > 0)

@@ -7,6 +7,7 @@
 
 #include "http/outbox.h"
 #include "http/websocket.h"
+#include "http/wire_tap.h"
 #include "net/timer.h"
 
 enum websocket_state {
@@ -36,6 +37,9 @@ struct websocket {
     struct buf message;  /* what is there of a message in pieces; its bound is max_message */
     struct buf control;  /* the same of a control frame */
     struct buf held;     /* input that came while paused */
+
+    const struct wire_tap *tap; /* who listens in; NULL: nobody */
+    size_t tap_number;
 
     struct outbox out;
     struct timer timer; /* of the handshake, of pings, of the closing handshake */
@@ -85,6 +89,9 @@ void websocket_on_ping(struct websocket *ws, struct str payload);
 
 /* `code` is 1005 for a frame without one. */
 void websocket_on_close(struct websocket *ws, int code);
+
+/* Tells who listens in; only with `tap`. */
+void websocket_tap(struct websocket *ws, const struct wire_event *e);
 
 /* ---- websocket_frames.c ---- */
 

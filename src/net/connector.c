@@ -48,6 +48,7 @@ struct connector {
     const struct proxy_rules *rules; /* borrowed; may be NULL */
     size_t n_running;
     bool is_uncounted;
+    const struct wire_tap *tap; /* borrowed; may be NULL */
 };
 
 struct connect {
@@ -99,6 +100,16 @@ struct connector *connector_new(struct loop *l, struct tls_trust *trust,
 void connector_leave_uncounted(struct connector *c)
 {
     c->is_uncounted = true;
+}
+
+void connector_set_tap(struct connector *c, const struct wire_tap *tap)
+{
+    c->tap = tap;
+}
+
+const struct wire_tap *connector_tap(const struct connector *c)
+{
+    return c->tap;
 }
 
 void connector_free(struct connector *c)

@@ -50,6 +50,12 @@ struct connector *connector_new(struct loop *l, struct tls_trust *trust,
 /* Its connections lead to no upstream: the metrics of those leave them out. */
 void connector_leave_uncounted(struct connector *c);
 
+/* What the layers above tell of what they say over it (http/wire_tap.h); borrowed. NULL, as at
+ * first: nobody listens. */
+struct wire_tap;
+void connector_set_tap(struct connector *c, const struct wire_tap *tap);
+const struct wire_tap *connector_tap(const struct connector *c);
+
 /* All of its connects must have ended or been canceled. NULL is fine. */
 void connector_free(struct connector *c);
 struct loop *connector_loop(const struct connector *c);
