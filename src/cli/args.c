@@ -17,6 +17,7 @@ static const struct flag {
     { "--listen", "-l", 'l', true, NULL },  { "--scenario", NULL, 's', true, NULL },
     { "--model", "-m", 'm', true, NULL },   { "--env-file", NULL, 'e', true, NULL },
     { "--config", NULL, 'c', true, NULL },  { "--help", "-h", 'h', false, NULL },
+    { "--capture", NULL, 'C', true, NULL },
 };
 
 static const struct flag *find_flag(const char *word, const char **ret_value)
@@ -49,6 +50,9 @@ static void set_flag(struct cli_args *args, const struct flag *flag, const char 
         break;
     case 'l':
         args->listen = value;
+        break;
+    case 'C':
+        args->capture = value;
         break;
     case 's':
         args->scenario = value;

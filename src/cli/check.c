@@ -2,6 +2,7 @@
 /* check: are the settings good, and can the account be used? */
 #include <stdio.h>
 
+#include "cli/capture.h"
 #include "cli/command.h"
 #include "cli/local_client.h"
 #include "cli/terminal.h"
@@ -248,6 +249,10 @@ static int run(const struct cli_args *args)
     char at[HOST_MAX + 9];
     int code;
 
+    if (args->offline && args->capture) {
+        fprintf(stderr, "enginelabs-2api: --offline and --capture exclude each other\n");
+        return EXIT_USAGE;
+    }
     if (cli_load_settings(args, SETTINGS_SERVE, &s))
         return EXIT_USAGE;
     printf("settings are valid: listening on %s, default model %s\n", endpoint_text(&s.listen, at),
@@ -255,22 +260,30 @@ static int run(const struct cli_args *args)
     fflush(stdout);
     if (args->offline)
         code = EXIT_DONE;
+    else if (!cli_can_serve(&s))
+        code = EXIT_USAGE;
     else
-        code = cli_can_serve(&s) ? check_online(&s) : EXIT_USAGE;
+        code = args->capture ? capture_run(&s, args->capture) : check_online(&s);
     settings_deinit(&s);
     return code;
 }
 
 const struct command command_check = {
     .name = "check",
-    .options = "ol",
+    .options = "olC",
     .summary = "Check the settings and sign the account in",
-    .help = "Usage: enginelabs-2api check [--offline] [--config FILE] [--env-file FILE]\n\n"
-            "  --offline        check the settings only\n"
-            "  --config FILE    YAML settings to read instead of enginelabs-2api.yaml\n"
-            "  --env-file FILE  settings to read instead of .env\n\n"
-            "Prints account, organization, plan, quota and models. Exit code 1 when the account "
-            "cannot be\n"
-            "used, 2 when the settings are wrong.\n",
+    .help =
+        "Usage: enginelabs-2api check [--offline | --capture FILE] [--config FILE] "
+        "[--env-file FILE]\n\n"
+        "  --offline        check the settings only\n"
+        "  --capture FILE   send one prompt (\"Say only: hello\") through the first account and "
+        "write\n"
+        "                   what both sides said to a new FILE for simulate --scenario, with\n"
+        "                   secrets, ids and texts replaced; no gateway may run meanwhile\n"
+        "  --config FILE    YAML settings to read instead of enginelabs-2api.yaml\n"
+        "  --env-file FILE  settings to read instead of .env\n\n"
+        "Prints account, organization, plan, quota and models. Exit code 1 when the account "
+        "cannot be\n"
+        "used, 2 when the settings are wrong.\n",
     .run = run,
 };

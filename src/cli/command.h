@@ -23,6 +23,7 @@ struct cli_args {
     bool offline;         /* --offline */
     const char *listen;   /* --listen; NULL if not given */
     const char *scenario; /* --scenario */
+    const char *capture;  /* --capture */
     const char *model;    /* -m, --model */
     char *const *words;   /* what is left, NULL-ended: TEXT of chat, COMMAND of help */
 };
