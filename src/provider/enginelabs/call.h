@@ -87,6 +87,7 @@ struct provider_call {
     struct pin_hold hold;    /* protocol project: of its model */
     struct project *project; /* running */
     struct project_ids ids;  /* of the chat there; chat "": none yet */
+    const struct enginelabs_config *ids_by; /* the account that made them, unless a tip did */
 
     struct websocket *socket; /* connecting or open */
     bool is_socket_open;
@@ -143,6 +144,9 @@ void call_lease(struct provider_call *c);
 /* Gives back account, wire and token, so that the call can begin again with call_lease(). */
 void call_step_back(struct provider_call *c);
 
+/* Asks for a token, which may have ended meanwhile, and goes on where the call stood. */
+void call_ask_token(struct provider_call *c);
+
 /* Ends it with a message made here. */
 void call_fail(struct provider_call *c, enum failure_kind kind, const char *format, ...)
     FORMAT(3, 4);
@@ -156,7 +160,8 @@ void call_start_new_chat(struct provider_call *c);
 
 /* ---- call_project.c ---- */
 
-/* With a token; c->ids names the chat if it is known. Goes on with call_prepare(). */
+/* With a token; c->ids names the chat if it is known, or made already. Goes on with
+ * call_prepare(). */
 void call_project_start(struct provider_call *c);
 
 /* Whether the prompt may go out now. If not, the call has gone elsewhere. */
@@ -165,7 +170,9 @@ void call_project_leave(struct provider_call *c);
 
 /* False: its ids are too long to be kept. */
 bool call_project_write_tip(const struct provider_call *c, char out[TIP_CHAT_MAX]);
-void call_project_read_tip(struct provider_call *c);
+
+/* Whether the tip is one of this protocol. If not, there are no ids. */
+bool call_project_read_tip(struct provider_call *c);
 
 /* wire*.c: the next steps, and the release of what they opened. */
 void wire_open_socket(struct provider_call *c);

@@ -16,20 +16,24 @@ static void on_made(void *arg, const struct project_result *result);
 /* Not given, or lost again. What is out already cannot be taken back. */
 static void lose_pin(struct provider_call *c, const struct notice *notice)
 {
+    bool is_out = c->phase >= PHASE_SENT && !c->is_task_over;
     struct failure f;
 
     notice_failure(notice, &c->arena, &f);
-    call_failed(c, c->phase < PHASE_SENT ? REACT_RETRY : REACT_GIVE_UP, &f);
+    call_failed(c, is_out ? REACT_GIVE_UP : REACT_RETRY, &f);
 }
 
+/* The stream may show that the prompt was taken before the POST's answer does. */
 static void on_pinned(void *arg, const struct notice *notice)
 {
     struct provider_call *c = arg;
 
-    if (notice && !c->is_accepted)
+    if (notice && (c->phase < PHASE_ACCEPTED || c->is_task_over)) {
         lose_pin(c, notice);
-    else if (!notice)
-        ask(c);
+    } else if (!notice) {
+        call_set_state(c, CALL_TOKEN);
+        call_ask_token(c);
+    }
 }
 
 void call_project_start(struct provider_call *c)
@@ -38,6 +42,10 @@ void call_project_start(struct provider_call *c)
     const char *team = t->organization_id[0] ? t->organization_id : t->user_id;
 
     call_set_state(c, CALL_PROJECT);
+    if (pin_is_held(&c->hold)) { /* since it waited for this token */
+        ask(c);
+        return;
+    }
     pin_release(&c->hold);
     if (pin_take(c->instance->pins, team, c->sent_model, &c->hold, on_pinned, c))
         ask(c);
@@ -76,6 +84,7 @@ static void on_made(void *arg, const struct project_result *result)
 
     c->project = NULL;
     c->ids = result->ids;
+    c->ids_by = c->config;
     if (!result->failure) {
         str_to_z(str_of(c->ids.chat), c->chat_id, sizeof(c->chat_id));
         call_prepare(c);
@@ -105,14 +114,15 @@ bool call_project_write_tip(const struct provider_call *c, char out[TIP_CHAT_MAX
     return n > 0 && n < TIP_CHAT_MAX;
 }
 
-void call_project_read_tip(struct provider_call *c)
+bool call_project_read_tip(struct provider_call *c)
 {
     struct str workspace;
     struct str chat = str_cut(str_of(c->tip.chat), ' ', &workspace);
 
+    if (!project_id_is_sane(chat) || !project_id_is_sane(workspace))
+        return false;
     c->ids = (struct project_ids){ .has_offers = true };
-    if (!project_id_is_sane(chat))
-        return;
     str_to_z(chat, c->ids.chat, sizeof(c->ids.chat));
     str_to_z(workspace, c->ids.workspace, sizeof(c->ids.workspace));
+    return true;
 }

@@ -40,7 +40,6 @@ static void look_for_chat(struct provider_call *c);
 static void on_tip_found(void *arg, bool found, const struct tip *tip, const struct fingerprint *at,
                          size_t from);
 static void on_leased(void *arg, const struct notice *notice);
-static void ask_token(struct provider_call *c);
 static void on_token(void *arg, const struct notice *notice);
 static void go_on(struct provider_call *c);
 static void choose_chat(struct provider_call *c);
@@ -220,10 +219,10 @@ static void on_leased(void *arg, const struct notice *notice)
     if (c->sink->on_attempt)
         c->sink->on_attempt(c->arg, str_of(c->config->account));
     if (c->state != CALL_DONE && call_set_phase(c, PHASE_CONNECTING))
-        ask_token(c);
+        call_ask_token(c);
 }
 
-static void ask_token(struct provider_call *c)
+void call_ask_token(struct provider_call *c)
 {
     struct notice notice;
 
@@ -247,7 +246,7 @@ static void on_token(void *arg, const struct notice *notice)
     if (notice)
         call_not_signed_in(c, notice);
     else
-        ask_token(c);
+        call_ask_token(c);
 }
 
 /* With a token: to the step that the call stood at, which is a later one after a renewal. */
@@ -271,7 +270,7 @@ bool call_renew_token(struct provider_call *c)
     account_token_refused(c->port, &c->token);
     wire_take_back_turn(c);
     call_set_state(c, CALL_TOKEN);
-    ask_token(c);
+    call_ask_token(c);
     return true;
 }
 
@@ -285,15 +284,26 @@ static void put_back(struct provider_call *c)
     c->has_claim = false;
 }
 
+/* A tip of the other protocol, from before the settings changed, names no chat of this one. */
+static bool read_tip(struct provider_call *c)
+{
+    if (c->config->protocol == PROTOCOL_PROJECT)
+        return call_project_read_tip(c);
+    if (!project_id_is_sane(str_of(c->tip.chat)))
+        return false;
+    str_to_z(str_of(c->tip.chat), c->chat_id, sizeof(c->chat_id));
+    return true;
+}
+
 static void choose_chat(struct provider_call *c)
 {
-    c->is_known_chat = c->has_claim && strcmp(c->tip.account, c->config->account) == 0;
+    bool is_own = c->has_claim && strcmp(c->tip.account, c->config->account) == 0;
+
+    if (c->ids_by != c->config)
+        c->ids = (struct project_ids){ .chat = "" };
+    c->is_known_chat = is_own && read_tip(c);
     if (!c->is_known_chat)
         put_back(c);
-    else if (c->config->protocol == PROTOCOL_PROJECT)
-        call_project_read_tip(c);
-    else
-        str_to_z(str_of(c->tip.chat), c->chat_id, sizeof(c->chat_id));
     make_chat(c);
 }
 
@@ -319,6 +329,7 @@ void call_prepare(struct provider_call *c)
         return;
     }
     c->is_prepared = c->is_rewritten = true;
+    c->is_task_over = false;
     upkeep_turn(c->instance->upkeep, c->place.account, str_of(c->chat_id));
     if (c->sink->on_trimmed)
         c->sink->on_trimmed(c->arg, c->trimmed);
@@ -337,10 +348,12 @@ enum err call_stream_target(const struct provider_call *c, struct buf *out)
 
 void call_start_new_chat(struct provider_call *c)
 {
+    call_project_leave(c);
     wire_close(c);
     wire_drop_frames(c);
     c->has_claim = false;
-    c->is_known_chat = false;
+    c->is_prepared = c->is_known_chat = false;
+    c->is_task_over = true; /* it has not begun */
     c->is_post_first = false;
     c->is_socket_retried = false;
     c->ids = (struct project_ids){ .chat = "" };
@@ -363,7 +376,7 @@ static void leave_account(struct provider_call *c)
 {
     bool may_run = c->phase >= PHASE_SENT && !c->is_task_over && c->token.user_id[0];
 
-    if (c->place.is_leased && c->phase >= PHASE_SENT && !c->is_whole)
+    if (c->place.is_leased && c->phase >= PHASE_SENT && c->is_prepared && !c->is_whole)
         upkeep_end(c->instance->upkeep, c->place.account, str_of(c->chat_id));
     if (c->place.is_leased && may_run && roster_is_limited(c->instance->roster, c->place.account))
         drain(c);
@@ -401,8 +414,9 @@ void call_step_back(struct provider_call *c)
     token_deinit(&c->token);
     if (!is_unsent) /* it may be in the chat, which is good for nothing then */
         c->has_claim = false;
+    if (!is_unsent || c->is_known_chat) /* else the project that was made will do */
+        c->ids = (struct project_ids){ .chat = "" };
     random_uuid(c->chat_id);
-    c->ids = (struct project_ids){ .chat = "" };
     c->is_rewritten = true;
     c->is_prepared = c->is_known_chat = c->is_token_renewed = false;
     c->is_post_first = c->is_socket_retried = c->is_post_retried = c->is_task_over = false;

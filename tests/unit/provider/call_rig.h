@@ -29,6 +29,8 @@ struct rig {
         struct enginelabs_config configs[RIG_ACCOUNTS];
     };
     size_t n_accounts;
+    const char *model;  /* that calls ask for */
+    int64_t timeout_ms; /* for connections and answers */
     struct proxy_rules proxies;
     struct connector *connector;
     struct http_client *client;
@@ -43,6 +45,7 @@ struct rig {
 struct watch {
     struct rig *rig;
     struct provider_call *call; /* NULL when it is gone */
+    const char *model;
     struct chat_request req;
     struct chat_message messages[TALK_MAX];
     struct chat_part parts[TALK_MAX];
@@ -73,7 +76,9 @@ static inline void rig_open(struct rig *r)
 {
     struct http_client_limits limits;
 
-    *r = (struct rig){ .loop = loop_new(), .n_accounts = 1 };
+    *r = (struct rig){
+        .loop = loop_new(), .n_accounts = 1, .model = "GPT5", .timeout_ms = RIG_TIMEOUT_MS
+    };
     fake_start(&r->fake, r->loop);
     r->fake.frames[0] = RUNNING;
     r->fake.frames[1] = CHAT("m1", "Hello");
@@ -109,8 +114,8 @@ static inline void rig_attach(struct rig *r)
                                  .client = r->client,
                                  .store = r->port,
                                  .conversation_ttl_ms = RIG_TTL_MS,
-                                 .connect_timeout_ms = RIG_TIMEOUT_MS,
-                                 .accept_timeout_ms = RIG_TIMEOUT_MS };
+                                 .connect_timeout_ms = r->timeout_ms,
+                                 .accept_timeout_ms = r->timeout_ms };
     r->upstream = enginelabs_new(r->configs, r->n_accounts);
     r->instance = provider_enginelabs.attach(r->upstream, &env);
 }
@@ -254,7 +259,11 @@ static inline void watch_talk(struct watch *w, const char *const *texts)
 static inline void watch_init(struct watch *w, struct rig *r)
 {
     *w = (struct watch){
-        .rig = r, .leave_in_phase = -1, .leave_in_phase_again = -1, .leave_in_event = -1
+        .rig = r,
+        .model = r ? r->model : NULL,
+        .leave_in_phase = -1,
+        .leave_in_phase_again = -1,
+        .leave_in_event = -1,
     };
 }
 
@@ -264,7 +273,7 @@ static inline void watch_start(struct watch *w, const char *const *texts)
                                                .on_activity = on_watch_activity,
                                                .on_event = on_watch_event };
     struct provider_request request = {
-        .chat = &w->req, .model = STR("GPT5"), .key_id = STR("key"), .sink = &sink, .arg = w
+        .chat = &w->req, .model = str_of(w->model), .key_id = STR("key"), .sink = &sink, .arg = w
     };
 
     watch_talk(w, texts);

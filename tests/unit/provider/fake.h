@@ -54,7 +54,7 @@ struct fake_at {
     char body[8192];
 };
 
-enum { FAKE_FRAMES = 12, FAKE_SOCKETS = 8 };
+enum { FAKE_FRAMES = 12, FAKE_SOCKETS = 8, FAKE_ORDER = 64 };
 
 struct fake {
     struct loop *loop;
@@ -63,6 +63,8 @@ struct fake {
     struct listener *listener;
     struct http_server *server;
     struct fake_at at[FAKE_PLACES];
+    enum fake_place order[FAKE_ORDER]; /* in which requests came; the first ones */
+    size_t n_order;
     unsigned life_s;   /* of a token; default 60 */
     bool drops_second; /* of two requests of one place that are to be held */
 
@@ -291,6 +293,8 @@ static inline void fake_on_request(void *arg, struct http_request *r)
     fake_note(at, r);
     if (line.status == FAKE_HOLD && at->held && f->drops_second)
         line.status = FAKE_DROP;
+    if (f->n_order < FAKE_ORDER)
+        f->order[f->n_order++] = place;
     if (line.status == FAKE_HOLD) {
         EXPECT(!at->held);
         at->held = r;
