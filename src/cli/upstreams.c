@@ -33,11 +33,13 @@ static size_t count(const char *const *list)
 }
 
 /* Names that may be sent though the service does not list them: those of the upstream or of
- * KNOWN_MODELS, and what routes lead to. With routes, DEFAULT_MODEL is one of their names. */
+ * KNOWN_MODELS, and what routes lead to. With routes, DEFAULT_MODEL is one of their names. What
+ * KNOWN_MODELS is when it is not set are names of protocol classic alone. */
 static const char *const *models_of(struct arena *a, const struct settings *s,
                                     const struct upstream_settings *u)
 {
-    const char *const *from = u->models ? u->models : s->known_models;
+    const char *const *from =
+        u->models || u->protocol == UPSTREAM_PROJECT ? u->models : s->known_models;
     const char **list =
         arena_alloc(a, (count(from) + s->n_routes * ROUTE_TARGETS_MAX + 1) * sizeof(*list));
     size_t n = 0;

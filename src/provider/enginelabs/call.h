@@ -45,7 +45,7 @@ struct provider_call {
     const struct chat_request *chat; /* borrowed up to settle or release */
     struct str key_id;
     struct str model;                  /* in the arena */
-    char sent_model[ADAPTER_NAME_MAX]; /* what the service calls it */
+    char sent_model[ADAPTER_NAME_MAX]; /* what the service calls it; "" until that is known */
     const struct provider_sink *sink;
     void *arg;
 
@@ -84,6 +84,7 @@ struct provider_call {
     size_t trimmed;      /* messages left out of it */
     size_t checked_from; /* the first message of what the check left in it */
 
+    struct wait models;      /* protocol project: for the names of its models */
     struct pin_hold hold;    /* protocol project: of its model */
     struct project *project; /* running */
     struct project_ids ids;  /* of the chat there; chat "": none yet */
@@ -146,6 +147,9 @@ void call_step_back(struct provider_call *c);
 
 /* Asks for a token, which may have ended meanwhile, and goes on where the call stood. */
 void call_ask_token(struct provider_call *c);
+
+/* Finds what the service calls the model; false, and the call has failed: nothing. */
+bool call_name_model(struct provider_call *c);
 
 /* Ends it with a message made here. */
 void call_fail(struct provider_call *c, enum failure_kind kind, const char *format, ...)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a call of protocol `project` does before its prompt: it waits until its model may be the
- * team's, has it set, and gets the project that serves as its chat. The model stays pinned until
- * the prompt was taken, so that no other model answers silently.
+ * What a call of protocol `project` does before its prompt: it waits until the names of the models
+ * are known, then until its own may be the team's, has it set, and gets the project that serves as
+ * its chat. The model stays pinned until the prompt was taken, so that no other model answers
+ * silently.
  */
 #include <stdio.h>
 
@@ -10,8 +11,26 @@
 #include "provider/enginelabs/failover.h"
 #include "provider/enginelabs/project.h"
 
+static void on_names(void *arg, const struct notice *notice);
 static void ask(struct provider_call *c);
 static void on_made(void *arg, const struct project_result *result);
+
+/* Settings often name models as protocol classic does, and the service bans who asks for a name
+ * that it does not know: so nothing is asked for before it had its chance to tell its own. */
+static bool has_names(struct provider_call *c)
+{
+    return c->sent_model[0] || (catalog_is_tried(c->instance->upstream->catalog, &c->models,
+                                                 c->instance->env.loop, on_names, c) &&
+                                call_name_model(c));
+}
+
+static void on_names(void *arg, UNUSED const struct notice *notice)
+{
+    struct provider_call *c = arg;
+
+    call_set_state(c, CALL_TOKEN);
+    call_ask_token(c);
+}
 
 /* Not given, or lost again. What is out already cannot be taken back. */
 static void lose_pin(struct provider_call *c, const struct notice *notice)
@@ -42,6 +61,8 @@ void call_project_start(struct provider_call *c)
     const char *team = t->organization_id[0] ? t->organization_id : t->user_id;
 
     call_set_state(c, CALL_PROJECT);
+    if (!has_names(c))
+        return;
     if (pin_is_held(&c->hold)) { /* since it waited for this token */
         ask(c);
         return;
@@ -102,6 +123,7 @@ void call_project_leave(struct provider_call *c)
 {
     project_cancel(c->project);
     c->project = NULL;
+    catalog_leave(c->instance->upstream->catalog, &c->models);
     pin_release(&c->hold);
 }
 

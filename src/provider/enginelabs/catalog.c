@@ -14,6 +14,8 @@ struct catalog {
     struct catalog_list *list;       /* holds one reference */
     bool is_asked;                   /* at asked_ms */
     int64_t asked_ms;
+    bool is_tried;       /* once at least, to the end */
+    struct list waiting; /* until it is */
 };
 
 static void lock(struct catalog *c)
@@ -74,6 +76,7 @@ struct catalog *catalog_new(const char *const *models)
     c->configured = list_of_settings(models);
     c->list = c->configured;
     c->configured->refs = 2;
+    list_init(&c->waiting);
     return c;
 }
 
@@ -126,6 +129,34 @@ bool catalog_is_due(struct catalog *c, int64_t now_ms)
     return is_due;
 }
 
+bool catalog_is_tried(struct catalog *c, struct wait *w, struct loop *l, on_wake *wake, void *arg)
+{
+    bool is_tried;
+
+    lock(c);
+    is_tried = c->is_tried;
+    if (!is_tried)
+        wait_begin(w, &c->waiting, l, wake, arg);
+    unlock(c);
+    return is_tried;
+}
+
+void catalog_leave(struct catalog *c, struct wait *w)
+{
+    lock(c);
+    wait_leave(w);
+    unlock(c);
+}
+
+void catalog_not_told(struct catalog *c)
+{
+    lock(c);
+    c->is_tried = true;
+    while (wait_call_first(&c->waiting, NULL))
+        ;
+    unlock(c);
+}
+
 void catalog_forget(struct catalog *c)
 {
     lock(c);
@@ -156,6 +187,7 @@ enum err catalog_take(struct catalog *c, struct str body)
     if (!err)
         replace(c, new_list(models, n, false));
     mem_free(models);
+    catalog_not_told(c); /* or was: nobody waits any more */
     return err;
 }
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "provider/enginelabs/adapters.h"
+#include "provider/waiters.h"
 
 /* Held by catalog_ref(); read only. */
 struct catalog_list {
@@ -35,6 +36,14 @@ void catalog_unref(struct catalog *c, struct catalog_list *list);
  * settings' models stand in). True to one caller, who then asks. `now_ms` is loop_now_ms()'s clock.
  */
 bool catalog_is_due(struct catalog *c, int64_t now_ms);
+
+/* True: the service was asked and has answered, or will not. False: `wake` follows when that is so,
+ * unless catalog_leave() came first. */
+bool catalog_is_tried(struct catalog *c, struct wait *w, struct loop *l, on_wake *wake, void *arg);
+void catalog_leave(struct catalog *c, struct wait *w);
+
+/* The question that was due got no answer. */
+void catalog_not_told(struct catalog *c);
 
 /* From now on it is due, whenever it was asked last. */
 void catalog_forget(struct catalog *c);

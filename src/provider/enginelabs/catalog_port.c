@@ -22,6 +22,8 @@ struct catalog_port *catalog_port_open(struct catalog *c, const struct catalog_p
 
 void catalog_port_close(struct catalog_port *p)
 {
+    if (p->visit)
+        catalog_not_told(p->catalog);
     visit_cancel(p->visit);
     mem_free(p);
 }
@@ -32,6 +34,8 @@ static void on_answer(void *arg, const struct errand_result *result)
     enum err err = result->failure ? ERR_IO : catalog_take(p->catalog, result->body);
 
     p->visit = NULL;
+    if (result->failure)
+        catalog_not_told(p->catalog);
     if (p->params.told)
         p->params.told(p->params.arg, err);
 }

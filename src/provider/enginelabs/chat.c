@@ -99,7 +99,7 @@ static struct prompt_target target_of(const struct provider_call *c)
 }
 
 /* The service bans who asks for a model that it does not know. */
-static bool name_model(struct provider_call *c)
+bool call_name_model(struct provider_call *c)
 {
     struct failure f;
 
@@ -140,7 +140,7 @@ static void begin(void *arg)
     struct prompt_target to;
     struct failure f;
 
-    if (!name_model(c))
+    if (c->instance->config->protocol != PROTOCOL_PROJECT && !call_name_model(c))
         return;
     to = target_of(c);
     if (!prompt_check(&to, c->chat, &c->arena, &c->body, &c->checked_from, &c->trimmed, &f)) {

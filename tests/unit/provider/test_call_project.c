@@ -26,6 +26,23 @@ static void begin(struct rig *r)
     rig_attach(r);
 }
 
+/* With a clock that is turned by hand, once the models are known. */
+static void begin_patient(struct rig *r)
+{
+    struct watch w;
+
+    open_rig(r);
+    r->timeout_ms = LONG_MS;
+    r->fake.life_s = 3600;
+    rig_attach(r);
+    ANSWERED(r, &w, "u:First");
+    for (enum fake_place p = 0; p < FAKE_PLACES; p++)
+        if (p != FAKE_ADAPTERS)
+            fake_reset(&r->fake, p);
+    r->fake.n_order = 0;
+    loop_clock_set(r->loop, loop_now_ms(r->loop));
+}
+
 /* A call for a model, which is not run yet. */
 static void ask(struct rig *r, struct watch *w, const char *model, const char *text)
 {
@@ -161,6 +178,57 @@ static void a_tip_of_the_other_protocol_is_no_chat_of_this_one(void)
     EXPECT(!strstr(r.fake.at[FAKE_POST].body, "proj_1"));
     EXPECT(strstr(r.fake.at[FAKE_POST].body, "More")); /* the whole transcript */
     rig_end(&r);
+}
+
+/* ---- names ---- */
+
+static void no_name_goes_out_before_the_service_told_its_own(void)
+{
+    struct rig r;
+    struct watch w, left;
+
+    open_rig(&r);
+    fake_reset(&r.fake, FAKE_ADAPTERS);
+    fake_say(&r.fake, FAKE_ADAPTERS, FAKE_HOLD, NULL);
+    fake_say(&r.fake, FAKE_ADAPTERS, 200, MODELS);
+    r.config.models = NULL;
+    rig_attach(&r);
+    ask(&r, &w, "GPT5", "u:Hi");
+    ask(&r, &left, "GPT5", "u:Leaves");
+    RUN_UNTIL(r.loop, r.fake.at[FAKE_ADAPTERS].held);
+    idle_turns(&r);
+    EXPECT_ORDER(&r, "");
+    leave(&left);
+    r.fake.at[FAKE_ADAPTERS].lines[0] = r.fake.at[FAKE_ADAPTERS].lines[1];
+    r.fake.at[FAKE_ADAPTERS].held->on_gone = NULL;
+    fake_answer(&r.fake, FAKE_ADAPTERS, TAKE(r.fake.at[FAKE_ADAPTERS].held),
+                r.fake.at[FAKE_ADAPTERS].lines[1]);
+    answered(&w);
+    EXPECT_ORDER(&r, "MCOSP");
+    EXPECT_Z(r.fake.at[FAKE_PREFER].body, "{\"modelKey\":\"gpt_5\"}");
+    rig_end(&r);
+}
+
+static void a_name_that_nobody_told_does_not_go_out(void)
+{
+    static const int statuses[] = { 403, 200, FAKE_DROP };
+
+    for (size_t i = 0; i < COUNT_OF(statuses); i++) {
+        struct rig r;
+        struct watch w;
+
+        open_rig(&r);
+        fake_reset(&r.fake, FAKE_ADAPTERS);
+        fake_say(&r.fake, FAKE_ADAPTERS, statuses[i], "{}");
+        rig_attach(&r);
+        r.model = "GPT5";
+        FAILED(&r, &w, FAILURE_MODEL_NOT_FOUND, "u:Hi");
+        EXPECT_ORDER(&r, "");
+        r.model = "gpt_5"; /* of the settings */
+        ANSWERED(&r, &w, "u:Hi");
+        EXPECT_ORDER(&r, "MCOSP");
+        rig_end(&r);
+    }
 }
 
 /* ---- failures ---- */
@@ -424,11 +492,7 @@ static void a_pin_that_is_lost_before_the_prompt_is_taken_again(void)
     struct rig r;
     struct watch w;
 
-    open_rig(&r);
-    r.timeout_ms = LONG_MS;
-    r.fake.life_s = 3600;
-    rig_attach(&r);
-    loop_clock_set(r.loop, loop_now_ms(r.loop));
+    begin_patient(&r);
     fake_say(&r.fake, FAKE_STREAM, FAKE_HOLD, NULL);
     fake_say(&r.fake, FAKE_STREAM, 0, NULL);
     START(&r, &w, "u:Hi");
@@ -448,11 +512,7 @@ static void a_pin_that_is_lost_behind_the_prompt_ends_the_call(void)
     struct rig r;
     struct watch w;
 
-    open_rig(&r);
-    r.timeout_ms = LONG_MS;
-    r.fake.life_s = 3600;
-    rig_attach(&r);
-    loop_clock_set(r.loop, loop_now_ms(r.loop));
+    begin_patient(&r);
     fake_say(&r.fake, FAKE_POST, FAKE_HOLD, NULL);
     START(&r, &w, "u:Hi");
     RUN_UNTIL(r.loop, r.fake.at[FAKE_POST].held);
@@ -472,11 +532,7 @@ static void an_answer_outlives_the_pin(void)
     struct rig r;
     struct watch w;
 
-    open_rig(&r);
-    r.timeout_ms = LONG_MS;
-    r.fake.life_s = 3600;
-    rig_attach(&r);
-    loop_clock_set(r.loop, loop_now_ms(r.loop));
+    begin_patient(&r);
     fake_say(&r.fake, FAKE_POST, FAKE_HOLD, NULL);
     START(&r, &w, "u:Hi");
     RUN_UNTIL(r.loop, r.fake.at[FAKE_POST].held);
@@ -548,6 +604,9 @@ static const struct test suite[] = {
       an_image_is_refused_before_anything_goes_out },
     { "a tip of the other protocol is no chat of this one",
       a_tip_of_the_other_protocol_is_no_chat_of_this_one },
+    { "no name goes out before the service told its own",
+      no_name_goes_out_before_the_service_told_its_own },
+    { "a name that nobody told does not go out", a_name_that_nobody_told_does_not_go_out },
     { "a model that cannot be set lets no prompt out",
       a_model_that_cannot_be_set_lets_no_prompt_out },
     { "a limit at any step moves on to the next account",
