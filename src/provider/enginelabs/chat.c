@@ -367,21 +367,23 @@ static void drain(struct provider_call *c)
 
     buf_init(&target, CALL_TARGET_MAX);
     BUG_ON(call_stream_target(c, &target)); /* ids are bounded when they are taken */
-    drain_start(c->instance, &c->place, buf_str(&target));
+    drain_start(c->instance, &c->place, buf_str(&target), str_of(c->chat_id));
     buf_deinit(&target);
 }
 
 /* The client left, or was told of a failure, while the task may run: its lease counts on. */
 static void leave_account(struct provider_call *c)
 {
-    bool may_run = c->phase >= PHASE_SENT && !c->is_task_over && c->token.user_id[0];
+    bool is_out = c->place.is_leased && c->phase >= PHASE_SENT && c->is_prepared && !c->is_whole;
+    bool may_run = is_out && !c->is_task_over && c->token.user_id[0];
 
-    if (c->place.is_leased && c->phase >= PHASE_SENT && c->is_prepared && !c->is_whole)
-        upkeep_end(c->instance->upkeep, c->place.account, str_of(c->chat_id));
-    if (c->place.is_leased && may_run && roster_is_limited(c->instance->roster, c->place.account))
-        drain(c);
-    else
+    if (may_run && roster_is_limited(c->instance->roster, c->place.account)) {
+        drain(c); /* and then its chat ends */
+    } else {
+        if (is_out)
+            upkeep_end(c->instance->upkeep, c->place.account, str_of(c->chat_id));
         roster_leave(c->instance->roster, &c->place);
+    }
     c->port = NULL;
 }
 

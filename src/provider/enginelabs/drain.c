@@ -2,9 +2,10 @@
 /*
  * Leases of answers whose client left. Nobody knows how to stop a task, and closing its stream is
  * not known to: so the lease counts until the task is seen idle or ROSTER_DRAIN_MS are over. The
- * stream is looked at again only while somebody waits for an account.
+ * stream is looked at again only while somebody waits for an account, or the chat is to go then.
  */
 #include "base/mem.h"
+#include "conversation/tips.h"
 #include "http/websocket.h"
 #include "net/timer.h"
 #include "provider/enginelabs/instance.h"
@@ -20,6 +21,7 @@ struct drain {
     struct timer timer;
     struct websocket *socket; /* watches the task */
     char *target;             /* of its stream */
+    char chat[TIP_CHAT_MAX];
 };
 
 static void on_timer(void *arg);
@@ -29,6 +31,7 @@ static void end(struct drain *d)
     list_remove(&d->node);
     timer_disarm(&d->timer);
     websocket_abort(d->socket, true);
+    upkeep_end(d->instance->upkeep, d->place.account, str_of(d->chat));
     roster_leave(d->instance->roster, &d->place);
     mem_free(d->target);
     mem_free(d);
@@ -53,7 +56,8 @@ void drain_end_all(struct provider_instance *p)
         end(CONTAINER_OF(p->drains.next, struct drain, node));
 }
 
-void drain_start(struct provider_instance *p, struct roster_place *place, struct str target)
+void drain_start(struct provider_instance *p, struct roster_place *place, struct str target,
+                 struct str chat)
 {
     struct drain *d = mem_new(struct drain);
 
@@ -63,6 +67,7 @@ void drain_start(struct provider_instance *p, struct roster_place *place, struct
     roster_drain(&d->place);
     d->target = mem_alloc(target.n + 1);
     str_to_z(target, d->target, target.n + 1);
+    str_to_z(chat, d->chat, sizeof(d->chat));
     d->over_ms = loop_now_ms(p->env.loop) + ROSTER_DRAIN_MS;
     list_add_tail(&p->drains, &d->node);
     timer_arm(p->env.loop, &d->timer, LOOK_MS, on_timer, d);
@@ -120,6 +125,12 @@ static void watch(struct drain *d)
     buf_wipe(&cookie);
 }
 
+/* Its chat goes when its task is over: a task of a chat that is gone could not be seen. */
+static bool is_to_be_deleted(const struct drain *d)
+{
+    return roster_config(d->instance->roster, d->place.account)->delete_chats == DELETE_AT_END;
+}
+
 static void on_timer(void *arg)
 {
     struct drain *d = arg;
@@ -129,7 +140,7 @@ static void on_timer(void *arg)
         end(d);
         return;
     }
-    if (!d->socket && roster_is_wanted(d->instance->roster))
+    if (!d->socket && (roster_is_wanted(d->instance->roster) || is_to_be_deleted(d)))
         watch(d);
     timer_arm(loop, &d->timer, LOOK_MS, on_timer, d);
 }

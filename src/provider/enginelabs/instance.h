@@ -38,8 +38,10 @@ struct provider_instance {
 
 /* ---- drain.c: leases whose client left ---- */
 
-/* Takes over the lease of a call whose task may still run; `target` is of its stream. */
-void drain_start(struct provider_instance *p, struct roster_place *place, struct str target);
+/* Takes over the lease of a call whose task may still run; `target` is of its stream. Afterwards its
+ * `chat` ends. */
+void drain_start(struct provider_instance *p, struct roster_place *place, struct str target,
+                 struct str chat);
 
 /* The service says that no task runs on this account. */
 void drain_end_idle(struct provider_instance *p, size_t account);
