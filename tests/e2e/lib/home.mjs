@@ -19,6 +19,15 @@ export class Home {
     return this.gw;
   }
 
+  /** A file in it, such as its YAML. */
+  write(name, text) {
+    fs.writeFileSync(path.join(this.dir, name), text, { mode: 0o600 });
+  }
+
+  read(name) {
+    return fs.readFileSync(path.join(this.dir, name), 'utf8');
+  }
+
   async kill() {
     this.gw.program.signal('SIGKILL');
     await this.gw.program.end();

@@ -15,8 +15,9 @@ export function transcript(messages) {
 }
 
 export class Talk {
-  constructor({ stream = true } = {}) {
+  constructor({ stream = true, model = 'GPT5' } = {}) {
     this.stream = stream;
+    this.model = model;
     this.messages = [];
   }
 
@@ -24,8 +25,8 @@ export class Talk {
   async say(gateway, content = `${CANARY} message ${++number}\n!echo answer ${number}`) {
     const messages = [...this.messages, { role: 'user', content }];
     const answer = this.stream
-      ? await streamed(gateway, messages)
-      : await plain(gateway, messages);
+      ? await streamed(gateway, this.model, messages)
+      : await plain(gateway, this.model, messages);
     this.messages = [...messages, { role: 'assistant', content: answer }];
     return answer;
   }
@@ -33,7 +34,7 @@ export class Talk {
   /** The same by the official client. */
   async sayTo(openai, content = `${CANARY} message ${++number}\n!echo answer ${number}`) {
     const messages = [...this.messages, { role: 'user', content }];
-    const body = { model: 'GPT5', messages, stream: this.stream };
+    const body = { model: this.model, messages, stream: this.stream };
     const answered = await openai.chat.completions.create(body);
     let answer = '';
     if (!this.stream) answer = answered.choices[0].message.content;
@@ -51,15 +52,15 @@ export class Talk {
   }
 }
 
-async function streamed(gateway, messages) {
-  const stream = await (await gateway.stream({ model: 'GPT5', messages })).whole();
+async function streamed(gateway, model, messages) {
+  const stream = await (await gateway.stream({ model, messages })).whole();
   assert.equal(stream.error, undefined);
   assert.ok(stream.done, 'the stream ended early');
   return stream.text;
 }
 
-async function plain(gateway, messages) {
-  const answer = await gateway.post({ model: 'GPT5', messages });
+async function plain(gateway, model, messages) {
+  const answer = await gateway.post({ model, messages });
   assert.equal(answer.status, 200, answer.text);
   return answer.json().choices[0].message.content;
 }
