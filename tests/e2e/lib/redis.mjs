@@ -2,6 +2,7 @@
 // Debian's Redis on a port and in a directory of its own, that can be stopped, killed and started
 // again with what it had.
 
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { freePort } from './certs.mjs';
@@ -54,6 +55,15 @@ export class Redis {
     } finally {
       socket.destroy();
     }
+  }
+
+  /** The texts in the reply to a command of these words, which may hold anything. */
+  async all(...words) {
+    const text = await new Promise((resolve, reject) => {
+      const args = ['-p', this.port, '--no-auth-warning', '--json', ...words];
+      execFile('redis-cli', args.map(String), (error, out) => (error ? reject(error) : resolve(out)));
+    });
+    return [JSON.parse(text)].flat();
   }
 
   pause() {
