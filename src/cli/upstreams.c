@@ -44,6 +44,8 @@ static const char *const *models_of(struct arena *a, const struct settings *s,
         arena_alloc(a, (count(from) + s->n_routes * ROUTE_TARGETS_MAX + 1) * sizeof(*list));
     size_t n = 0;
 
+    if (!from && s->has_default_model && !s->has_routes)
+        add_name(list, &n, s->default_model);
     for (size_t i = 0; from && from[i]; i++)
         if (u->models || !s->has_routes || strcmp(from[i], s->default_model) != 0)
             add_name(list, &n, from[i]);

@@ -93,7 +93,9 @@ describe('a conversation', () => {
 
 describe('two models at once', () => {
   /** Each prompt says which model was asked; the simulator, which one answered. */
-  async function askBoth(gws, n, models) {
+  async function askBoth(sim, gws, n, models) {
+    // Time for others between the model and the prompt.
+    await sim.fault({ where: 'offers', kind: 'delay', delay_ms: 20, times: -1 });
     const asked = [];
     for (let i = 0; i < n; i++)
       for (const model of models) {
@@ -116,7 +118,7 @@ describe('two models at once', () => {
 
   test('are never mixed up', async () => {
     const { sim, gw } = await world({ env: { ...PROJECT, WORKERS: 2 } });
-    const answers = await askBoth([gw], 20, ['gpt_5', 'claude_sonnet_4_5']);
+    const answers = await askBoth(sim, [gw], 20, ['gpt_5', 'claude_sonnet_4_5']);
     assertTrue(answers, await sim.posts());
     await assertClean(sim);
   });
@@ -131,8 +133,8 @@ describe('two models at once', () => {
     );
     for (const gw of gws)
       await until(async () => (await readiness(gw)).status === 200, 'the replica is ready');
-    // Of each pair both go to the same replica, and the next pair to the other one.
-    const answers = await askBoth([gws[0], gws[1], gws[1], gws[0]], 10, [
+    // The two models of a pair go to different replicas, and those of the next the other way round.
+    const answers = await askBoth(sim, [gws[0], gws[1], gws[1], gws[0]], 10, [
       'gpt_5',
       'claude_sonnet_4_5',
     ]);
@@ -150,7 +152,7 @@ describe('two models at once', () => {
     const home = new Home({ ...sim.env(), CLERK_COOKIE: undefined, ...PROJECT });
     const head = 'upstreams:\n  - name: cto\n    provider: enginelabs\n    accounts:\n';
     home.write('enginelabs-2api.yaml', head + list.join(''));
-    const answers = await askBoth([await home.start()], 10, ['gpt_5', 'claude_sonnet_4_5']);
+    const answers = await askBoth(sim, [await home.start()], 10, ['gpt_5', 'claude_sonnet_4_5']);
     const posts = await sim.posts();
     assertTrue(answers, posts);
     assert.equal(new Set(posts.map(({ account }) => account)).size, 2);
@@ -168,6 +170,30 @@ describe('a model', () => {
       assert.deepEqual(said, ['gpt_5', 'claude_sonnet_4_5']);
       await assertClean(sim);
     }
+  });
+
+  test('keeps its names when the service told its list', async () => {
+    const { sim, gw } = await world({ env: { ENGINELABS_PROTOCOL: 'project' } });
+    const named = { GPT5: 'gpt_5', gpt_5: 'gpt_5', ClaudeSonnet4_5: 'claude_sonnet_4_5' };
+    const messages = [{ role: 'user', content: 'Who?\n!model' }];
+    const asks = async (model) =>
+      (await gw.post({ model, messages })).json().choices?.[0].message.content;
+    assert.equal(await asks(undefined), 'claude_sonnet_4_5');
+    await until(async () => (await gw.get('/v1/models')).json().data.length > 2, 'the list');
+    for (const [model, name] of Object.entries(named)) assert.equal(await asks(model), name);
+    assert.equal(await asks(undefined), 'claude_sonnet_4_5');
+    await assertClean(sim);
+  });
+
+  test('that is the default may be one that the service does not list', async () => {
+    const env = { ENGINELABS_PROTOCOL: 'project', DEFAULT_MODEL: 'gpt_5' };
+    const { sim, gw } = await world({ env });
+    await sim.fault({ where: 'adapters', kind: 'status', status: 403, times: -1 });
+    assert.equal(await talkOf('gpt_5').say(gw, 'Who?\n!model'), 'gpt_5');
+    const answer = await gw.post({ model: 'GPT5', messages: [{ role: 'user', content: 'Hi' }] });
+    assert.equal(answer.status, 404, answer.text);
+    assert.equal(await count(sim, 'preferred_model'), 1);
+    await assertClean(sim);
   });
 
   test('goes out by the name that the service told, from the first prompt on', async () => {

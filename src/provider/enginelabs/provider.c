@@ -107,20 +107,39 @@ static struct str members_of(struct arena *a, const struct adapter *m)
     return members;
 }
 
+/* One name of a model; false: it has none there. */
+static bool add_name(struct provider_model *to, struct arena *a, const struct adapter *m,
+                     enum enginelabs_protocol protocol)
+{
+    struct str name = adapter_name(m, protocol);
+
+    if (name.n > 0)
+        *to = (struct provider_model){ arena_dup(a, name), members_of(a, m) };
+    return name.n > 0;
+}
+
+/* In protocol project the other name of a model is one too: DEFAULT_MODEL is such a name, and who
+ * asked for it before the list was known goes on doing so. */
+static size_t add_names(struct provider_model *to, struct arena *a, const struct adapter *m,
+                        enum enginelabs_protocol protocol)
+{
+    size_t n = add_name(to, a, m, protocol);
+
+    if (n > 0 && protocol == PROTOCOL_PROJECT && strcmp(m->key, m->agent_key) != 0)
+        n += add_name(to + n, a, m, PROTOCOL_CLASSIC);
+    return n;
+}
+
 static size_t models(void *upstream, struct arena *a, const struct provider_model **ret)
 {
     struct enginelabs *e = upstream;
     struct catalog_list *list = catalog_ref(e->catalog);
-    struct provider_model *models = arena_alloc(a, (list->n + 1) * sizeof(*models));
+    struct provider_model *models = arena_alloc(a, (2 * list->n + 1) * sizeof(*models));
     size_t n = 0;
 
-    for (size_t i = 0; i < list->n && !list->is_configured; i++) {
-        struct str name = adapter_name(&list->models[i], e->config->protocol);
-
-        if (list->models[i].is_enabled && name.n)
-            models[n++] =
-                (struct provider_model){ arena_dup(a, name), members_of(a, &list->models[i]) };
-    }
+    for (size_t i = 0; i < list->n && !list->is_configured; i++)
+        if (list->models[i].is_enabled)
+            n += add_names(&models[n], a, &list->models[i], e->config->protocol);
     catalog_unref(e->catalog, list);
     *ret = models;
     return n;
