@@ -349,6 +349,34 @@ static void nobody_looks_at_it_while_nobody_waits(void)
     rig_end(&r);
 }
 
+/* A chat that is gone would not show that its task is over. */
+static void a_chat_that_is_to_be_deleted_goes_when_its_task_is_over(void)
+{
+    struct rig r;
+    struct watch w;
+
+    rig_open(&r);
+    r.config.max_parallel = 1;
+    r.config.delete_chats = DELETE_AT_END;
+    r.fake.frames[2] = NULL; /* the task goes on */
+    rig_attach(&r);
+    loop_clock_set(r.loop, loop_now_ms(r.loop));
+    leave_in_the_middle(&r, &w);
+    for (int i = 0; i < 5; i++) {
+        loop_clock_set(r.loop, loop_now_ms(r.loop) + 1000);
+        for (int k = 0; k < 20; k++)
+            run_turn_now(r.loop);
+    }
+    EXPECT_INT(r.fake.at[FAKE_DELETE].count, 0);
+    EXPECT_INT(metric_get(METRIC_LEASES_DRAINING), 1);
+    RUN_UNTIL(r.loop, r.fake.socket);
+    fake_send(r.fake.socket, (const char *const[FAKE_FRAMES]){ IDLE });
+    RUN_UNTIL(r.loop, metric_get(METRIC_LEASES_DRAINING) == 0);
+    loop_clock_set(r.loop, loop_now_ms(r.loop) + 1000);
+    RUN_UNTIL(r.loop, r.fake.at[FAKE_DELETE].count == 1);
+    rig_end(&r);
+}
+
 /* Nothing runs for a prompt that was refused, or an answer that is whole. */
 static void only_tasks_that_may_run_drain(void)
 {
@@ -389,6 +417,8 @@ static const struct test suite[] = {
     { "a task that is seen idle gives its lease back",
       a_task_that_is_seen_idle_gives_its_lease_back },
     { "nobody looks at it while nobody waits", nobody_looks_at_it_while_nobody_waits },
+    { "a chat that is to be deleted goes when its task is over",
+      a_chat_that_is_to_be_deleted_goes_when_its_task_is_over },
     { "only tasks that may run drain", only_tasks_that_may_run_drain },
 };
 
