@@ -21,8 +21,10 @@ const FIRST_SWEEP_MS = 13_000;
 after(finish);
 
 /** Chats that were deleted, in order. */
-const deleted = async (sim) =>
-  (await sim.log('delete')).filter(({ status }) => status >= 200 && status < 300).map(({ chat }) => chat);
+async function deleted(sim) {
+  const entries = await sim.log('delete');
+  return entries.filter(({ status }) => status === 204).map(({ chat }) => chat);
+}
 
 const chats = async (sim) => (await sim.posts()).map(({ chat }) => chat);
 
@@ -160,6 +162,26 @@ describe('after the time to live', { concurrency: true }, () => {
     assert.ok(movedChat in rest && youngChat in rest);
     await young.say(second);
     assert.deepEqual(await sim.violations(), []);
+  });
+
+  test('a project that no prompt came to goes, too', async () => {
+    const redis = await Redis.start();
+    const entries = new Entries(redis);
+    const sim = await Simulator.start();
+    await sim.set(CALM);
+    await sim.fault({ where: 'offers', kind: 'status', status: 413 });
+    const env = {
+      ...sim.env(),
+      ...PROTOCOLS.project,
+      STORE_URL: redis.url,
+      ENGINELABS_DELETE_CHATS: 'after_ttl',
+    };
+    const gw = await Gateway.start({ env });
+    const messages = [{ role: 'user', content: CANARY }];
+    const answer = await gw.post({ model: 'gpt_5', messages });
+    assert.ok(answer.status >= 400, answer.text);
+    const [{ chat }] = await sim.log('offers');
+    await until(async () => (await entries.all())[chat], 'its entry');
   });
 
   test('a chat is tried again when the service is in trouble', async () => {

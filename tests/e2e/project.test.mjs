@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Protocol `project`: each conversation is one project, and nobody is answered by another model than
-// the one that was asked for, though the model is a setting of the whole team.
+// Protocol `project`: each conversation is one project, and nobody is answered by another model
+// than the one that was asked for, though the model is a setting of the whole team.
 
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';

@@ -84,10 +84,10 @@ struct provider_call {
     size_t trimmed;      /* messages left out of it */
     size_t checked_from; /* the first message of what the check left in it */
 
-    struct wait models;      /* protocol project: for the names of its models */
-    struct pin_hold hold;    /* protocol project: of its model */
-    struct project *project; /* running */
-    struct project_ids ids;  /* of the chat there; chat "": none yet */
+    struct wait models;                     /* protocol project: for the names of its models */
+    struct pin_hold hold;                   /* protocol project: of its model */
+    struct project *project;                /* running */
+    struct project_ids ids;                 /* of the chat there; chat "": none yet */
     const struct enginelabs_config *ids_by; /* the account that made them, unless a tip did */
 
     struct websocket *socket; /* connecting or open */
@@ -127,8 +127,7 @@ void call_set_state(struct provider_call *c, enum call_state next);
 /* Reports a higher phase; false when the call was released meanwhile. */
 bool call_set_phase(struct provider_call *c, enum provider_phase phase);
 
-/* Ends the answer: `failure` NULL when it is whole. Everything the call holds goes back first;
- * harmless the second time. */
+/* Ends the answer: `failure` NULL when it is whole. All goes back first; harmless again. */
 void call_finish(struct provider_call *c, const struct failure *failure);
 
 /* ---- chat.c ---- */
@@ -164,8 +163,7 @@ void call_start_new_chat(struct provider_call *c);
 
 /* ---- call_project.c ---- */
 
-/* With a token; c->ids names the chat if it is known, or made already. Goes on with
- * call_prepare(). */
+/* With a token; c->ids names the chat if there is one. Goes on with call_prepare(). */
 void call_project_start(struct provider_call *c);
 
 /* Whether the prompt may go out now. If not, the call has gone elsewhere. */

@@ -47,7 +47,7 @@ static void on_pinned(void *arg, const struct notice *notice)
 {
     struct provider_call *c = arg;
 
-    if (notice && (c->phase < PHASE_ACCEPTED || c->is_task_over)) {
+    if (notice && (c->phase < PHASE_ACCEPTED || !c->is_prepared)) {
         lose_pin(c, notice);
     } else if (!notice) {
         call_set_state(c, CALL_TOKEN);
@@ -106,6 +106,8 @@ static void on_made(void *arg, const struct project_result *result)
     c->project = NULL;
     c->ids = result->ids;
     c->ids_by = c->config;
+    if (result->failure && c->ids.chat[0]) /* it may be that nobody comes back to it */
+        upkeep_turn(c->instance->upkeep, c->place.account, str_of(c->ids.chat));
     if (!result->failure) {
         str_to_z(str_of(c->ids.chat), c->chat_id, sizeof(c->chat_id));
         call_prepare(c);

@@ -38,7 +38,7 @@ struct provider_instance {
 
 /* ---- drain.c: leases whose client left ---- */
 
-/* Takes over the lease of a call whose task may still run; `target` is of its stream. Afterwards its
+/* Takes over the lease of a call whose task may still run; `target` is of its stream. Then its
  * `chat` ends. */
 void drain_start(struct provider_instance *p, struct roster_place *place, struct str target,
                  struct str chat);

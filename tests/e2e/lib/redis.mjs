@@ -61,7 +61,8 @@ export class Redis {
   async all(...words) {
     const text = await new Promise((resolve, reject) => {
       const args = ['-p', this.port, '--no-auth-warning', '--json', ...words];
-      execFile('redis-cli', args.map(String), (error, out) => (error ? reject(error) : resolve(out)));
+      const done = (error, out) => (error ? reject(error) : resolve(out));
+      execFile('redis-cli', args.map(String), done);
     });
     return [JSON.parse(text)].flat();
   }
