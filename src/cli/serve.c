@@ -54,7 +54,7 @@ static enum err start_demo(struct server *s)
 
     if (endpoint_parse(STR("127.0.0.1:0"), &s->demo_at))
         return ERR_BAD_INPUT;
-    err = demo_start(&s->demo_at, STR(""), &s->demo);
+    err = demo_start(&s->demo_at, STR("{\"daily_limit\":1000000}"), &s->demo);
     if (err)
         return err;
     snprintf(url, sizeof(url), "http://127.0.0.1:%u", s->demo_at.port);

@@ -22,7 +22,7 @@ import { readiness } from './lib/home.mjs';
 import { Redis } from './lib/redis.mjs';
 import { Talk, assertHeld } from './lib/talk.mjs';
 
-const CALM = { pacing: { first_ms: 1, every_ms: 1 }, token_life_s: 3600 };
+const CALM = { pacing: { first_ms: 1, every_ms: 1 }, token_life_s: 3600, daily_limit: 1e6 };
 
 let redis;
 

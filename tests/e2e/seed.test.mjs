@@ -74,8 +74,12 @@ describe('kept from the original', () => {
     assert.equal(JSON.parse(own.upstream.posts[0].body).adapterName, 'GPT5');
     const list = (await own.gw.get('/v1/models')).json();
     assert.equal(list.object, 'list');
-    for (const model of list.data)
-      assert.deepEqual(Object.keys(model).sort(), ['created', 'id', 'object', 'owned_by']);
+    assert.deepEqual(list.data.map(({ id }) => id), ['GPT5', 'ClaudeSonnet4_5']);
+    for (const { created, object, owned_by: owner } of list.data) {
+      assert.equal(typeof created, 'number');
+      assert.equal(object, 'model');
+      assert.equal(typeof owner, 'string');
+    }
   });
 
   test('401 without a key, 403 with a wrong one, none needed when none is set', async () => {

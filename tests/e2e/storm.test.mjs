@@ -249,7 +249,8 @@ function judgePosts(posts) {
 test(`${CLIENTS} clients at ${ACCOUNTS} accounts, ${SECONDS} s of random faults`, async (t) => {
   t.diagnostic(`STORM_SEED=${SEED}`);
   const settings = { piece_bytes: 64, task_limit: PARALLEL, log_entries: 1_000_000 };
-  const sim = await service(ACCOUNTS, { ...settings, team_size: ACCOUNTS, token_life_s: 60 });
+  const plan = { team_size: ACCOUNTS, token_life_s: 60, daily_limit: 1e6 };
+  const sim = await service(ACCOUNTS, { ...settings, ...plan });
   const env = {
     LOG_LEVEL: 'info',
     QUEUE_TIMEOUT: 100,

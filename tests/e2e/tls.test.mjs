@@ -183,16 +183,21 @@ describe('a proxy', () => {
     assert.deepEqual(proxy.targets, []);
   });
 
-  test('that breaks off in the middle is upstream_interrupted', async () => {
+  test('that breaks off in the middle is resumed, or upstream_interrupted', async () => {
     const proxy = await ConnectProxy.start({ names });
     const gw = await gatewayAt(GOOD, { ...always, HTTPS_PROXY: proxy.url }, upstream);
-    const content = '!set replay=none\n!frames 1000 every 20';
-    const stream = await gw.stream({ messages: [{ role: 'user', content }] });
-    await stream.readUntil((chunk) => chunk.choices[0].delta.content);
-    for (const socket of proxy.sockets) socket.destroy();
-    await stream.whole();
-    assert.match(stream.error.code, /^upstream_(interrupted|unavailable)$/);
-    assert.equal(stream.done, false);
+    for (const replay of ['running', 'none']) {
+      await sim.set({ replay });
+      const content = '!frames 100 every 20';
+      const stream = await gw.stream({ messages: [{ role: 'user', content }] });
+      await stream.readUntil((chunk) => chunk.choices[0].delta.content);
+      for (const socket of proxy.sockets) socket.destroy();
+      await stream.whole();
+      const all = Array.from({ length: 100 }, (_, i) => `frame${i + 1}`).join(' ');
+      if (replay === 'running') assert.equal(stream.text.trim(), all);
+      else assert.match(stream.error.code, /^upstream_(interrupted|unavailable)$/);
+      assert.equal(stream.done, replay === 'running');
+    }
     await sim.reset();
   });
 });

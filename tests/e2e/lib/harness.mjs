@@ -224,7 +224,7 @@ export class Gateway {
  *  are the simulator's. */
 export async function world({ env = {}, settings = {}, scenario, ...options } = {}) {
   const sim = await Simulator.start({ scenario });
-  const calm = { pacing: { first_ms: 1, every_ms: 1 }, token_life_s: 3600 };
+  const calm = { pacing: { first_ms: 1, every_ms: 1 }, token_life_s: 3600, daily_limit: 1e6 };
   await sim.set({ ...calm, ...settings });
   const gw = await Gateway.start({ env: { ...sim.env(), ...env }, ...options });
   return { sim, gw };
