@@ -32,6 +32,17 @@ static size_t count(const char *const *list)
     return n;
 }
 
+static void add_targets(const char **list, size_t *n, const struct settings *s,
+                        const struct upstream_settings *u, const struct route_settings *route)
+{
+    for (size_t i = 0; i < route->n_targets; i++) {
+        const struct target_settings *t = &route->targets[i];
+
+        if (&s->upstreams[t->upstream] == u && !strchr(t->model, '*'))
+            add_name(list, n, t->model);
+    }
+}
+
 /* Names that may be sent though the service does not list them: those of the upstream or of
  * KNOWN_MODELS, and what routes lead to. With routes, DEFAULT_MODEL is one of their names. What
  * KNOWN_MODELS is when it is not set are names of protocol classic alone. */
@@ -50,10 +61,7 @@ static const char *const *models_of(struct arena *a, const struct settings *s,
         if (u->models || !s->has_routes || strcmp(from[i], s->default_model) != 0)
             add_name(list, &n, from[i]);
     for (size_t i = 0; i < s->n_routes; i++)
-        for (size_t k = 0; k < s->routes[i].n_targets; k++)
-            if (&s->upstreams[s->routes[i].targets[k].upstream] == u &&
-                !strchr(s->routes[i].targets[k].model, '*'))
-                add_name(list, &n, s->routes[i].targets[k].model);
+        add_targets(list, &n, s, u, &s->routes[i]);
     list[n] = NULL;
     return list;
 }

@@ -256,8 +256,8 @@ describe('check', () => {
     const good = await home.run(['check']);
     assert.equal(good.code, 0, good.stdout + good.stderr);
     const [{ organization }] = (await sim.state()).accounts;
-    for (const what of [asked, /account +default/, new RegExp(organization), / 1 of \d+ used/, /GPT5/])
-      assert.match(good.stdout, what);
+    const told = [asked, /account +default/, new RegExp(organization), / 1 of \d+ used/, /GPT5/];
+    for (const what of told) assert.match(good.stdout, what);
     assert.match(good.stdout, /The account can be used\.\n$/);
 
     await sim.fault({ where: 'token', kind: 'signed_out', times: -1 });
