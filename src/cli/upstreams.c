@@ -51,8 +51,8 @@ static const char *const *models_of(struct arena *a, const struct settings *s,
 {
     const char *const *from =
         u->models || u->protocol == UPSTREAM_PROJECT ? u->models : s->known_models;
-    const char **list =
-        arena_alloc(a, (count(from) + s->n_routes * ROUTE_TARGETS_MAX + 1) * sizeof(*list));
+    size_t most = 1 + count(from) + s->n_routes * ROUTE_TARGETS_MAX; /* 1: DEFAULT_MODEL */
+    const char **list = arena_alloc(a, (most + 1) * sizeof(*list));
     size_t n = 0;
 
     if (!from && s->has_default_model && !s->has_routes)
