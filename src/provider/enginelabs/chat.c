@@ -226,7 +226,7 @@ void call_ask_token(struct provider_call *c)
 {
     struct notice notice;
 
-    token_deinit(&c->token);
+    secret_deinit(&c->token.jwt); /* whose it is stays known: a drain may need it */
     switch (account_token(c->port, &c->token, &notice, &c->wait, on_token, c)) {
     case ACCOUNT_READY:
         go_on(c);
@@ -367,7 +367,10 @@ static void drain(struct provider_call *c)
 
     buf_init(&target, CALL_TARGET_MAX);
     BUG_ON(call_stream_target(c, &target)); /* ids are bounded when they are taken */
-    drain_start(c->instance, &c->place, buf_str(&target), str_of(c->chat_id));
+    drain_start(c->instance, &c->place,
+                &(struct drain_task){ .target = buf_str(&target),
+                                      .chat = str_of(c->chat_id),
+                                      .is_accepted = c->phase >= PHASE_ACCEPTED });
     buf_deinit(&target);
 }
 
@@ -375,7 +378,7 @@ static void drain(struct provider_call *c)
 static void leave_account(struct provider_call *c)
 {
     bool is_out = c->place.is_leased && c->phase >= PHASE_SENT && c->is_prepared && !c->is_whole;
-    bool may_run = is_out && !c->is_task_over && c->token.user_id[0];
+    bool may_run = is_out && !c->is_task_over;
 
     if (may_run && roster_is_limited(c->instance->roster, c->place.account)) {
         drain(c); /* and then its chat ends */

@@ -17,7 +17,9 @@ struct drain {
     struct list node; /* in the instance's list */
     struct provider_instance *instance;
     struct roster_place place;
-    int64_t over_ms;
+    int64_t start_ms;
+    int64_t believe_ms; /* from then on an idle state means that the task is over */
+    bool is_idle;       /* what the stream said last */
     struct timer timer;
     struct websocket *socket; /* watches the task */
     char *target;             /* of its stream */
@@ -37,7 +39,7 @@ static void end(struct drain *d)
     mem_free(d);
 }
 
-void drain_end_idle(struct provider_instance *p, size_t account)
+void drain_end_idle(struct provider_instance *p, size_t account, int64_t since_ms)
 {
     struct list *next;
 
@@ -45,7 +47,7 @@ void drain_end_idle(struct provider_instance *p, size_t account)
         struct drain *d = CONTAINER_OF(node, struct drain, node);
 
         next = node->next;
-        if (d->place.account == account)
+        if (d->place.account == account && d->believe_ms <= since_ms)
             end(d);
     }
 }
@@ -56,19 +58,21 @@ void drain_end_all(struct provider_instance *p)
         end(CONTAINER_OF(p->drains.next, struct drain, node));
 }
 
-void drain_start(struct provider_instance *p, struct roster_place *place, struct str target,
-                 struct str chat)
+void drain_start(struct provider_instance *p, struct roster_place *place,
+                 const struct drain_task *task)
 {
     struct drain *d = mem_new(struct drain);
+    int64_t now_ms = loop_now_ms(p->env.loop);
 
     d->instance = p;
     d->place = *place;
     *place = (struct roster_place){ 0 };
     roster_drain(&d->place);
-    d->target = mem_alloc(target.n + 1);
-    str_to_z(target, d->target, target.n + 1);
-    str_to_z(chat, d->chat, sizeof(d->chat));
-    d->over_ms = loop_now_ms(p->env.loop) + ROSTER_DRAIN_MS;
+    d->target = mem_alloc(task->target.n + 1);
+    str_to_z(task->target, d->target, task->target.n + 1);
+    str_to_z(task->chat, d->chat, sizeof(d->chat));
+    d->start_ms = now_ms;
+    d->believe_ms = task->is_accepted ? now_ms : now_ms + p->env.accept_timeout_ms;
     list_add_tail(&p->drains, &d->node);
     timer_arm(p->env.loop, &d->timer, LOOK_MS, on_timer, d);
 }
@@ -77,20 +81,27 @@ static void on_open(UNUSED void *arg)
 {
 }
 
-/* Whether the message says that nothing runs. */
-static bool says_idle(struct str message)
+/* A prompt that nobody answered may be worked on only after its chat was seen idle. */
+static bool end_if_over(struct drain *d)
 {
-    struct json_value v;
+    bool is_over = d->is_idle && loop_now_ms(d->instance->env.loop) >= d->believe_ms;
 
-    return !json_find(message, &v, "state", "inProgress", NULL) && v.type == JSON_FALSE;
+    if (is_over)
+        end(d);
+    return is_over;
 }
 
 static void on_message(void *arg, bool is_text, struct str message)
 {
     struct drain *d = arg;
+    struct json_value v;
 
-    if (is_text && says_idle(message))
-        end(d);
+    if (!is_text || json_find(message, &v, "state", "inProgress", NULL))
+        return;
+    if (v.type == JSON_TRUE)
+        d->believe_ms = d->start_ms; /* it was taken */
+    d->is_idle = v.type == JSON_FALSE;
+    end_if_over(d);
 }
 
 static void on_end(void *arg, UNUSED const struct websocket_end *e)
@@ -98,6 +109,7 @@ static void on_end(void *arg, UNUSED const struct websocket_end *e)
     struct drain *d = arg;
 
     d->socket = NULL;
+    d->is_idle = false; /* so far as is known */
 }
 
 static void watch(struct drain *d)
@@ -136,10 +148,12 @@ static void on_timer(void *arg)
     struct drain *d = arg;
     struct loop *loop = d->instance->env.loop;
 
-    if (loop_now_ms(loop) >= d->over_ms) {
+    if (loop_now_ms(loop) - d->start_ms >= ROSTER_DRAIN_MS) {
         end(d);
         return;
     }
+    if (end_if_over(d))
+        return;
     if (!d->socket && (roster_is_wanted(d->instance->roster) || is_to_be_deleted(d)))
         watch(d);
     timer_arm(loop, &d->timer, LOOK_MS, on_timer, d);

@@ -38,13 +38,18 @@ struct provider_instance {
 
 /* ---- drain.c: leases whose client left ---- */
 
-/* Takes over the lease of a call whose task may still run; `target` is of its stream. Then its
- * `chat` ends. */
-void drain_start(struct provider_instance *p, struct roster_place *place, struct str target,
-                 struct str chat);
+struct drain_task {
+    struct str target; /* of its stream */
+    struct str chat;
+    bool is_accepted; /* the service took the prompt; else it may take it yet */
+};
 
-/* The service says that no task runs on this account. */
-void drain_end_idle(struct provider_instance *p, size_t account);
+/* Takes over the lease of a call whose task may still run. */
+void drain_start(struct provider_instance *p, struct roster_place *place,
+                 const struct drain_task *task);
+
+/* The service says that no task ran on this account at some time behind `since_ms`. */
+void drain_end_idle(struct provider_instance *p, size_t account, int64_t since_ms);
 void drain_end_all(struct provider_instance *p);
 
 /* check.c */

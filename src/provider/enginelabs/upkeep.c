@@ -51,13 +51,16 @@ static void on_plan(void *arg, const struct plan *plan)
 {
     struct upkeep_of *of = arg;
     struct provider_instance *p = of->upkeep->instance;
+    /* The question was asked no longer ago: what drained before it is known to be over. */
+    int64_t since_ms =
+        loop_now_ms(p->env.loop) - p->env.connect_timeout_ms - p->env.accept_timeout_ms;
 
     if (plan->tasks_max > 0)
         roster_set_parallel(p->roster, of->account, (unsigned)plan->tasks_max);
     if (plan->is_used_up)
         rest(of, plan);
     if (plan->tasks_running == 0)
-        drain_end_idle(p, of->account);
+        drain_end_idle(p, of->account, since_ms);
 }
 
 /* ---- chats ---- */

@@ -377,6 +377,89 @@ static void a_chat_that_is_to_be_deleted_goes_when_its_task_is_over(void)
     rig_end(&r);
 }
 
+static void pass(struct rig *r, int64_t ms)
+{
+    for (; ms > 0; ms -= 500) {
+        loop_clock_set(r->loop, loop_now_ms(r->loop) + 500);
+        for (int k = 0; k < 10; k++)
+            run_turn_now(r->loop);
+    }
+}
+
+/* The prompt may be worked on only after its chat was seen idle. */
+static void an_idle_chat_says_little_of_a_prompt_that_nobody_answered(void)
+{
+    struct rig r;
+    struct watch w, next;
+
+    begin_narrow(&r);
+    memset(r.fake.frames, 0, sizeof(r.fake.frames));
+    fake_say(&r.fake, FAKE_POST, FAKE_HOLD, NULL);
+    fake_say(&r.fake, FAKE_POST, 0, NULL);
+    START(&r, &w, "u:Hi");
+    RUN_UNTIL(r.loop, w.n_phases > 0 && w.phases[w.n_phases - 1] == PHASE_SENT);
+    RUN_UNTIL(r.loop, r.fake.at[FAKE_POST].held);
+    leave(&w);
+    EXPECT_INT(metric_get(METRIC_LEASES_DRAINING), 1);
+    r.fake.baseline[0] = IDLE;
+    START(&r, &next, "u:Next");
+    pass(&r, RIG_TIMEOUT_MS - 1000);
+    EXPECT(r.fake.at[FAKE_STREAM].count > 1); /* it was looked at */
+    EXPECT_INT(metric_get(METRIC_LEASES_DRAINING), 1);
+    pass(&r, 2000);
+    EXPECT_INT(metric_get(METRIC_LEASES_DRAINING), 0);
+    leave(&next);
+    rig_end(&r);
+}
+
+/* Whose task it is stays known when the token is not. */
+static void a_task_drains_while_another_token_is_asked_for(void)
+{
+    struct rig r;
+    struct watch w;
+
+    rig_open(&r);
+    r.config.max_parallel = 1;
+    r.fake.frames[2] = NULL;
+    rig_attach(&r);
+    START(&r, &w, "u:Hi");
+    RUN_UNTIL(r.loop, w.n_texts > 0);
+    fake_reset(&r.fake, FAKE_STREAM);
+    fake_say(&r.fake, FAKE_STREAM, 401, "{}");
+    fake_reset(&r.fake, FAKE_TOKEN);
+    fake_say(&r.fake, FAKE_TOKEN, FAKE_HOLD, NULL);
+    websocket_abort(r.fake.socket, false); /* it is opened again, and refused */
+    r.fake.socket = NULL;
+    RUN_UNTIL(r.loop, r.fake.at[FAKE_TOKEN].held);
+    leave(&w);
+    EXPECT_INT(metric_get(METRIC_LEASES_DRAINING), 1);
+    rig_end(&r);
+}
+
+/* What /billing said may be older than the task. */
+static void an_old_word_of_the_plan_ends_no_drain(void)
+{
+    static const char idle[] = "{\"taskCreditsLimit\":9,\"taskConcurrencyUsage\":0}";
+    struct rig r;
+    struct watch w;
+
+    rig_open(&r);
+    r.config.max_parallel = 1;
+    r.config.max_parallel_is_set = true;
+    r.fake.frames[2] = NULL;
+    fake_say(&r.fake, FAKE_BILLING, FAKE_HOLD, idle);
+    rig_attach(&r);
+    START(&r, &w, "u:Hi");
+    RUN_UNTIL(r.loop, w.n_texts > 0 && r.fake.at[FAKE_BILLING].held);
+    leave(&w);
+    http_reply(r.fake.at[FAKE_BILLING].held, 200, NULL, 0, str_of(idle));
+    r.fake.at[FAKE_BILLING].held = NULL;
+    for (int i = 0; i < 50; i++)
+        run_turn_now(r.loop);
+    EXPECT_INT(metric_get(METRIC_LEASES_DRAINING), 1);
+    rig_end(&r);
+}
+
 /* Nothing runs for a prompt that was refused, or an answer that is whole. */
 static void only_tasks_that_may_run_drain(void)
 {
@@ -419,6 +502,11 @@ static const struct test suite[] = {
     { "nobody looks at it while nobody waits", nobody_looks_at_it_while_nobody_waits },
     { "a chat that is to be deleted goes when its task is over",
       a_chat_that_is_to_be_deleted_goes_when_its_task_is_over },
+    { "an idle chat says little of a prompt that nobody answered",
+      an_idle_chat_says_little_of_a_prompt_that_nobody_answered },
+    { "a task drains while another token is asked for",
+      a_task_drains_while_another_token_is_asked_for },
+    { "an old word of the plan ends no drain", an_old_word_of_the_plan_ends_no_drain },
     { "only tasks that may run drain", only_tasks_that_may_run_drain },
 };
 
