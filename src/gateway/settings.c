@@ -307,6 +307,29 @@ static void add_default_model(struct settings *s)
     s->known_models = list;
 }
 
+/* Names that no request could be for. DEFAULT_MODEL is one of them. */
+static void check_model_names(struct loader *l)
+{
+    const char *const *models = l->out->known_models;
+
+    for (size_t i = 0; models[i]; i++) {
+        struct str name = str_of(models[i]);
+
+        if (name.n > MODEL_NAME_MAX)
+            loader_problem(
+                l,
+                "KNOWN_MODELS, DEFAULT_MODEL: \"%s\" is longer than %d bytes: no model has such "
+                "a name",
+                setting_show(name, &l->out->arena), MODEL_NAME_MAX);
+        else if (str_ends(name, STR("*")))
+            loader_problem(
+                l,
+                "KNOWN_MODELS, DEFAULT_MODEL: \"%s\" ends in a star, which only routes of the "
+                "YAML file may",
+                setting_show(name, &l->out->arena));
+    }
+}
+
 static void use_all_proxy(struct proxy *p, const struct proxy *all)
 {
     if (p->type != PROXY_NONE || all->type == PROXY_NONE)
@@ -435,6 +458,7 @@ enum err settings_load(const struct settings_source *source, struct settings *re
     loader_load_upstreams(&l);
     loader_load_keys(&l);
     loader_load_routes(&l);
+    check_model_names(&l);
     if (l.use == SETTINGS_SERVE || l.use == SETTINGS_DEMO)
         check_key(&l);
     if (l.use == SETTINGS_SERVE)

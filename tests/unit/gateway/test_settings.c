@@ -330,6 +330,23 @@ static void adds_the_default_model_to_the_known_ones(void)
     settings_deinit(&s);
 }
 
+/* They would be left out of the routes without a word. */
+static void refuses_models_that_no_request_could_name(void)
+{
+    char star[] = "DEFAULT_MODEL=all*", names[512] = "KNOWN_MODELS=good,";
+    char *environment[] = { star, names, NULL };
+    struct settings s;
+
+    memset(names + strlen(names), 'x', MODEL_NAME_MAX + 1);
+    EXPECT_INT(load(NULL, environment, NULL, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems_text, "\"all*\" ends in a star"));
+    EXPECT(strstr(problems_text, "is longer than 200 bytes"));
+    names[strlen(names) - 1] = '\0';
+    star[strlen(star) - 1] = '\0';
+    EXPECT_INT(load(NULL, environment, NULL, &s), ERR_NONE);
+    settings_deinit(&s);
+}
+
 /* Nothing of the real account may break the demo, or lead its traffic elsewhere. */
 static void the_demo_and_clients_ignore_the_account(void)
 {
@@ -455,6 +472,7 @@ static const struct test suite[] = {
     { "reads secrets from files and never shows them",
       reads_secrets_from_files_and_never_shows_them },
     { "refuses a named secret that is empty", refuses_a_named_secret_that_is_empty },
+    { "refuses models that no request could name", refuses_models_that_no_request_could_name },
     { "refuses a secret given twice", refuses_a_secret_given_twice },
     { "takes proxies in either case, and ALL_PROXY for the rest",
       takes_proxies_in_either_case_and_all_proxy_for_the_rest },
