@@ -278,7 +278,7 @@ static void on_phase(void *arg, enum provider_phase phase)
     else if (phase < PHASE_ANSWERING)
         exchange_upstream_begins(x);
     if (phase == PHASE_CONNECTING && x->chat.stream && s->commit_after_ms &&
-        !timer_is_armed(&x->commit))
+        !timer_is_armed(&x->commit) && !http_reply_is_begun(x->request))
         timer_arm(l, &x->commit, s->commit_after_ms, on_commit, x);
     timer_arm(l, &x->deadline, phase_limit(x), on_deadline, x);
 }

@@ -6,8 +6,6 @@
 #include "base/clock.h"
 #include "gateway/exchange_internal.h"
 
-enum { EDITS_MAX = 62 };
-
 /* Whether another target may do better. Of a failure that the upstream's own status decides, see
  * moves_status(). */
 static bool moves_kind(enum failure_kind kind)
@@ -106,14 +104,15 @@ void exchange_drop_route(struct exchange *x)
 static void add_edit(struct provider_edit *edits, size_t *n, enum provider_edit_type type,
                      struct str name, struct str value)
 {
-    if (*n < EDITS_MAX) /* the settings allow no more */
-        edits[(*n)++] = (struct provider_edit){ type, name, value };
+    BUG_ON(*n == TARGET_EDITS_MAX); /* the settings allow no more */
+    edits[(*n)++] = (struct provider_edit){ type, name, value };
 }
 
 static const struct provider_edit *edits_of(struct exchange *x, const struct target_settings *t,
                                             size_t *ret_n)
 {
-    struct provider_edit *edits = arena_alloc(&x->request->arena, EDITS_MAX * sizeof(*edits));
+    struct provider_edit *edits =
+        arena_alloc(&x->request->arena, TARGET_EDITS_MAX * sizeof(*edits));
     size_t n = 0;
 
     for (size_t i = 0; t->drop && t->drop[i]; i++)

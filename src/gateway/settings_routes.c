@@ -264,6 +264,18 @@ static void check_target_model(struct loader *l, const struct yaml_node *map,
     }
 }
 
+static void check_edits(struct loader *l, const struct yaml_node *map,
+                        const struct target_settings *t)
+{
+    size_t n = t->n_set + t->n_rename + (t->system_prompt != NULL);
+
+    for (size_t i = 0; t->drop && t->drop[i]; i++)
+        n++;
+    if (n > TARGET_EDITS_MAX)
+        node_problem(l, map, "%zu changes of a request, at most %d are possible", n,
+                     TARGET_EDITS_MAX);
+}
+
 static void read_targets(struct loader *l, const struct yaml_node *list, void *to)
 {
     struct route_settings *route = to;
@@ -276,6 +288,7 @@ static void read_targets(struct loader *l, const struct yaml_node *list, void *t
 
         target->weight = 1;
         node_read(l, map, settings_target_keys, target);
+        check_edits(l, map, target);
     }
 }
 

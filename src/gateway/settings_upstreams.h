@@ -14,6 +14,7 @@ enum {
     UPSTREAMS_MAX = 64,
     ACCOUNTS_MAX = 64,      /* of one upstream */
     ROUTE_TARGETS_MAX = 16, /* of one route */
+    TARGET_EDITS_MAX = 60,  /* changes of one target's requests, all kinds together */
     ROUTE_WEIGHT_MAX = 1000000,
     SETTINGS_NAME_MAX = 64, /* bytes of the name of an upstream, account or key */
     MODEL_NAME_MAX = 200,   /* bytes of the name of a route or model */

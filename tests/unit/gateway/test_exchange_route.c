@@ -296,7 +296,21 @@ static void a_shutdown_asks_nobody_else(void)
     end();
 }
 
+/* The head went out long before: that stays true however slow the next one is. */
+static void a_second_target_that_is_slow_is_told_of_too(void)
+{
+    const struct failure e = { .kind = FAILURE_UNAVAILABLE, .message = STR("It broke.") };
+
+    begin_routes();
+    fail_first(&e, true, true);
+    phase(PHASE_CONNECTING);
+    pass(COMMIT_MS);
+    expect_moved(true, true);
+    end();
+}
+
 static const struct test suite[] = {
+    { "a second target that is slow is told of, too", a_second_target_that_is_slow_is_told_of_too },
     { "asks one after the other", asks_one_after_the_other },
     { "kinds of failure move on or not", kinds_of_failure_move_on_or_not },
     { "statuses move on or not", statuses_move_on_or_not },

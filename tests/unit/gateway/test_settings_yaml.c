@@ -358,6 +358,8 @@ static void a_syntax_error_hides_no_problem_and_makes_none(void)
 #define MODELS(rest) OPENAI(", models: [m]") "models:\n" rest "\n"
 #define TARGET(rest) MODELS("- {name: r, targets: [{upstream: a, model: m, " rest "}]}")
 
+#define A10 "a,a,a,a,a,a,a,a,a,a,"
+
 static const struct {
     const char *text;
     const char *told; /* behind "settings.yaml line " */
@@ -453,6 +455,9 @@ static const struct {
     { "default_model: s\n" MODELS("- {name: r, aliases: [s], targets: [{upstream: a, model: m}]}"),
       NULL },
     { "default_model: r/x\n" MODELS("- {name: r/*, targets: [{upstream: a, model: m}]}"), NULL },
+    { TARGET("drop: [" A10 A10 A10 A10 A10 A10 "]"), NULL },
+    { TARGET("weight: 2, drop: [" A10 A10 A10 A10 A10 A10 "b]"),
+      "3: models[0].targets[0]: 61 changes of a request, at most 60" },
     { TARGET("weight: 0"), "3: models[0].targets[0].weight: expected a whole number, 1 to" },
     { TARGET("set: {model: x}"), "3: models[0].targets[0].set.model: model cannot be changed" },
     { TARGET("set: {a: 0x}, drop: [messages]"), "3: models[0].targets[0].drop[0]: messages" },
