@@ -39,6 +39,9 @@
     X(METRIC_STORE_FAILURES,     "store_failures_total",              "counter", "Operations of the store that failed; requests went on without.") \
     X(METRIC_STORE_TIMEOUTS,     "store_timeouts_total",              "counter", "Operations of the store that were not waited for any longer.") \
     X(METRIC_STORE_ENTRIES,      "store_entries",                     "gauge",   "Entries in the store.")            \
+    X(METRIC_CIRCUITS_OPEN,      "circuits_open",                     "gauge",   "Targets that get less than all of their requests, since too many failed.") \
+    X(METRIC_CIRCUIT_OPENINGS,   "circuit_openings_total",            "counter", "How often a target got no more requests for a while.") \
+    X(METRIC_CIRCUIT_SKIPS,      "circuit_skips_total",               "counter", "Targets passed over for that reason.") \
     X(METRIC_TIMERS,             "timers",                            "gauge",   "Timers armed now.")
 /* clang-format on */
 

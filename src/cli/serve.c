@@ -136,6 +136,7 @@ static enum err open_shared(struct server *s)
     s->upstreams = cli_upstreams_new(&s->settings);
     g->upstreams = cli_upstreams_list(s->upstreams, &g->n_upstreams);
     g->routes = route_book_new(&s->settings, g->upstreams, g->n_upstreams);
+    g->health = health_new();
     g->n_workers = s->settings.workers;
     g->started_wall_ms = clock_wall_ms();
     return ERR_NONE;
@@ -196,6 +197,7 @@ static void close_all(struct server *s)
     struct gateway *g = &s->gateway;
 
     route_book_free(g->routes);
+    health_free(g->health);
     cli_upstreams_free(s->upstreams);
     store_close(g->store);
     if (g->listen_fd >= 0 && !atomic_load(&g->draining))

@@ -79,12 +79,22 @@ static void log_exchange(struct exchange *x, enum ending ending, const struct fa
     log_write(f ? LOG_WARN : LOG_INFO, "exchange", fields, COUNT_OF(fields) - (f ? 0U : 2U));
 }
 
+/* A client that left in the middle of an answer saw a target that works. */
+static enum health_verdict verdict_of(const struct exchange *x, enum ending ending,
+                                      const struct failure *f)
+{
+    if (f)
+        return exchange_verdict(f);
+    return ending == ENDED_WHOLE || x->state == EXCHANGE_ANSWERING ? HEALTH_GOOD : HEALTH_UNKNOWN;
+}
+
 /* Everything that is not in the arena goes here, once. The request may still be answered after. */
 static void close_books(struct exchange *x, enum ending ending, const struct failure *f)
 {
     static const enum metric counters[] = { METRIC_EXCHANGES_DONE, METRIC_EXCHANGES_FAILED,
                                             METRIC_EXCHANGES_CANCELED };
 
+    exchange_judge(x, verdict_of(x, ending, f));
     set_state(x, EXCHANGE_DONE);
     timer_disarm(&x->deadline);
     timer_disarm(&x->total);
@@ -147,6 +157,8 @@ static void on_total(void *arg)
                 "The answer was not complete after %.10g s. API_REQUEST_TIMEOUT sets this limit.",
                 seconds(x->worker->gateway->settings->request_timeout_ms));
     f.prompt_accepted = likely_phase(x) >= PHASE_ACCEPTED;
+    if (x->state == EXCHANGE_ANSWERING)
+        exchange_judge(x, HEALTH_GOOD); /* it was at work all the while */
     end_with(x, &f);
 }
 
@@ -202,6 +214,7 @@ static void begin(struct exchange *x)
     list_add_tail(&w->exchanges, &x->node);
     metric_add(METRIC_EXCHANGES, 1);
     arm_clocks(x);
+    exchange_choose_step(x);
     exchange_start_step(x, &sink);
 }
 
@@ -479,7 +492,6 @@ static void move_on(struct exchange *x, const struct failure *f)
     x->trimmed = 0;
     x->has_usage = false;
     exchange_upstream_ends(x);
-    x->step++;
     exchange_start_step(x, &sink);
 }
 

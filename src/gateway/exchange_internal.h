@@ -26,7 +26,9 @@ struct exchange {
     struct route_table *table; /* held while targets may be tried */
     struct route_step steps[ROUTE_TARGETS_MAX];
     size_t n_steps;
-    size_t step;                     /* the one that is tried */
+    size_t step;                 /* the one that is tried */
+    struct health_ticket ticket; /* at its target, while is_entered */
+    bool is_entered;
     const struct upstream *upstream; /* its */
     unsigned attempts;               /* of all targets: each try of an account or key counts */
     struct str account;              /* of the last one; empty: it has none */
@@ -67,11 +69,19 @@ struct exchange {
 bool exchange_find_route(struct exchange *x, struct failure *f);
 void exchange_drop_route(struct exchange *x);
 
+/* The first target. */
+void exchange_choose_step(struct exchange *x);
+
 /* Starts the call of the present step. */
 void exchange_start_step(struct exchange *x, const struct provider_sink *sink);
 
-/* Whether the next target is to be tried after this failure. */
-bool exchange_moves_on(const struct exchange *x, const struct failure *f);
+/* Moves `step` on to the next target that is to be tried after this failure; false: there is none,
+ * or it is not to be. */
+bool exchange_moves_on(struct exchange *x, const struct failure *f);
+
+/* What the end at the present target says of its health; only the first time. */
+void exchange_judge(struct exchange *x, enum health_verdict verdict);
+enum health_verdict exchange_verdict(const struct failure *f);
 
 /* For the time that is spent here: from when to when the upstream was at work. */
 void exchange_upstream_begins(struct exchange *x);

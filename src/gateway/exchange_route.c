@@ -29,13 +29,6 @@ static bool moves_status(int status)
            status == 429 || status >= 500;
 }
 
-bool exchange_moves_on(const struct exchange *x, const struct failure *f)
-{
-    bool moves = f->status ? moves_status(f->status) : moves_kind(f->kind);
-
-    return moves && x->state == EXCHANGE_WAITING && x->step + 1 < x->n_steps;
-}
-
 /* ---- what a target needs ---- */
 
 static const struct upstream *upstream_of(const struct exchange *x, size_t step)
@@ -141,6 +134,74 @@ static const struct chat_request *with_system_prompt(struct exchange *x, const c
     memcpy(chat->messages + 1, x->chat.messages, x->chat.n_messages * sizeof(*chat->messages));
     chat->n_messages++;
     return chat;
+}
+
+/* ---- who is asked ---- */
+
+static bool enter(struct exchange *x, size_t step, bool must)
+{
+    const struct gateway *g = x->worker->gateway;
+
+    x->is_entered =
+        health_enter(g->health, &g->settings->circuit, str_of(upstream_of(x, step)->name),
+                     x->steps[step].model, loop_now_ms(x->worker->loop), must, &x->ticket);
+    if (x->is_entered)
+        x->step = step;
+    return x->is_entered;
+}
+
+/* The first of those from `step` on whose circuit lets it in. */
+static bool enter_from(struct exchange *x, size_t step)
+{
+    while (step < x->n_steps && !enter(x, step, false))
+        step++;
+    return step < x->n_steps;
+}
+
+void exchange_choose_step(struct exchange *x)
+{
+    if (!enter_from(x, 0))
+        enter(x, 0, true); /* nobody is well: it may be better by now */
+}
+
+void exchange_judge(struct exchange *x, enum health_verdict verdict)
+{
+    const struct gateway *g = x->worker->gateway;
+
+    if (!x->is_entered)
+        return;
+    x->is_entered = false;
+    health_leave(g->health, &g->settings->circuit, str_of(upstream_of(x, x->step)->name),
+                 x->steps[x->step].model, loop_now_ms(x->worker->loop), x->ticket, verdict);
+}
+
+/* What comes of the request, of one account or of ourselves says nothing bad of a target. */
+enum health_verdict exchange_verdict(const struct failure *f)
+{
+    if (f->status)
+        return f->status >= 500 || f->status == 408 ? HEALTH_BAD
+               : f->status == 401 || f->status == 402 || f->status == 403 || f->status == 429 ||
+                       f->status == 409
+                   ? HEALTH_UNKNOWN
+                   : HEALTH_GOOD;
+    switch ((int)f->kind) {
+    case FAILURE_CHALLENGE:
+    case FAILURE_UNAVAILABLE:
+    case FAILURE_INTERRUPTED:
+    case FAILURE_PROTOCOL:
+    case FAILURE_UPSTREAM_TIMEOUT:
+        return HEALTH_BAD;
+    default:
+        return HEALTH_UNKNOWN;
+    }
+}
+
+bool exchange_moves_on(struct exchange *x, const struct failure *f)
+{
+    bool moves = f->status ? moves_status(f->status) : moves_kind(f->kind);
+
+    exchange_judge(x, exchange_verdict(f));
+    return moves && x->state == EXCHANGE_WAITING && enter_from(x, x->step + 1);
 }
 
 /* ---- one target ---- */

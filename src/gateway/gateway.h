@@ -52,6 +52,7 @@ struct gateway {
     const struct wire_tap *tap;       /* listens in on the upstreams; NULL: nobody does */
     const struct upstream *upstreams; /* in the order of settings->upstreams */
     size_t n_upstreams;
+    struct health *health;     /* of targets; NULL: all are well */
     struct route_book *routes; /* which names there are, and where they lead */
     int listen_fd;
     size_t n_workers;

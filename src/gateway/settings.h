@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "gateway/health.h"
 #include "gateway/settings_upstreams.h"
 #include "net/connector.h"
 
@@ -56,6 +57,8 @@ struct settings {
     int64_t queue_timeout_ms;
     int64_t conversation_ttl_ms;
     int64_t shutdown_timeout_ms;
+
+    struct health_limits circuit;
 
     const char *ca_file;     /* NULL: the system's */
     struct tls_trust *trust; /* for SETTINGS_SERVE where upstream or store need TLS, else NULL */

@@ -51,6 +51,10 @@ const struct setting settings_table[] = {
     { "QUEUE_TIMEOUT", SETTING_SECONDS, FIELD(queue_timeout_ms), "30", NULL },
     { "CONVERSATION_TTL", SETTING_SECONDS, FIELD(conversation_ttl_ms), "2592000", NULL },
     { "SHUTDOWN_TIMEOUT", SETTING_SECONDS, FIELD(shutdown_timeout_ms), "30", NULL },
+    { "CIRCUIT_ERROR_PERCENT", SETTING_COUNT, FIELD(circuit.error_percent), "50", NULL },
+    { "CIRCUIT_WINDOW", SETTING_SECONDS, FIELD(circuit.window_ms), "30", NULL },
+    { "CIRCUIT_OPEN_FOR", SETTING_SECONDS, FIELD(circuit.open_ms), "30", NULL },
+    { "CIRCUIT_SLOW_START", SETTING_SECONDS, FIELD(circuit.slow_start_ms), "30", NULL },
     { "UPSTREAM_CA_FILE", SETTING_TEXT, FIELD(ca_file), NULL, NULL },
     { "HTTPS_PROXY", SETTING_PROXY, FIELD(proxies.https), NULL, NULL },
     { "HTTP_PROXY", SETTING_PROXY, FIELD(proxies.http), NULL, NULL },
@@ -207,6 +211,9 @@ static const struct {
     const char *what;
 } ranges[] = {
     { "WORKERS", 0, 64, "expected at most 64" },
+    { "CIRCUIT_ERROR_PERCENT", 0, 100, "expected a percentage, 0 to 100" },
+    { "CIRCUIT_WINDOW", 1000, UINT64_MAX, "expected at least 1 second" },
+    { "CIRCUIT_OPEN_FOR", 1, UINT64_MAX, "expected more than 0" },
     { "NGINX_PORT", 1, 65535, "expected a port, 1 to 65535" },
 #define ABOVE_0(name)                                                    \
     {                                                                    \

@@ -62,6 +62,16 @@ static void write_upstreams(const struct gateway_worker *w, struct json_writer *
     }
 }
 
+/* Targets that are passed over as long as there are others. */
+static void write_circuits(struct gateway_worker *w, struct json_writer *j)
+{
+    int64_t now_ms = loop_now_ms(w->loop);
+    struct health_problem p;
+
+    for (size_t i = 0; health_problem_at(w->gateway->health, now_ms, i, &p); i++)
+        write_part(j, p.target, false, p.why);
+}
+
 void handle_readyz(struct gateway_worker *w, struct http_request *r)
 {
     struct gateway *g = w->gateway;
@@ -80,6 +90,7 @@ void handle_readyz(struct gateway_worker *w, struct http_request *r)
     json_w_array(&j);
     write_part(&j, "gateway", !draining, draining ? "it is shutting down" : "");
     write_upstreams(w, &j);
+    write_circuits(w, &j);
     write_part(&j, "store", store, store_why);
     json_w_array_end(&j);
     json_w_object_end(&j);

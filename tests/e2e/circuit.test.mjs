@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// A target that fails too often is passed over as long as there is another, and gets its requests
+// back when it answers again.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { CANARY, Gateway, Simulator, finish, secret, tempDir } from './lib/harness.mjs';
+import { until } from './lib/until.mjs';
+
+after(finish);
+
+const KEY = secret('sk-upstream-circuit-9', 'a key');
+const sims = {};
+
+before(async () => {
+  for (const name of ['sick', 'well']) {
+    sims[name] = await Simulator.start();
+    await sims[name].set({ api_keys: KEY, models: ['big', 'small'], native: false });
+  }
+});
+
+const upstream = (name) => `
+  - name: ${name}
+    provider: openai
+    base_url: ${sims[name].url}/v1
+    api_key: ${KEY}
+    models: [big, small]`;
+
+async function start(env = {}) {
+  for (const sim of Object.values(sims)) {
+    await sim.clearFaults();
+    await sim.clearLog();
+  }
+  const file = path.join(tempDir(), 'gateway.yaml');
+  const text = `default_model: both
+upstreams:${upstream('sick')}${upstream('well')}
+models:
+  - name: both
+    targets: [{upstream: sick, model: big}, {upstream: well, model: big}]
+  - name: small
+    targets: [{upstream: sick, model: small}, {upstream: well, model: small}]
+  - name: alone
+    targets: [{upstream: sick, model: big}]
+`;
+  fs.writeFileSync(file, text, { mode: 0o600 });
+  const quick = { CIRCUIT_OPEN_FOR: 3, CIRCUIT_SLOW_START: 0, STORE_URL: 'memory:' };
+  return Gateway.start({ args: ['--config', file], env: { ...quick, ...env } });
+}
+
+const ask = (gw, model = 'both', stream = false) =>
+  gw.post({ model, stream, messages: [{ role: 'user', content: `${CANARY}\n!echo here` }] });
+
+const circuits = async (gw) =>
+  (await gw.get('/readyz')).json().parts.filter((part) => part.name.includes('/'));
+
+/** Fails until its circuit is open. */
+async function breakIt(gw) {
+  await sims.sick.fault({ where: 'completions', status: 500, times: -1 });
+  for (let i = 0; i < 10; i++) {
+    const answer = await ask(gw);
+    assert.equal(answer.headers['x-upstream'], 'well', answer.text);
+    assert.equal(answer.headers['x-attempts'], '2');
+  }
+  const [part, ...rest] = await circuits(gw);
+  assert.deepEqual(rest, []);
+  assert.equal(part.name, 'sick/big');
+  assert.equal(part.ready, false);
+  assert.match(part.problem, /^10 of the last 10 answers failed; .* tried again in \d+ s$/);
+}
+
+test('a sick target is passed over, and tried again when its time is over', async () => {
+  const gw = await start();
+  await breakIt(gw);
+  assert.equal((await gw.metrics()).circuits_open, 1);
+  await sims.sick.clearLog();
+  for (let i = 0; i < 5; i++) {
+    const answer = await ask(gw);
+    assert.equal(answer.headers['x-upstream'], 'well');
+    assert.equal(answer.headers['x-attempts'], '1');
+  }
+  assert.deepEqual(await sims.sick.log('completion'), []);
+  assert.equal((await gw.get('/readyz')).status, 200, 'there is another');
+  // Its other model is another target.
+  assert.equal((await ask(gw, 'small')).headers['x-attempts'], '2');
+  await sims.sick.clearFaults();
+  await until(async () => (await ask(gw)).headers['x-upstream'] === 'sick', 'it is tried again');
+  assert.deepEqual(await circuits(gw), []);
+  const metrics = await gw.metrics();
+  assert.equal(metrics.circuits_open, 0);
+  assert.equal(metrics.circuit_openings_total, 1);
+  assert.ok(metrics.circuit_skips_total >= 5);
+  await gw.idle();
+});
+
+test('the only target of a route is always asked', async () => {
+  const gw = await start({ CIRCUIT_OPEN_FOR: 60 });
+  await breakIt(gw);
+  assert.equal((await ask(gw, 'alone')).status, 502);
+  await sims.sick.clearFaults();
+  assert.equal((await ask(gw, 'alone')).status, 200);
+  assert.deepEqual(await circuits(gw), [], 'that showed that it is well');
+});
+
+test('while a sick target is silent, one request at a time waits for it', async () => {
+  const gw = await start({ UPSTREAM_FIRST_TOKEN_TIMEOUT: 2 });
+  await breakIt(gw);
+  await sims.sick.clearFaults();
+  await sims.sick.fault({ where: 'completions', kind: 'hang', times: -1 });
+  await until(
+    async () => (await circuits(gw))[0].problem.includes('the next request tries it'),
+    'its time is over',
+  );
+  await sims.sick.clearLog();
+  const answers = await Promise.all(Array.from({ length: 20 }, () => ask(gw, 'both', true)));
+  for (const answer of answers) assert.equal(answer.status, 200, answer.text);
+  assert.equal((await sims.sick.log('completion')).length, 1);
+  await gw.idle();
+});
+
+test('under load nobody sees an error, before, while and after it is sick', async () => {
+  const gw = await start();
+  const load = async (n) => {
+    const answers = await Promise.all(Array.from({ length: n }, () => ask(gw)));
+    for (const answer of answers) {
+      assert.equal(answer.status, 200, answer.text);
+      assert.equal(answer.json().choices[0].message.content, 'here');
+    }
+  };
+  await load(50);
+  await sims.sick.fault({ where: 'completions', kind: 'reset', times: -1 });
+  for (let i = 0; i < 4; i++) await load(50);
+  assert.equal((await circuits(gw)).length, 1);
+  await sims.sick.clearFaults();
+  await until(async () => {
+    await load(20);
+    return (await circuits(gw)).length === 0;
+  }, 'it gets its requests back');
+  await gw.idle();
+});
