@@ -90,7 +90,9 @@ static void on_done(void *arg, const struct http_outcome *outcome)
     loop_stop(c->loop);
 }
 
-static const struct http_call_handler handler = { NULL, on_head, on_body, on_done };
+static const struct http_call_handler handler = { .on_head = on_head,
+                                                  .on_body = on_body,
+                                                  .on_done = on_done };
 
 void local_client_call(struct local_client *c, enum http_method method, const char *target,
                        struct str body, void (*on_piece)(void *arg, struct str bytes), void *arg,

@@ -21,42 +21,6 @@ enum {
     DETAIL_SIZE = 512,
 };
 
-enum call_state { CALL_CONNECT, CALL_SEND, CALL_HEAD, CALL_BODY, CALL_DONE };
-
-struct http_call {
-    struct http_client *client;
-    struct pool *pool;
-    const struct http_call_handler *handler;
-    void *arg;
-    int64_t connect_timeout_ms;
-    int64_t head_timeout_ms;
-    int64_t idle_timeout_ms;
-    enum http_method method;
-    enum call_state state;
-    struct connect *connect; /* while it runs */
-    struct conn *conn;       /* owned; NULL before SEND and when DONE */
-    struct buf request;      /* its head; kept for another try */
-    struct str body;         /* borrowed */
-    size_t sent;             /* bytes of both on this connection */
-    struct buf in;           /* an incomplete head */
-    size_t scanned;          /* of the incomplete head, for the parser */
-    struct http_body decoder;
-    struct timer timer;
-    struct task task; /* begins */
-    struct task retire;
-    enum err refused; /* the request cannot be sent at all */
-    bool is_kept;     /* the connection was a kept one */
-    bool any_sent;
-    bool any_received; /* on this connection */
-    bool is_sent_told;
-    bool send_once;
-    bool is_paused;
-    bool responded;
-    bool can_keep;              /* what the response says about the connection */
-    const struct wire_tap *tap; /* who listens in; NULL: nobody */
-    size_t tap_number;
-};
-
 static void on_task(void *arg);
 static void on_connected(void *arg, const struct connect_outcome *outcome);
 static void on_writable(void *arg);
@@ -75,13 +39,18 @@ static const unsigned moves[] = {
     [CALL_DONE] = 0,
 };
 
-static void arm_deadline(struct http_call *call)
+void call_arm_deadline(struct http_call *call)
 {
-    int64_t ms = call->state == CALL_BODY ? call->idle_timeout_ms : call->head_timeout_ms;
+    int64_t ms = call->head_timeout_ms;
 
-    if (call->state == CALL_BODY && call->is_paused)
-        return;
-    timer_arm(call->client->loop, &call->timer, ms, on_deadline, call);
+    if (call->state == CALL_BODY)
+        ms = call->idle_timeout_ms;
+    else if (call->state == CALL_SEND)
+        ms = call->send_timeout_ms;
+    if ((call->state == CALL_BODY && call->is_paused) || upload_rests(call))
+        timer_disarm(&call->timer);
+    else
+        timer_arm(call->client->loop, &call->timer, ms, on_deadline, call);
 }
 
 static void set_state(struct http_call *call, enum call_state next)
@@ -91,7 +60,7 @@ static void set_state(struct http_call *call, enum call_state next)
     if (next == CALL_CONNECT || next == CALL_DONE)
         timer_disarm(&call->timer); /* the connector has its own deadline */
     else
-        arm_deadline(call);
+        call_arm_deadline(call);
 }
 
 /* ---- the client ---- */
@@ -176,6 +145,7 @@ static void free_call(void *arg)
 
     buf_wipe(&call->request); /* cookies and tokens are in it */
     buf_deinit(&call->in);
+    upload_deinit(call);
     mem_free(call);
 }
 
@@ -223,9 +193,7 @@ static FORMAT(3, 4) void fail(struct http_call *call, enum err err, const char *
 /* The whole response came; `rest` is what came behind it. */
 static void succeed(struct http_call *call, struct str rest)
 {
-    bool all_sent = call->sent == call->request.n + call->body.n;
-
-    if (call->can_keep && all_sent && rest.n == 0)
+    if (call->can_keep && upload_is_done(call) && !call->upload.is_broken && rest.n == 0)
         pool_put(call->pool, TAKE(call->conn));
     finish(call, ERR_NONE, "");
 }
@@ -251,7 +219,7 @@ void http_call_resume(struct http_call *call)
     if (call->state != CALL_BODY)
         return;
     conn_read_start(call->conn);
-    arm_deadline(call);
+    call_arm_deadline(call);
 }
 
 void http_call_cancel(struct http_call *call)
@@ -276,12 +244,16 @@ struct http_call *http_call_start(struct http_client *c, const struct http_call_
     call->connect_timeout_ms = params->connect_timeout_ms;
     call->head_timeout_ms = params->head_timeout_ms;
     call->idle_timeout_ms = params->idle_timeout_ms;
+    call->send_timeout_ms =
+        params->send_timeout_ms > 0 ? params->send_timeout_ms : params->head_timeout_ms;
     call->method = params->method;
     call->body = params->body;
     call->send_once = params->send_once;
     buf_init(&call->request, REQUEST_HEAD_MAX);
     buf_init(&call->in, c->limits.max_head + LOOP_READ_SIZE);
     call->refused = client_write_head(&call->request, params);
+    if (!call->refused)
+        call->refused = upload_init(call, params);
     task_init(&call->task, on_task, call);
     task_init(&call->retire, free_call, call);
     call->tap = connector_tap(c->connector);
@@ -320,7 +292,8 @@ static void begin(struct http_call *call)
                  : err_text(call->refused));
         return;
     }
-    conn = pool_take(call->pool);
+    /* What is sent once cannot go out again when a kept connection proves stale. */
+    conn = call->upload.is_streamed ? NULL : pool_take(call->pool);
     call->is_kept = conn != NULL;
     if (conn)
         use(call, conn);
@@ -355,9 +328,10 @@ static bool retry(struct http_call *call)
 
 /* ---- SEND ---- */
 
-static void on_sent(struct http_call *call)
+void call_sent(struct http_call *call)
 {
-    set_state(call, CALL_HEAD);
+    if (call->state == CALL_SEND)
+        set_state(call, CALL_HEAD);
     if (call->is_sent_told)
         return;
     call->is_sent_told = true;
@@ -384,17 +358,23 @@ static void send_request(struct http_call *call)
     /* The reader is told why, maybe by an answer that came before the end. */
     if (err)
         return;
-    if (call->sent == head + call->body.n)
-        on_sent(call);
-    else if (written > 0)
-        arm_deadline(call);
+    if (call->sent < head + call->body.n) {
+        if (written > 0)
+            call_arm_deadline(call);
+    } else if (call->upload.is_streamed) {
+        upload_open(call);
+    } else {
+        call_sent(call);
+    }
 }
 
 static void on_writable(void *arg)
 {
     struct http_call *call = arg;
 
-    if (call->state == CALL_SEND)
+    if (call->upload.is_open)
+        upload_flush(call);
+    else if (call->state == CALL_SEND || call->upload.is_streamed)
         send_request(call);
 }
 
@@ -504,7 +484,7 @@ static void take_body(struct http_call *call, struct str bytes)
     if (call->decoder.done)
         succeed(call, bytes);
     else
-        arm_deadline(call);
+        call_arm_deadline(call);
 }
 
 /* ---- events ---- */
@@ -551,7 +531,7 @@ static void on_deadline(void *arg)
 
     if (call->state == CALL_SEND)
         fail(call, ERR_TIMEOUT, "did not take the request in %" PRId64 " ms",
-             call->head_timeout_ms);
+             call->send_timeout_ms);
     else if (call->state == CALL_HEAD)
         fail(call, ERR_TIMEOUT, "did not answer in %" PRId64 " ms", call->head_timeout_ms);
     else

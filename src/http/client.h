@@ -32,6 +32,8 @@ void http_client_free(struct http_client *c);
 struct loop *http_client_loop(const struct http_client *c);
 struct connector *http_client_connector(const struct http_client *c);
 
+#define HTTP_LENGTH_UNKNOWN UINT64_MAX
+
 struct http_call_params {
     const struct url *url; /* where; its path goes before `target` */
     enum http_method method;
@@ -39,7 +41,11 @@ struct http_call_params {
     const struct http_header *headers; /* besides Host and Content-Length; they may replace
                                           Accept-Encoding and User-Agent; copied */
     size_t n_headers;
-    struct str body;            /* borrowed until on_head, or the call ended */
+    struct str body;         /* borrowed until on_head, or the call ended */
+    bool is_streamed;        /* `body` is only its beginning, borrowed until on_room: the rest comes
+                                by http_call_write(). Always on a connection of its own */
+    uint64_t length;         /* of all of a streamed body; HTTP_LENGTH_UNKNOWN: chunked */
+    int64_t send_timeout_ms; /* without room for a byte; 0: head_timeout_ms */
     int64_t connect_timeout_ms; /* all three above 0 */
     int64_t head_timeout_ms;    /* from the last byte sent to the end of the response's head */
     int64_t idle_timeout_ms;    /* between pieces of the body */
@@ -56,6 +62,8 @@ struct http_outcome {
 };
 
 struct http_call_handler {
+    /* Of a streamed body: more of it may be written. At first, and after http_call_is_full(). */
+    void (*on_room)(void *arg);
     void (*on_sent)(
         void *arg); /* the last byte of the request was handed to the kernel. Optional */
     void (*on_head)(void *arg,
@@ -69,6 +77,16 @@ struct http_call_handler {
 /* Never calls back before it returned. `handler` is static. */
 struct http_call *http_call_start(struct http_client *c, const struct http_call_params *params,
                                   const struct http_call_handler *handler, void *arg);
+
+/* More of a streamed body (copied), in on_room or later; after http_call_end_body() none. With a
+ * length exactly so many bytes in all. A server may answer before the end: what it then does not
+ * read does no harm. ERR_TOO_BIG (more than UPLOAD_MAX wait), ERR_NOMEM: cancel the call. */
+enum { UPLOAD_MAX = 1 << 20 };
+MUST_USE enum err http_call_write(struct http_call *call, struct str piece);
+MUST_USE enum err http_call_end_body(struct http_call *call);
+
+/* So much waits that no more is to be written until on_room. */
+bool http_call_is_full(const struct http_call *call);
 
 /* Back-pressure: no more is read of the answer, and its deadlines rest, until it goes on. What was
  * read before still comes: at most LOOP_READ_SIZE bytes. */

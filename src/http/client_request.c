@@ -43,8 +43,11 @@ static enum err add_ours(struct buf *out, const struct http_call_params *p)
         err = buf_add(out, STR("Accept-Encoding: identity\r\n"));
     if (!err && !has_header(p, "user-agent"))
         err = buf_add(out, STR("User-Agent: enginelabs-2api\r\n"));
-    if (!err && wants_length(p))
-        err = buf_addf(out, "Content-Length: %zu\r\n", p->body.n);
+    if (!err && p->is_streamed && p->length == HTTP_LENGTH_UNKNOWN)
+        err = buf_add(out, STR("Transfer-Encoding: chunked\r\n"));
+    else if (!err && (p->is_streamed || wants_length(p)))
+        err = buf_addf(out, "Content-Length: %llu\r\n",
+                       (unsigned long long)(p->is_streamed ? p->length : p->body.n));
     return err;
 }
 

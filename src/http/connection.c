@@ -19,8 +19,9 @@ enum {
 
 static const unsigned moves[] = {
     [CONNECTION_IDLE] = TO(CONNECTION_HEAD) | TO(CONNECTION_FLUSH) | TO(CONNECTION_CLOSED),
-    [CONNECTION_HEAD] =
-        TO(CONNECTION_BODY) | TO(CONNECTION_HANDLER) | TO(CONNECTION_FLUSH) | TO(CONNECTION_CLOSED),
+    [CONNECTION_HEAD] = TO(CONNECTION_BODY) | TO(CONNECTION_UPLOAD) | TO(CONNECTION_HANDLER) |
+                        TO(CONNECTION_FLUSH) | TO(CONNECTION_CLOSED),
+    [CONNECTION_UPLOAD] = TO(CONNECTION_HANDLER) | TO(CONNECTION_FLUSH) | TO(CONNECTION_CLOSED),
     [CONNECTION_BODY] = TO(CONNECTION_HANDLER) | TO(CONNECTION_FLUSH) | TO(CONNECTION_CLOSED),
     [CONNECTION_HANDLER] = TO(CONNECTION_FLUSH) | TO(CONNECTION_CLOSED),
     [CONNECTION_FLUSH] =
@@ -82,6 +83,12 @@ static void arm_deadline(struct http_connection *c)
     case CONNECTION_DRAIN:
         ms = body_ms(c);
         break;
+    case CONNECTION_UPLOAD:
+        if (outbox_pending(&c->out) > 0)
+            ms = limits->write_timeout_ms;
+        else if (!c->is_paused)
+            ms = body_ms(c);
+        break;
     case CONNECTION_FLUSH:
         ms = limits->write_timeout_ms;
         break;
@@ -112,6 +119,14 @@ void connection_watch(struct http_connection *c)
     timer_arm(c->server->loop, &c->timer, c->server->limits.write_timeout_ms, on_deadline, c);
 }
 
+void connection_unwatch(struct http_connection *c)
+{
+    if (c->state == CONNECTION_UPLOAD)
+        arm_deadline(c);
+    else
+        timer_disarm(&c->timer);
+}
+
 void connection_set_reading(struct http_connection *c, bool on)
 {
     if (c->is_reading == on)
@@ -121,6 +136,26 @@ void connection_set_reading(struct http_connection *c, bool on)
         conn_read_start(c->conn);
     else
         conn_read_stop(c->conn);
+}
+
+/* The time of the pause is not the client's. */
+void connection_set_paused(struct http_connection *c, bool on)
+{
+    int64_t now_ms = loop_now_ms(c->server->loop);
+
+    if (c->is_paused == on)
+        return;
+    c->is_paused = on;
+    if (on)
+        c->paused_ms = now_ms;
+    else
+        c->since_ms += now_ms - c->paused_ms;
+    if (on || !c->is_waiting)
+        connection_set_reading(c, !on);
+    else
+        loop_defer(c->server->loop, &c->turn);
+    conn_watch_end(c->conn, on);
+    arm_deadline(c);
 }
 
 /* ---- life ---- */
@@ -178,11 +213,19 @@ void connection_drain(struct http_connection *c)
 
 void connection_refuse_rest(struct http_connection *c)
 {
-    if (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY)
+    if (c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY || c->state == CONNECTION_UPLOAD)
         reply_refuse(c, 503, "the server is shutting down; try again in a moment");
 }
 
 /* ---- events ---- */
+
+/* Whether what came moves the deadline of the state. */
+static bool came_in_time(const struct http_connection *c)
+{
+    return c->state == CONNECTION_BODY || c->state == CONNECTION_DRAIN ||
+           c->state == CONNECTION_LINGER ||
+           (c->state == CONNECTION_UPLOAD && outbox_pending(&c->out) == 0);
+}
 
 static void on_read(void *arg, enum err err, struct str bytes)
 {
@@ -191,8 +234,7 @@ static void on_read(void *arg, enum err err, struct str bytes)
     if (!err) {
         metric_add(METRIC_BYTES_IN, (int64_t)bytes.n);
         c->came += bytes.n;
-        if (c->state == CONNECTION_BODY || c->state == CONNECTION_DRAIN ||
-            c->state == CONNECTION_LINGER)
+        if (came_in_time(c))
             arm_deadline(c);
         intake(c, bytes);
         return;
@@ -210,7 +252,7 @@ static void on_writable(void *arg)
     struct http_connection *c = arg;
 
     c->out.is_blocked = false;
-    if (c->state == CONNECTION_HANDLER)
+    if (c->state == CONNECTION_HANDLER || c->state == CONNECTION_UPLOAD)
         reply_flush(c);
     else if (reply_push(c, STR("")))
         connection_close(c, true);
@@ -229,6 +271,12 @@ static void on_deadline(void *arg)
     case CONNECTION_BODY:
         reply_refuse(c, 408, "the body of the request did not come in time");
         break;
+    case CONNECTION_UPLOAD:
+        if (outbox_pending(&c->out) == 0)
+            reply_refuse(c, 408, "the body of the request did not come in time");
+        else
+            connection_close(c, true);
+        break;
     case CONNECTION_HANDLER:
     case CONNECTION_FLUSH:
         connection_close(c, true);
@@ -245,19 +293,19 @@ static void on_deadline(void *arg)
 static void on_turn(void *arg)
 {
     struct http_connection *c = arg;
-    struct buf waiting = c->in;
+    struct buf waiting;
 
-    if (c->state == CONNECTION_HANDLER) {
+    if (c->state == CONNECTION_HANDLER || c->state == CONNECTION_UPLOAD)
         reply_flush(c);
+    if (!c->is_waiting || c->is_paused || c->state == CONNECTION_HANDLER ||
+        c->state == CONNECTION_FLUSH)
         return;
-    }
-    if (!c->is_waiting || c->state == CONNECTION_FLUSH)
-        return;
+    waiting = c->in;
     buf_init(&c->in, waiting.max);
     c->is_waiting = false;
     intake(c, buf_str(&waiting));
     buf_deinit(&waiting);
-    if (c->state != CONNECTION_CLOSED && c->in.n <= c->server->limits.max_head)
+    if (c->state != CONNECTION_CLOSED && !c->is_paused && c->in.n <= c->server->limits.max_head)
         connection_set_reading(c, true);
 }
 
@@ -303,6 +351,8 @@ void connection_answered(struct http_connection *c)
         return;
     }
     c->droppable = DROPPABLE;
+    if (!c->is_waiting)
+        connection_set_reading(c, true); /* of a body that was paused */
     connection_set_state(c, has_body ? CONNECTION_DRAIN : CONNECTION_IDLE);
     if (c->is_waiting && !c->is_busy)
         loop_defer(c->server->loop, &c->turn);

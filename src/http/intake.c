@@ -65,6 +65,9 @@ void intake_end_request(struct http_connection *c)
     struct server_request *q = TAKE(c->request);
 
     c->is_full = false;
+    if (c->is_paused && c->conn)
+        conn_watch_end(c->conn, false);
+    c->is_paused = false;
     if (q)
         loop_retire(c->server->loop, &q->retire);
 }
@@ -147,6 +150,31 @@ static void send_continue(struct http_connection *c)
         connection_close(c, true);
 }
 
+/* All of a body in pieces is handed on. What waits for room in the socket keeps its deadline. */
+static void end_upload(struct http_connection *c)
+{
+    connection_set_state(c, CONNECTION_HANDLER);
+    if (outbox_pending(&c->out) > 0)
+        connection_watch(c);
+}
+
+static void begin_upload(struct http_connection *c)
+{
+    struct server_request *q = c->request;
+    bool wants_continue = q->r.head.expect_continue && q->r.head.minor_version > 0;
+
+    connection_set_state(c, CONNECTION_UPLOAD);
+    if (c->body.done)
+        end_upload(c);
+    c->server->service->on_request(c->server->arg, &q->r);
+    if (c->request != q)
+        return;
+    if (c->body.done && q->r.on_body)
+        q->r.on_body(q->r.arg, STR(""), true);
+    else if (wants_continue && !q->is_begun && c->input.n == 0)
+        send_continue(c);
+}
+
 /* The service wants the body: waits for it, or says why not. What was announced costs nothing until
  * it comes; whoever only announces must not keep others out. */
 static void expect_body(struct http_connection *c)
@@ -155,8 +183,11 @@ static void expect_body(struct http_connection *c)
     const struct http_head *h = &q->r.head;
     uint64_t length = h->framing == HTTP_BODY_LENGTH ? h->content_length : 0;
 
-    if (h->framing == HTTP_BODY_NONE || (h->framing == HTTP_BODY_LENGTH && length == 0)) {
-        dispatch(c);
+    if (c->body.done) {
+        if (q->r.streams_body)
+            begin_upload(c);
+        else
+            dispatch(c);
         return;
     }
     if (length > q->max_body) {
@@ -166,6 +197,10 @@ static void expect_body(struct http_connection *c)
     q->body.max = h->framing == HTTP_BODY_LENGTH ? (size_t)length : q->max_body;
     if (!mem_budget_has(q->body.max < LOOP_READ_SIZE ? q->body.max : LOOP_READ_SIZE)) {
         reply_refuse(c, 503, "the memory limit is reached; try again later");
+        return;
+    }
+    if (q->r.streams_body) {
+        begin_upload(c);
         return;
     }
     connection_set_state(c, CONNECTION_BODY);
@@ -276,6 +311,27 @@ static void take_body(struct http_connection *c)
         dispatch(c);
 }
 
+static void take_upload(struct http_connection *c)
+{
+    struct server_request *q = c->request;
+    struct str piece;
+    enum err err = http_body_next(&c->body, &c->input, &piece);
+
+    q->came += piece.n;
+    if (err) {
+        reply_refuse(c, 400, "the body of the request is not proper chunked coding");
+        return;
+    }
+    if (q->came > q->max_body) {
+        reply_refuse(c, 413, "the body of the request is larger than the limit");
+        return;
+    }
+    if (c->body.done)
+        end_upload(c);
+    if ((piece.n > 0 || c->body.done) && q->r.on_body)
+        q->r.on_body(q->r.arg, piece, c->body.done);
+}
+
 static void drop_body(struct http_connection *c)
 {
     size_t had = c->input.n;
@@ -314,6 +370,12 @@ static void step(struct http_connection *c)
         break;
     case CONNECTION_BODY:
         take_body(c);
+        break;
+    case CONNECTION_UPLOAD:
+        if (c->is_paused)
+            take_waiting(c);
+        else
+            take_upload(c);
         break;
     case CONNECTION_HANDLER:
     case CONNECTION_FLUSH:

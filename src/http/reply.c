@@ -66,10 +66,11 @@ static enum err seal_chunk(struct http_connection *c)
 /* The deadline for room in the socket runs only while bytes wait. */
 static void watch_room(struct http_connection *c, bool progress)
 {
-    if (c->state != CONNECTION_HANDLER && c->state != CONNECTION_FLUSH)
+    if (c->state != CONNECTION_HANDLER && c->state != CONNECTION_FLUSH &&
+        c->state != CONNECTION_UPLOAD)
         return;
     if (outbox_pending(&c->out) == 0)
-        timer_disarm(&c->timer);
+        connection_unwatch(c);
     else if (progress || !timer_is_armed(&c->timer))
         connection_watch(c);
 }
@@ -132,7 +133,8 @@ static bool status_has_body(int status)
 static void decide_closing(struct http_connection *c, const struct server_request *q)
 {
     bool body_is_open = c->body.framing != HTTP_BODY_NONE && !c->body.done;
-    bool until_close = q->r.head.minor_version == 0 && q->is_stream && !q->is_bodiless;
+    bool until_close =
+        q->r.head.minor_version == 0 && q->is_stream && !q->is_sized && !q->is_bodiless;
 
     if (until_close || c->server->is_draining || (body_is_open && q->r.head.expect_continue))
         c->is_closing = true;
@@ -152,12 +154,12 @@ static enum err add_connection(struct http_connection *c, const struct server_re
 }
 
 static enum err add_framing(struct http_connection *c, const struct server_request *q, int status,
-                            size_t length)
+                            uint64_t length)
 {
     if (!status_has_body(status))
         return ERR_NONE;
-    if (!q->is_stream)
-        return buf_addf(&c->out.buf, "content-length: %zu\r\n", length);
+    if (!q->is_stream || q->is_sized)
+        return buf_addf(&c->out.buf, "content-length: %llu\r\n", (unsigned long long)length);
     if (q->r.head.minor_version > 0)
         return buf_add(&c->out.buf, STR("transfer-encoding: chunked\r\n"));
     return ERR_NONE;
@@ -175,16 +177,16 @@ static enum err add_headers(struct http_connection *c, const struct http_header 
     return err;
 }
 
-/* Appends the head to `out`; `length` is for whole answers. */
+/* Appends the head to `out`; `length` is for whole answers and sized streams. */
 static enum err add_head(struct http_connection *c, struct server_request *q, int status,
-                         const struct http_header *headers, size_t n, size_t length)
+                         const struct http_header *headers, size_t n, uint64_t length)
 {
     enum err err;
 
     BUG_ON(q->is_begun || status < 200 || status > 999);
     q->is_begun = true;
     q->is_bodiless = q->r.head.method == HTTP_HEAD || !status_has_body(status);
-    q->is_chunked = q->is_stream && !q->is_bodiless && q->r.head.minor_version > 0;
+    q->is_chunked = q->is_stream && !q->is_sized && !q->is_bodiless && q->r.head.minor_version > 0;
     decide_closing(c, q);
     err = buf_addf(&c->out.buf, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
     if (!err)
@@ -233,6 +235,11 @@ void reply_refuse(struct http_connection *c, int status, const char *what)
     struct buf text;
 
     metric_add(METRIC_REJECTED, 1);
+    r->refused = status;
+    if (c->request->is_begun) {
+        connection_close(c, true);
+        return;
+    }
     intake_revoke_request(c);
     if (c->state == CONNECTION_CLOSED) {
         intake_end_request(c);
@@ -254,8 +261,8 @@ static void flush_later(struct http_connection *c)
     loop_defer(c->server->loop, &c->turn);
 }
 
-void http_reply_begin(struct http_request *r, int status, const struct http_header *headers,
-                      size_t n)
+static void begin_stream(struct http_request *r, int status, const struct http_header *headers,
+                         size_t n, uint64_t length)
 {
     struct http_connection *c = open_connection(r);
     struct server_request *q = private_of(r);
@@ -263,8 +270,22 @@ void http_reply_begin(struct http_request *r, int status, const struct http_head
     if (!c)
         return;
     q->is_stream = true;
-    c->is_broken = add_head(c, q, status, headers, n, 0) != ERR_NONE;
+    q->owed = length;
+    c->is_broken = add_head(c, q, status, headers, n, length) != ERR_NONE;
     flush_later(c);
+}
+
+void http_reply_begin(struct http_request *r, int status, const struct http_header *headers,
+                      size_t n)
+{
+    begin_stream(r, status, headers, n, 0);
+}
+
+void http_reply_begin_sized(struct http_request *r, int status, const struct http_header *headers,
+                            size_t n, uint64_t length)
+{
+    private_of(r)->is_sized = true;
+    begin_stream(r, status, headers, n, length);
 }
 
 struct buf *http_reply_buf(struct http_request *r)
@@ -275,7 +296,7 @@ struct buf *http_reply_buf(struct http_request *r)
     BUG_ON(!q->is_begun);
     if (q->is_chunked)
         open_chunk(c);
-    else if (q->is_bodiless)
+    else if (q->is_bodiless || q->is_sized)
         c->chunk_at = c->out.buf.n;
     return &c->out.buf;
 }
@@ -286,10 +307,14 @@ void http_reply_written(struct http_request *r)
 
     if (!c)
         return;
-    if (c->request->is_bodiless)
+    if (c->request->is_bodiless) {
         buf_truncate(&c->out.buf, c->chunk_at);
-    else if (c->request->is_chunked && !c->has_chunk)
+    } else if (c->request->is_sized) {
+        BUG_ON(c->out.buf.n - c->chunk_at > c->request->owed);
+        c->request->owed -= c->out.buf.n - c->chunk_at;
+    } else if (c->request->is_chunked && !c->has_chunk) {
         c->is_broken = true; /* there was no memory for the size line */
+    }
     if (outbox_pending(&c->out) > c->server->limits.max_buffered)
         c->is_full = true;
     flush_later(c);
@@ -320,6 +345,7 @@ void http_reply_end(struct http_request *r)
     if (!c)
         return;
     BUG_ON(!q->is_begun);
+    BUG_ON(q->is_sized && q->owed > 0 && !q->is_bodiless && !c->is_broken);
     err = c->is_broken ? ERR_IO : seal_chunk(c);
     intake_end_request(c);
     if (!err)
@@ -330,8 +356,8 @@ void http_reply_end(struct http_request *r)
         connection_answered(c);
 }
 
-/* A chunked body without its last chunk is broken for everyone; one that lasts until the
- * connection ends is so only by a reset. */
+/* A chunked body without its last chunk is broken for everyone, and so is one that is too short;
+ * one that lasts until the connection ends is so only by a reset. */
 void http_reply_abort(struct http_request *r)
 {
     struct http_connection *c = open_connection(r);
@@ -341,7 +367,8 @@ void http_reply_abort(struct http_request *r)
     if (!c)
         return;
     intake_end_request(c);
-    by_fin = q->is_chunked && !c->is_broken && reply_push(c, STR("")) == ERR_NONE;
+    by_fin = (q->is_chunked || (q->is_sized && q->owed > 0)) && !c->is_broken &&
+             reply_push(c, STR("")) == ERR_NONE;
     connection_close(c, !by_fin || outbox_pending(&c->out) > 0);
 }
 
@@ -359,6 +386,22 @@ bool http_request_peer_is_loopback(const struct http_request *r)
     const struct http_connection *c = open_connection(r);
 
     return c && conn_peer_is_loopback(c->conn);
+}
+
+void http_request_pause(struct http_request *r)
+{
+    struct http_connection *c = open_connection(r);
+
+    if (c && c->state == CONNECTION_UPLOAD)
+        connection_set_paused(c, true);
+}
+
+void http_request_resume(struct http_request *r)
+{
+    struct http_connection *c = open_connection(r);
+
+    if (c && c->is_paused)
+        connection_set_paused(c, false);
 }
 
 struct loop *http_request_loop(const struct http_request *r)

@@ -6,6 +6,8 @@
  *
  *     IDLE --> HEAD --> BODY --> HANDLER --> IDLE ...
  *
+ * A body that is wanted in pieces is handed on as it comes: HEAD --> UPLOAD --> HANDLER.
+ *
  * Life of a request: it belongs to the server. The service may use it until it has called
  * http_reply() or http_reply_end(), or until on_gone returned, whichever is first.
  */
@@ -21,12 +23,20 @@ struct http_connection;
 
 struct http_request {
     struct http_head head;
-    struct str body;    /* whole and decoded when on_request is called */
+    struct str body;    /* whole and decoded when on_request is called; empty with streams_body */
     struct arena arena; /* lives as long as the request; the service may use it */
     char id[64]; /* x-request-id: the client's if 1 to 63 of [A-Za-z0-9._-], else a new "req_..." */
     struct http_connection *connection; /* private */
     void *service_arg;                  /* of the server's service */
     struct str extra_headers; /* "name: value\r\n" lines for any answer; on_head may set it */
+
+    /* A body in pieces: on_head sets `streams_body`. Then on_request is called with the head alone
+     * and sets `on_body`, which is called until `is_last` (with an empty piece when there is no
+     * body). An answer may be given at any time; what is left of the body is then dropped. */
+    bool streams_body;
+    void (*on_body)(void *arg, struct str piece, bool is_last);
+    int refused; /* when on_gone is called: the status that the server answers with itself (408,
+                    413, 400, 503); 0: the client left */
 
     /* Set by the service for a streamed answer; NULL when it does not care. */
     void (*on_drain)(void *arg); /* after http_reply_is_full(): there is room again */
@@ -105,6 +115,11 @@ void http_reply(struct http_request *r, int status, const struct http_header *he
 void http_reply_begin(struct http_request *r, int status, const struct http_header *headers,
                       size_t n);
 
+/* The same with a length that is known: exactly so many bytes must be appended before
+ * http_reply_end(). */
+void http_reply_begin_sized(struct http_request *r, int status, const struct http_header *headers,
+                            size_t n, uint64_t length);
+
 /* Appends to the stream (copied); empty is nothing. Never fails: a connection that broke, or one
  * with more than 64 MiB unsent, is reported by on_gone. */
 void http_reply_write(struct http_request *r, struct str bytes);
@@ -132,5 +147,10 @@ bool http_request_peer_is_loopback(const struct http_request *r);
  * bytes the client sent behind its request, valid until the turn ends. Reading is off. NULL when
  * the connection broke. The request is gone. */
 struct conn *http_request_take_conn(struct http_request *r, struct str head, struct str *ret_rest);
+
+/* Back-pressure on a body that comes in pieces: no on_body, and no deadline for more of it, until
+ * it goes on. A client that leaves meanwhile is noticed. Harmless when all of it came. */
+void http_request_pause(struct http_request *r);
+void http_request_resume(struct http_request *r);
 
 struct loop *http_request_loop(const struct http_request *r);

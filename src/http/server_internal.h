@@ -4,7 +4,7 @@
  * (what comes in) and reply.c (what goes out) share. Private to these files.
  *
  *     IDLE --> HEAD --> BODY --> HANDLER --> FLUSH --> [DRAIN] --> IDLE
- *                                              \----> [LINGER] --> CLOSED
+ *                 \--> UPLOAD --^               \----> [LINGER] --> CLOSED
  */
 #pragma once
 
@@ -16,6 +16,7 @@ enum connection_state {
     CONNECTION_IDLE,    /* between requests */
     CONNECTION_HEAD,    /* the first byte of a head came */
     CONNECTION_BODY,    /* on_head was called */
+    CONNECTION_UPLOAD,  /* the service gets the body as it comes; it may be answering already */
     CONNECTION_HANDLER, /* the service owes the rest of the answer */
     CONNECTION_FLUSH,   /* the answer is complete, some of it waits for room */
     CONNECTION_DRAIN,   /* answered early: the rest of the body is read and dropped */
@@ -31,11 +32,14 @@ struct server_request {
     struct http_request r;
     struct buf body; /* grows as it comes, up to Content-Length or max_body */
     size_t max_body;
+    uint64_t came; /* bytes of a body in pieces */
+    uint64_t owed; /* bytes of a sized stream that are still to be appended */
     struct task retire;
     bool is_begun;    /* the head of the answer was made */
     bool is_bodiless; /* HEAD, 204, 304: what the stream appends is dropped */
     bool is_stream;   /* answered by http_reply_begin() */
     bool is_chunked;  /* the stream is framed in chunks */
+    bool is_sized;    /* the stream has a Content-Length */
 };
 
 struct http_connection {
@@ -53,12 +57,14 @@ struct http_connection {
     size_t scanned;        /* of the incomplete head, for the parser */
     uint64_t droppable;    /* bytes that DRAIN and LINGER still take */
     int64_t since_ms;      /* when the state began */
+    int64_t paused_ms;     /* since when it is_paused */
     uint64_t came;         /* bytes since then, what waited included */
     struct http_body body; /* decoder of the request's body */
     enum connection_state state;
     bool is_waiting;  /* `in` holds pipelined bytes */
     bool is_busy;     /* intake() is on the stack */
     bool is_reading;  /* conn_read_start() */
+    bool is_paused;   /* UPLOAD: the service wants no more of the body for now */
     bool is_full;     /* more than max_buffered waited, on_drain is owed */
     bool is_closing;  /* close after the answer */
     bool has_ended;   /* the peer sends no more */
@@ -105,10 +111,16 @@ void connection_answered(struct http_connection *c);
 /* (Re)starts the deadline for room in the socket. */
 void connection_watch(struct http_connection *c);
 
+/* No more bytes wait for room: the deadline is that of the state again. */
+void connection_unwatch(struct http_connection *c);
+
 /* Whether the rest of the request's body is cheap enough to be read away. */
 bool connection_can_drain(const struct http_connection *c);
 
 void connection_set_reading(struct http_connection *c, bool on);
+
+/* In UPLOAD: turns reading, and the deadline for the body, off and on. */
+void connection_set_paused(struct http_connection *c, bool on);
 
 /* Says our last word (FIN), then drops what still comes until the peer ends too (RFC 9112 9.6): an
  * RST would overtake the answer. */
@@ -138,7 +150,7 @@ MUST_USE enum err reply_push(struct http_connection *c, struct str more);
  */
 void reply_flush(struct http_connection *c);
 
-/* Answers an error of the server itself, then closes. */
+/* Answers an error of the server itself, then closes; cuts an answer that has begun. */
 void reply_refuse(struct http_connection *c, int status, const char *what);
 
 /* ---- server.c ---- */

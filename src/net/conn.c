@@ -49,11 +49,18 @@ static bool wants_read(const struct conn *c)
     return c->is_reading && !c->is_ended;
 }
 
+/* Of its end, while what it sent is not read. */
+static bool wants_end(const struct conn *c)
+{
+    return c->watches_end && !c->is_reading && !c->is_ended;
+}
+
 static int wanted(const struct conn *c)
 {
     if (c->tls)
         return tls_wanted(c);
-    return (wants_read(c) ? UV_READABLE : 0) | (c->needs_room ? UV_WRITABLE : 0);
+    return (wants_read(c) ? UV_READABLE : 0) | (wants_end(c) ? UV_DISCONNECT : 0) |
+           (c->needs_room ? UV_WRITABLE : 0);
 }
 
 /* One read an event: if more waits, the poll says so again. */
@@ -81,6 +88,8 @@ static void on_events(struct conn *c, int events)
     }
     if ((events & UV_READABLE) && wants_read(c))
         read_once(c);
+    else if ((events & UV_DISCONNECT) && wants_end(c))
+        conn_end_read(c, ERR_CLOSED);
     if (!c->is_closed && (events & UV_WRITABLE) && c->needs_room)
         conn_tell_room(c);
 }
@@ -93,7 +102,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (status < 0) {
         /* libuv saw POLLERR and stopped; the next read or write will say which error it is. */
         c->polled = 0;
-        events = UV_READABLE | UV_WRITABLE;
+        events = UV_READABLE | UV_WRITABLE | UV_DISCONNECT;
     } else {
         unwanted = events & ~wanted(c);
     }
@@ -105,7 +114,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 void conn_settle(struct conn *c, int unwanted)
 {
     int want = wanted(c);
-    int surplus = c->polled & ~want & (UV_WRITABLE | unwanted | (c->is_ended ? UV_READABLE : 0));
+    int ended = c->is_ended ? UV_READABLE | UV_DISCONNECT : 0;
+    int surplus = c->polled & ~want & (UV_WRITABLE | unwanted | ended);
 
     if (c->fd < 0 || (!(want & ~c->polled) && !surplus))
         return;
@@ -234,6 +244,12 @@ void conn_read_start(struct conn *c)
 void conn_read_stop(struct conn *c)
 {
     c->is_reading = false;
+}
+
+void conn_watch_end(struct conn *c, bool on)
+{
+    c->watches_end = on;
+    conn_settle(c, 0);
 }
 
 void conn_await_room(struct conn *c)

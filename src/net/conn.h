@@ -24,9 +24,14 @@ struct conn_handler {
 /* Sets who is told. `h` is static, `arg` borrowed. Hand-over to another owner is just this. */
 void conn_set_handler(struct conn *c, const struct conn_handler *h, void *arg);
 
-/* Both may be called at any time. While reading is off the peer's end of file goes unnoticed. */
+/* Both may be called at any time. While reading is off the peer's end of file goes unnoticed, but
+ * for conn_watch_end(). */
 void conn_read_start(struct conn *c);
 void conn_read_stop(struct conn *c);
+
+/* While reading is off the peer's end (RST, or FIN, which may stand behind bytes that wait) is told
+ * by on_read all the same. Plain connections only. */
+void conn_watch_end(struct conn *c, bool on);
 
 /* Writes the parts in order, as far as the kernel (or TLS) takes them now. *ret_written below the
  * sum means: on_writable follows. ERR_RESET, ERR_CLOSED, ERR_TIMEOUT or ERR_IO: the connection is

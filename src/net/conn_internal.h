@@ -24,6 +24,7 @@ struct conn {
     bool is_reading;
     bool is_ended; /* the reader was told of the end or of an error */
     bool is_closed;
+    bool watches_end; /* also while it is not read */
     bool needs_room;  /* on_writable is owed */
     bool is_upstream; /* counted by METRIC_UPSTREAM_CONNS */
     bool is_loopback;

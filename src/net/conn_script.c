@@ -19,7 +19,9 @@ struct conn *conn_new_scripted(struct loop *l, const struct conn_script *script)
 
 enum err conn_script_read(struct conn *c, enum err err, struct str bytes)
 {
-    if (!c->is_reading || c->is_ended || c->is_closed)
+    bool is_told = c->is_reading || (err && c->watches_end);
+
+    if (!is_told || c->is_ended || c->is_closed)
         return ERR_AGAIN;
     if (err)
         conn_end_read(c, err);

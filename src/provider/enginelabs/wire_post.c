@@ -33,7 +33,9 @@ static void on_not_arrived(void *arg);
 
 static void post(struct provider_call *c)
 {
-    static const struct http_call_handler handler = { on_sent, on_head, on_body, on_posted };
+    static const struct http_call_handler handler = {
+        .on_sent = on_sent, .on_head = on_head, .on_body = on_body, .on_done = on_posted
+    };
     const struct provider_env *env = &c->instance->env;
     const char *origin = c->config->origin;
     const struct http_header headers[] = {

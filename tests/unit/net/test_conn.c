@@ -311,6 +311,60 @@ static void a_reset_with_nobody_waiting_is_told_later(void)
     loop_free(l);
 }
 
+/* Also when bytes wait in front of it, which are not read any more. */
+static void the_end_is_told_while_reading_is_off(void)
+{
+    for (int with_reset = 0; with_reset < 2; with_reset++) {
+        struct loop *l = loop_new();
+        struct seen s;
+        int other;
+        struct conn *c = open_pair(l, &s, &other);
+
+        conn_read_start(c);
+        write_text(other, "a");
+        RUN_UNTIL(l, s.n == 1);
+        conn_read_stop(c);
+        conn_watch_end(c, true);
+        write_text(other, "bc");
+        run_for(l, 20);
+        EXPECT_INT(s.n, 1);
+        EXPECT_INT(s.end, ERR_NONE);
+        if (with_reset)
+            reset(other);
+        else
+            close(other);
+        RUN_UNTIL(l, s.end != ERR_NONE);
+        EXPECT_INT(s.n, 1);
+        run_for(l, 20);
+
+        conn_close(c, false);
+        loop_free(l);
+    }
+}
+
+static void the_end_comes_in_order_when_it_is_read_again(void)
+{
+    struct loop *l = loop_new();
+    struct seen s;
+    int other;
+    struct conn *c = open_pair(l, &s, &other);
+
+    conn_read_start(c);
+    conn_read_stop(c);
+    conn_watch_end(c, true);
+    run_for(l, 20);
+    conn_watch_end(c, false);
+    write_text(other, "abc");
+    close(other);
+    run_for(l, 20);
+    EXPECT_INT(s.end, ERR_NONE);
+    conn_read_start(c);
+    RUN_UNTIL(l, s.end != ERR_NONE);
+    EXPECT_STR(seen_text(&s), "abc");
+    conn_close(c, false);
+    loop_free(l);
+}
+
 static void the_peer_sees_how_it_was_closed(void)
 {
     for (int with_reset = 0; with_reset < 2; with_reset++) {
@@ -492,6 +546,9 @@ static const struct test suite[] = {
     { "a reset is told to the reader", a_reset_is_told_to_the_reader },
     { "a reset is told to the writer", a_reset_is_told_to_the_writer },
     { "a reset with nobody waiting is told later", a_reset_with_nobody_waiting_is_told_later },
+    { "the end is told while reading is off", the_end_is_told_while_reading_is_off },
+    { "the end comes in order when it is read again",
+      the_end_comes_in_order_when_it_is_read_again },
     { "the peer sees how it was closed", the_peer_sees_how_it_was_closed },
     { "may be closed inside on_read", may_be_closed_inside_on_read },
     { "may be stopped inside on_read", may_be_stopped_inside_on_read },
