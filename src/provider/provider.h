@@ -119,6 +119,8 @@ struct provider_model {
 struct provider_call;     /* one answer in the making */
 struct provider_instance; /* an upstream on one worker */
 
+struct relay_ops;
+
 struct provider_ops {
     const char *name;      /* "enginelabs" */
     unsigned capabilities; /* a set of enum provider_capability */
@@ -159,4 +161,7 @@ struct provider_ops {
 
     /* Signs in and asks; `done` once, unless the instance is detached first. */
     void (*check)(struct provider_instance *p, on_report *done, void *arg);
+
+    /* Requests for its other endpoints (provider/relay.h); NULL: it has none. */
+    const struct relay_ops *relay;
 };

@@ -33,10 +33,9 @@ static const struct {
 
 /* The life of a call, in order. */
 static void begin(void *arg);
-static void choose_key(struct provider_call *c);
-static void ask_token(struct provider_call *c);
-static void on_token(void *arg, const struct notice *notice);
-static void send(struct provider_call *c, struct str token);
+static void on_attempt(void *arg, struct str account);
+static void on_token(void *arg, struct str token);
+static void on_no_key(void *arg, const struct notice *notice);
 static void on_sent(void *arg);
 static void on_head(void *arg, const struct http_head *head);
 static void on_body(void *arg, struct str bytes);
@@ -73,6 +72,11 @@ struct provider_call *openai_call_start(struct provider_instance *p,
 
     c->instance = p;
     c->request = *r;
+    c->turn = (struct key_turn){ .instance = p,
+                                 .on_attempt = on_attempt,
+                                 .on_token = on_token,
+                                 .on_failed = on_no_key,
+                                 .arg = c };
     c->state = CALL_TOKEN;
     arena_init(&c->arena);
     if (r->model.n > 0)
@@ -102,87 +106,34 @@ static void begin(void *arg)
     }
     c->request.sink->on_phase(c->request.arg, PHASE_QUEUED);
     if (c->state != CALL_DONE && openai_call_set_phase(c, PHASE_CONNECTING))
-        choose_key(c);
+        key_turn_next(&c->turn);
 }
 
-static void fail_notice(struct provider_call *c, const struct notice *notice)
+static void on_attempt(void *arg, struct str account)
 {
+    struct provider_call *c = arg;
+
+    if (c->request.sink->on_attempt)
+        c->request.sink->on_attempt(c->request.arg, account);
+}
+
+static void on_no_key(void *arg, const struct notice *notice)
+{
+    struct provider_call *c = arg;
     struct failure f;
 
     notice_failure(notice, &c->arena, &f);
     openai_call_finish(c, &f);
 }
 
-static void choose_key(struct provider_call *c)
-{
-    struct provider_instance *p = c->instance;
-    struct notice notice;
-
-    if (!keys_choose(p->openai->keys, c->tried, loop_now_ms(p->env.loop), &c->key, &notice)) {
-        fail_notice(c, &notice);
-        return;
-    }
-    c->tried |= UINT64_C(1) << c->key;
-    if (c->request.sink->on_attempt)
-        c->request.sink->on_attempt(c->request.arg, str_of(keys_label(p->openai->keys, c->key)));
-    if (c->state != CALL_DONE)
-        ask_token(c);
-}
-
-static bool has_other_key(const struct provider_call *c)
-{
-    const struct provider_instance *p = c->instance;
-    struct notice notice;
-    size_t key;
-
-    return keys_choose(p->openai->keys, c->tried, loop_now_ms(p->env.loop), &key, &notice);
-}
-
-/* A sign-in that is no good does not end the request while there is another. */
-static void fail_token(struct provider_call *c, const struct notice *notice)
-{
-    if (has_other_key(c))
-        choose_key(c);
-    else
-        fail_notice(c, notice);
-}
-
-static void ask_token(struct provider_call *c)
-{
-    struct oauth_port *port = c->instance->ports[c->key];
-    struct notice notice;
-
-    if (!port) {
-        send(c, keys_secret(c->instance->openai->keys, c->key));
-        return;
-    }
-    switch (oauth_token(port, &c->token, &notice, &c->wait, on_token, c)) {
-    case OAUTH_READY:
-        send(c, secret_reveal(&c->token));
-        break;
-    case OAUTH_WAITS:
-        break;
-    case OAUTH_FAILED:
-        fail_token(c, &notice);
-        break;
-    }
-}
-
-static void on_token(void *arg, const struct notice *notice)
-{
-    struct provider_call *c = arg;
-
-    if (notice)
-        fail_token(c, notice);
-    else
-        ask_token(c);
-}
-
 /* ---- the exchange of bytes ---- */
 
-static void send(struct provider_call *c, struct str token)
+static void on_token(void *arg, struct str token)
 {
-    static const struct http_call_handler handler = { on_sent, on_head, on_body, on_done };
+    static const struct http_call_handler handler = {
+        .on_sent = on_sent, .on_head = on_head, .on_body = on_body, .on_done = on_done
+    };
+    struct provider_call *c = arg;
     const struct provider_env *env = &c->instance->env;
     struct http_header headers[HTTP_HEADERS_MAX];
     const struct http_call_params params = {
@@ -243,37 +194,17 @@ static void on_done(void *arg, const struct http_outcome *outcome)
 
 void openai_call_unanswered(struct provider_call *c, const struct http_outcome *outcome)
 {
-    const char *name = c->instance->openai->config->name;
     struct failure f;
 
     if (outcome->certainly_unsent && err_is_retryable(outcome->err) && !c->is_reconnected) {
         c->is_reconnected = true;
         openai_call_set_state(c, CALL_TOKEN);
-        ask_token(c);
+        key_turn_again(&c->turn);
         return;
     }
-    failure_set(&f, &c->arena, status_of_transport(outcome->err),
-                "Upstream \"%s\" did not answer: %s. Check the network and the upstream's "
-                "base_url%s.",
-                name, outcome->detail,
-                outcome->err == ERR_CERT || outcome->err == ERR_TLS
-                    ? ", or name its certificates in UPSTREAM_CA_FILE"
-                    : "");
+    status_unanswered(&f, &c->arena, c->instance->openai->config->name, outcome);
     f.prompt_accepted = c->phase >= PHASE_SENT;
     openai_call_finish(c, &f);
-}
-
-static bool renew(struct provider_call *c)
-{
-    struct oauth_port *port = c->instance->ports[c->key];
-
-    if (c->status != 401 || !port || c->is_renewed)
-        return false;
-    c->is_renewed = true;
-    oauth_refused(port, secret_reveal(&c->token));
-    openai_call_set_state(c, CALL_TOKEN);
-    ask_token(c);
-    return true;
 }
 
 void openai_call_refused(struct provider_call *c)
@@ -282,15 +213,17 @@ void openai_call_refused(struct provider_call *c)
     struct openai *o = c->instance->openai;
     struct failure f;
 
-    if (renew(c))
-        return;
-    if (rule->is_trouble)
-        keys_trouble(o->keys, c->key, rule->trouble, c->retry_after_ms,
-                     loop_now_ms(c->instance->env.loop));
-    if (rule->is_for_next && has_other_key(c)) {
-        c->is_renewed = false;
+    if (key_turn_renew(&c->turn, c->status)) {
         openai_call_set_state(c, CALL_TOKEN);
-        choose_key(c);
+        key_turn_again(&c->turn);
+        return;
+    }
+    if (rule->is_trouble)
+        keys_trouble(o->keys, c->turn.key, rule->trouble, c->retry_after_ms,
+                     loop_now_ms(c->instance->env.loop));
+    if (rule->is_for_next && key_turn_has_other(&c->turn)) {
+        openai_call_set_state(c, CALL_TOKEN);
+        key_turn_next(&c->turn);
         return;
     }
     status_failure(&f, &c->arena, o->config->name, c->status, c->retry_after_ms, buf_str(&c->kept));
@@ -302,12 +235,9 @@ void openai_call_refused(struct provider_call *c)
 /* Gives back all that is held but memory. */
 static void let_go(struct provider_call *c)
 {
-    struct oauth_port *port = c->instance->ports[c->key];
-
     task_cancel(&c->later);
     timer_disarm(&c->linger);
-    if (port)
-        oauth_leave(port, &c->wait);
+    key_turn_leave(&c->turn);
     if (c->http)
         http_call_cancel(TAKE(c->http));
 }
@@ -329,7 +259,7 @@ void openai_call_finish(struct provider_call *c, const struct failure *failure)
         return;
     }
     openai_call_set_state(c, CALL_FINISHED);
-    keys_good(c->instance->openai->keys, c->key);
+    keys_good(c->instance->openai->keys, c->turn.key);
     if (c->has_usage &&
         !openai_call_emit(c, &(struct chat_event){ .type = CHAT_USAGE, .usage = &c->usage }))
         return;
@@ -419,7 +349,7 @@ static void retire(void *arg)
     struct provider_call *c = arg;
 
     answer_free(c);
-    secret_deinit(&c->token);
+    key_turn_deinit(&c->turn);
     buf_deinit(&c->body);
     arena_deinit(&c->arena);
     mem_free(c);

@@ -14,7 +14,7 @@
  */
 #pragma once
 
-#include "provider/openai/instance.h"
+#include "provider/openai/key_turn.h"
 #include "provider/openai/stream.h"
 
 enum call_state {
@@ -50,11 +50,7 @@ struct provider_call {
     struct task later;  /* the begin; a settlement; going on after a pause */
     struct task retire; /* frees the call */
 
-    size_t key;     /* in use */
-    uint64_t tried; /* keys that were */
-    struct wait wait;
-    struct secret token; /* of a sign-in */
-    bool is_renewed;     /* the one renewal after a 401 is spent */
+    struct key_turn turn;
     bool is_reconnected; /* the one new connection is spent */
 
     struct buf body;        /* of the request; empty once it was accepted */

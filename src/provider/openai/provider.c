@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "provider/openai/call.h"
+#include "provider/openai/relay.h"
 
 struct openai *openai_new(const struct openai_config *config)
 {
@@ -124,4 +125,5 @@ const struct provider_ops provider_openai = {
     .models_turn = list_turn,
     .is_ready = is_ready,
     .check = openai_check_start,
+    .relay = &openai_relay,
 };

@@ -186,3 +186,15 @@ enum failure_kind status_of_transport(enum err err)
         return FAILURE_OVERLOADED;
     return FAILURE_UNAVAILABLE;
 }
+
+void status_unanswered(struct failure *ret, struct arena *a, const char *upstream,
+                       const struct http_outcome *outcome)
+{
+    failure_set(ret, a, status_of_transport(outcome->err),
+                "Upstream \"%s\" did not answer: %s. Check the network and the upstream's "
+                "base_url%s.",
+                upstream, outcome->detail,
+                outcome->err == ERR_CERT || outcome->err == ERR_TLS
+                    ? ", or name its certificates in UPSTREAM_CA_FILE"
+                    : "");
+}

@@ -31,5 +31,7 @@ void status_failure(struct failure *ret, struct arena *a, const char *upstream, 
 void status_error_inside(struct failure *ret, struct arena *a, const char *upstream,
                          struct str error, struct str whole);
 
-/* For a call that ended without an answer. */
+/* For a call that ended without an answer; the message in `a`. */
+void status_unanswered(struct failure *ret, struct arena *a, const char *upstream,
+                       const struct http_outcome *outcome);
 enum failure_kind status_of_transport(enum err err);

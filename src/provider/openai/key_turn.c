@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A key is tried once by a request, and its token renewed once. */
+#include "provider/openai/key_turn.h"
+
+static void on_token(void *arg, const struct notice *notice);
+
+static bool choose(const struct key_turn *t, size_t *ret_key, struct notice *ret_notice)
+{
+    const struct provider_instance *p = t->instance;
+
+    return keys_choose(p->openai->keys, t->tried, loop_now_ms(p->env.loop), ret_key, ret_notice);
+}
+
+bool key_turn_has_other(const struct key_turn *t)
+{
+    struct notice notice;
+    size_t key;
+
+    return choose(t, &key, &notice);
+}
+
+void key_turn_next(struct key_turn *t)
+{
+    struct notice notice;
+
+    t->is_renewed = false;
+    if (!choose(t, &t->key, &notice)) {
+        t->on_failed(t->arg, &notice);
+        return;
+    }
+    t->tried |= UINT64_C(1) << t->key;
+    t->on_attempt(t->arg, str_of(keys_label(t->instance->openai->keys, t->key)));
+    if (!t->is_left)
+        key_turn_again(t);
+}
+
+/* A sign-in that is no good does not end the request while there is another key. */
+static void fail(struct key_turn *t, const struct notice *notice)
+{
+    if (key_turn_has_other(t))
+        key_turn_next(t);
+    else
+        t->on_failed(t->arg, notice);
+}
+
+void key_turn_again(struct key_turn *t)
+{
+    struct oauth_port *port = t->instance->ports[t->key];
+    struct notice notice;
+
+    if (!port) {
+        t->on_token(t->arg, keys_secret(t->instance->openai->keys, t->key));
+        return;
+    }
+    switch (oauth_token(port, &t->token, &notice, &t->wait, on_token, t)) {
+    case OAUTH_READY:
+        t->on_token(t->arg, secret_reveal(&t->token));
+        break;
+    case OAUTH_WAITS:
+        break;
+    case OAUTH_FAILED:
+        fail(t, &notice);
+        break;
+    }
+}
+
+static void on_token(void *arg, const struct notice *notice)
+{
+    struct key_turn *t = arg;
+
+    if (notice)
+        fail(t, notice);
+    else
+        key_turn_again(t);
+}
+
+bool key_turn_renew(struct key_turn *t, int status)
+{
+    struct oauth_port *port = t->instance->ports[t->key];
+
+    if (status != 401 || !port || t->is_renewed)
+        return false;
+    t->is_renewed = true;
+    oauth_refused(port, secret_reveal(&t->token));
+    return true;
+}
+
+void key_turn_leave(struct key_turn *t)
+{
+    struct oauth_port *port = t->instance->ports[t->key];
+
+    t->is_left = true;
+    if (port)
+        oauth_leave(port, &t->wait);
+}
+
+void key_turn_deinit(struct key_turn *t)
+{
+    secret_deinit(&t->token);
+}
