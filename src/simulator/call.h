@@ -37,6 +37,7 @@ struct sim_call {
     struct str *inputs;   /* of embeddings; in the arena */
     size_t n_inputs;
     bool is_packed;        /* ... they are wanted in base64 */
+    struct sim_form *form; /* of an upload; in the arena */
     struct sim_wish *wish; /* in the arena */
 };
 
@@ -149,13 +150,9 @@ bool sim_check_session(struct sim_call *c);
 bool sim_check_oauth(struct sim_call *c);
 bool sim_check_completion(struct sim_call *c);
 bool sim_check_models(struct sim_call *c);
-bool sim_check_embeddings(struct sim_call *c);
-bool sim_check_audio(struct sim_call *c);
 void sim_run_oauth(struct sim_call *c);
 void sim_run_completion(struct sim_call *c);
 void sim_run_models(struct sim_call *c);
-void sim_run_embeddings(struct sim_call *c);
-void sim_run_audio(struct sim_call *c);
 bool sim_check_preferred(struct sim_call *c);
 bool sim_check_project(struct sim_call *c);
 bool sim_check_offers(struct sim_call *c);

@@ -36,6 +36,7 @@ static enum style style_of(const struct sim_call *c)
     case SIM_AT_MODELS:
     case SIM_AT_EMBEDDINGS:
     case SIM_AT_AUDIO:
+    case SIM_AT_FILES:
         return STYLE_OPENAI;
     default:
         return STYLE_API;

@@ -16,11 +16,11 @@ static const struct {
 #undef X
 };
 
-static const char *const wheres[] = { "accept",   "client",      "token",           "billing",
-                                      "adapters", "delete",      "preferred_model", "project",
-                                      "offers",   "oauth",       "models",          "embeddings",
-                                      "audio",    "completions", "chunks",          "post",
-                                      "ws",       "frames" };
+static const char *const wheres[] = { "accept",   "client", "token",           "billing",
+                                      "adapters", "delete", "preferred_model", "project",
+                                      "offers",   "oauth",  "models",          "embeddings",
+                                      "audio",    "files",  "completions",     "chunks",
+                                      "post",     "ws",     "frames" };
 
 #define NUMBER(field, low, high)                                                       \
     {                                                                                  \
@@ -30,7 +30,7 @@ static const char *const wheres[] = { "accept",   "client",      "token",       
 static const struct sim_option table[] = {
     { "where", SIM_OPTION_WORD, offsetof(struct sim_fault, where), 0, 0,
       "accept|client|token|billing|adapters|delete|preferred_model|project|offers|oauth|models|"
-      "embeddings|audio|"
+      "embeddings|audio|files|"
       "completions|chunks|post|ws|frames" },
     NUMBER(times, -1, 1000000000),
     NUMBER(after, 0, 1000000000),
@@ -127,6 +127,7 @@ static unsigned place_bit(int where)
     case SIM_AT_MODELS:
     case SIM_AT_EMBEDDINGS:
     case SIM_AT_AUDIO:
+    case SIM_AT_FILES:
     case SIM_AT_COMPLETIONS:
     case SIM_AT_POST:
         return SIM_FOR_HTTP;

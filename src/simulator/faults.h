@@ -23,6 +23,7 @@ enum sim_where {
     SIM_AT_MODELS, /* GET /models */
     SIM_AT_EMBEDDINGS,
     SIM_AT_AUDIO,
+    SIM_AT_FILES,
     SIM_AT_COMPLETIONS, /* POST /chat/completions */
     SIM_AT_CHUNKS,      /* in the stream of a completion */
     SIM_AT_POST,

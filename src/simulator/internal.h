@@ -10,6 +10,7 @@
 #include "simulator/capture.h"
 #include "simulator/chats.h"
 #include "simulator/command.h"
+#include "simulator/files.h"
 #include "simulator/identity.h"
 #include "simulator/journal.h"
 #include "simulator/simulator.h"
@@ -45,6 +46,7 @@ struct simulator {
     struct sim_faults faults;
     struct sim_account accounts[SIMULATOR_ACCOUNTS_MAX];
     struct sim_chats chats;
+    struct sim_files files;
     struct sim_script_cache scripts;
     struct sim_capture *capture; /* owned; or NULL */
     struct sim_journal *journal;

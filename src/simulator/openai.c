@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an OpenAI-compatible server answers beside chat completions: models, embeddings, audio. */
+/* What an OpenAI-compatible server answers beside chat completions: models, embeddings, audio;
+ * files are in files.c. */
+#include "simulator/openai.h"
 #include "base/encoding.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "simulator/call.h"
 #include "simulator/completion.h"
+#include "simulator/form.h"
 
-enum { BODY_MAX = 4194304, DIMENSIONS = 8, INPUTS_MAX = 2048, PARTS_MAX = 64 };
+enum {
+    BODY_MAX = 4194304,
+    DIMENSIONS = 8,
+    INPUTS_MAX = 2048,
+    SPEECH_INPUT_MAX = 4096,
+    SPEECH_PER_BYTE = 512
+};
 
 /* ---- GET /models ---- */
 
@@ -189,31 +198,26 @@ void sim_run_embeddings(struct sim_call *c)
 
 /* ---- POST /audio/transcriptions ---- */
 
-/* "--boundary" of a multipart body; p NULL when Content-Type names none. */
-static struct str delimiter_of(struct sim_call *c)
-{
-    struct str type = http_value(&c->r->head, "content-type");
-    size_t at = str_find(type, STR("boundary="));
-    struct str boundary;
-
-    if (!str_starts_nocase(type, STR("multipart/form-data")) || at == SIZE_MAX)
-        return (struct str){ NULL, 0 };
-    boundary = str_cut(str_from(type, at + 9), ';', &(struct str){ NULL, 0 });
-    if (boundary.n > 2 && boundary.p[0] == '"')
-        boundary = str_sub(boundary, 1, boundary.n - 2);
-    return arena_printf(&c->r->arena, "--%.*s", STR_ARGS(boundary));
-}
-
 bool sim_check_audio(struct sim_call *c)
 {
-    struct str delimiter;
+    struct sim_form *form;
+    const struct sim_part *file, *model;
+    const char *why;
 
     sim_call_keep_request(c);
     if (!sim_check_key(c))
         return false;
-    delimiter = delimiter_of(c);
-    if (!delimiter.p || !str_starts(c->r->body, delimiter))
-        return sim_call_refuse(c, 400, NULL, "the body is no multipart/form-data");
+    form = arena_new(&c->r->arena, struct sim_form);
+    if (sim_form_read(&c->r->head, c->r->body, form, &why))
+        return sim_call_refuse(c, 400, NULL, "%s", why);
+    file = sim_form_find(form, "file");
+    model = sim_form_find(form, "model");
+    if (!file || !file->filename.p || file->content.n == 0)
+        return sim_call_refuse(c, 400, NULL, "'file' must be a file that is not empty");
+    if (!model || model->filename.p || model->content.n == 0)
+        return sim_call_refuse(c, 400, NULL, "'model' is a required property");
+    c->form = form;
+    c->adapter = model->content;
     return true;
 }
 
@@ -231,37 +235,17 @@ static void write_hash(struct json_writer *w, struct str bytes)
     json_w_member_str(w, "sha256", str_of(hex));
 }
 
-/* The value of `name="..."` in a part's head. */
-static struct str parameter(struct str head, struct str name)
+static void write_part(struct json_writer *w, const struct sim_part *part)
 {
-    size_t at = str_find(head, name);
-
-    if (at == SIZE_MAX)
-        return STR("");
-    return str_cut(str_from(head, at + name.n), '"', &(struct str){ NULL, 0 });
-}
-
-/* Cuts one part off *rest, which begins behind a delimiter; false behind the last. */
-static bool write_part(struct json_writer *w, struct str delimiter, struct str *rest)
-{
-    size_t head = str_find(*rest, STR("\r\n\r\n"));
-    size_t end = str_find(*rest, delimiter);
-
-    if (str_starts(*rest, STR("--")) || head == SIZE_MAX || end == SIZE_MAX || end < head + 6)
-        return false;
     json_w_object(w);
-    json_w_member_str(w, "name", parameter(str_sub(*rest, 0, head), STR(" name=\"")));
-    json_w_member_str(w, "filename", parameter(str_sub(*rest, 0, head), STR("filename=\"")));
-    write_hash(w, str_sub(*rest, head + 4, end - head - 6));
+    json_w_member_str(w, "name", part->name);
+    json_w_member_str(w, "filename", part->filename);
+    write_hash(w, part->content);
     json_w_object_end(w);
-    *rest = str_from(*rest, end + delimiter.n);
-    return true;
 }
 
 void sim_run_audio(struct sim_call *c)
 {
-    struct str delimiter = delimiter_of(c);
-    struct str rest = str_from(c->r->body, delimiter.n);
     struct json_writer w;
     struct buf text;
 
@@ -269,13 +253,73 @@ void sim_run_audio(struct sim_call *c)
     json_w_init(&w, &text);
     json_w_object(&w);
     json_w_member_str(&w, "text", STR("The simulator heard what it received."));
+    json_w_member_str(&w, "model", c->adapter);
     write_hash(&w, c->r->body);
     json_w_key(&w, "parts");
     json_w_array(&w);
-    for (int i = 0; i < PARTS_MAX && write_part(&w, delimiter, &rest); i++)
-        ;
+    for (size_t i = 0; i < c->form->n; i++)
+        write_part(&w, &c->form->parts[i]);
     json_w_array_end(&w);
     json_w_object_end(&w);
     sim_call_reply_written(c, &w);
     buf_deinit(&text);
+}
+
+/* ---- POST /audio/speech ---- */
+
+static struct str string_of(struct sim_call *c, const char *name)
+{
+    struct json_value v;
+    struct str text = STR("");
+
+    if (json_find(c->r->body, &v, name, NULL) || v.type != JSON_STRING ||
+        json_text(&v, &c->r->arena, &text))
+        return STR("");
+    return text;
+}
+
+bool sim_check_speech(struct sim_call *c)
+{
+    sim_call_keep_request(c);
+    if (!sim_check_key(c) || !sim_check_json(c))
+        return false;
+    c->adapter = string_of(c, "model");
+    c->prompt = string_of(c, "input");
+    if (c->adapter.n == 0 || string_of(c, "voice").n == 0)
+        return sim_call_refuse(c, 400, NULL, "'model' and 'voice' must be strings");
+    if (c->prompt.n == 0 || c->prompt.n > SPEECH_INPUT_MAX)
+        return sim_call_refuse(c, 400, NULL, "'input' must be a string of 1 to %d bytes",
+                               SPEECH_INPUT_MAX);
+    return true;
+}
+
+/* SPEECH_PER_BYTE bytes for each of the text: its hash, the hash of that, and so on. */
+static enum err derive_speech(struct str text, struct buf *out)
+{
+    size_t n = text.n * SPEECH_PER_BYTE;
+    unsigned char digest[SHA256_LEN];
+    struct sha256 h;
+    enum err err = ERR_NONE;
+
+    while (!err && out->n < n) {
+        sha256_init(&h);
+        sha256_add(&h, text);
+        sha256_end(&h, digest);
+        text = (struct str){ (const char *)digest, sizeof(digest) };
+        err = buf_add(out, text);
+    }
+    return err;
+}
+
+void sim_run_speech(struct sim_call *c)
+{
+    struct buf sound;
+
+    buf_init(&sound, BODY_MAX);
+    sim_call_header(c, "content-type", STR("audio/mpeg"));
+    if (derive_speech(c->prompt, &sound))
+        sim_call_refuse(c, 500, NULL, "there is no memory for this speech");
+    else
+        sim_call_reply(c, 200, buf_str(&sound));
+    buf_deinit(&sound);
 }

@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "simulator/call.h"
+#include "simulator/openai.h"
 
 /* To add an endpoint, write its functions and name it here. */
 static const struct sim_route routes[] = {
@@ -37,6 +38,14 @@ static const struct sim_route routes[] = {
       sim_run_embeddings },
     { HTTP_POST, "/v1/audio/transcriptions", SIM_AT_AUDIO, "audio", sim_check_audio,
       sim_run_audio },
+    { HTTP_POST, "/v1/audio/speech", SIM_AT_AUDIO, "speech", sim_check_speech, sim_run_speech },
+    { HTTP_POST, "/v1/files", SIM_AT_FILES, "upload", sim_check_upload, sim_run_upload },
+    { HTTP_GET, "/v1/files", SIM_AT_FILES, "files", sim_check_files, sim_run_files },
+    { HTTP_GET, "/v1/files/{}", SIM_AT_FILES, "file", sim_check_file, sim_run_file },
+    { HTTP_GET, "/v1/files/{}/content", SIM_AT_FILES, "file_content", sim_check_file,
+      sim_run_file_content },
+    { HTTP_DELETE, "/v1/files/{}", SIM_AT_FILES, "file_delete", sim_check_file,
+      sim_run_file_delete },
     { HTTP_GET, "/", SIM_WHERE_COUNT, NULL, NULL, sim_run_about },
     { HTTP_GET, "/__sim/log", SIM_WHERE_COUNT, NULL, NULL, sim_run_log },
     { HTTP_DELETE, "/__sim/log", SIM_WHERE_COUNT, NULL, NULL, sim_run_log_clear },
@@ -82,6 +91,7 @@ static bool is_offered(const struct simulator *s, const struct sim_route *route)
     case SIM_AT_MODELS:
     case SIM_AT_EMBEDDINGS:
     case SIM_AT_AUDIO:
+    case SIM_AT_FILES:
         return s->settings.native || s->api_keys[0];
     default:
         return true;

@@ -64,6 +64,7 @@ static void end_all(struct simulator *s)
     sim_park_end(s);
     sim_play_end(s);
     sim_capture_replace(s, NULL);
+    sim_files_deinit(&s->files);
     sim_faults_deinit(&s->faults);
 }
 
@@ -112,6 +113,7 @@ enum err simulator_new(struct loop *l, const struct simulator_params *params,
     list_init(&s->plays);
     sim_faults_init(&s->faults);
     sim_chats_init(&s->chats);
+    sim_files_init(&s->files);
     sim_script_cache_init(&s->scripts);
     task_init(&s->retire, free_simulator, s);
     set_defaults(s);
