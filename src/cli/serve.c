@@ -12,10 +12,18 @@
 #include "cli/demo.h"
 #include "cli/descriptors.h"
 #include "cli/upstreams.h"
+#include "gateway/relay.h"
 #include "gateway/route_book.h"
 #include "ops/control.h"
 #include "ops/ops.h"
 #include "ops/signals.h"
+
+/* An endpoint that only upstreams know. */
+#define RELAY(path, method, needs)                                            \
+    { "/v1" path, (method), PATH_KEY | PATH_STREAM | (needs), handle_relay }, \
+    {                                                                         \
+        path, (method), PATH_KEY | PATH_STREAM | (needs), handle_relay        \
+    }
 
 /* Which handler answers which path. Clients differ in whether they write the /v1. */
 static const struct gateway_path paths[] = {
@@ -29,8 +37,24 @@ static const struct gateway_path paths[] = {
     { "/models", HTTP_GET, PATH_KEY, handle_models },
     { "/v1/models/", HTTP_GET, PATH_KEY | PATH_PREFIX, handle_model },
     { "/models/", HTTP_GET, PATH_KEY | PATH_PREFIX, handle_model },
+    RELAY("/embeddings", HTTP_POST, 0),
+    RELAY("/rerank", HTTP_POST, 0),
+    RELAY("/moderations", HTTP_POST, 0),
+    RELAY("/audio/", HTTP_POST, PATH_PREFIX),
+    RELAY("/images/", HTTP_POST, PATH_PREFIX),
+    RELAY("/files", HTTP_GET, 0),
+    RELAY("/files", HTTP_POST, 0),
+    RELAY("/files/", HTTP_GET, PATH_PREFIX),
+    RELAY("/files/", HTTP_DELETE, PATH_PREFIX),
+    RELAY("/uploads", HTTP_POST, 0),
+    RELAY("/uploads/", HTTP_POST, PATH_PREFIX),
+    RELAY("/batches", HTTP_GET, 0),
+    RELAY("/batches", HTTP_POST, 0),
+    RELAY("/batches/", HTTP_GET, PATH_PREFIX),
+    RELAY("/batches/", HTTP_POST, PATH_PREFIX),
     { NULL, HTTP_GET, 0, NULL },
 };
+_Static_assert(COUNT_OF(paths) <= GATEWAY_PATHS_MAX, "each row is counted");
 
 /* What serve holds, in the order in which it is opened. */
 struct server {

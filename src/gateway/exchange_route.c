@@ -29,6 +29,11 @@ static bool moves_status(int status)
            status == 429 || status >= 500;
 }
 
+bool exchange_failure_moves_on(const struct failure *f)
+{
+    return f->status ? moves_status(f->status) : moves_kind(f->kind);
+}
+
 /* ---- what a target needs ---- */
 
 static const struct upstream *upstream_of(const struct exchange *x, size_t step)
@@ -198,10 +203,9 @@ enum health_verdict exchange_verdict(const struct failure *f)
 
 bool exchange_moves_on(struct exchange *x, const struct failure *f)
 {
-    bool moves = f->status ? moves_status(f->status) : moves_kind(f->kind);
-
     exchange_judge(x, exchange_verdict(f));
-    return moves && x->state == EXCHANGE_WAITING && enter_from(x, x->step + 1);
+    return exchange_failure_moves_on(f) && x->state == EXCHANGE_WAITING &&
+           enter_from(x, x->step + 1);
 }
 
 /* ---- one target ---- */
@@ -247,16 +251,10 @@ void exchange_upstream_ends(struct exchange *x)
 void exchange_set_headers(struct exchange *x)
 {
     struct http_request *r = x->request;
-    int64_t here_us;
 
     exchange_upstream_ends(x);
-    here_us = clock_now_us() - x->started_us - x->upstream_us;
-    if (here_us < 0)
-        here_us = 0;
-    r->extra_headers = arena_printf(
-        &r->arena, "%.*sx-upstream: %s\r\nx-attempts: %u\r\nx-gateway-overhead-ms: %lld.%02lld\r\n",
-        STR_ARGS(x->headers), x->upstream ? x->upstream->name : "none", x->attempts,
-        (long long)(here_us / 1000), (long long)(here_us / 10 % 100));
+    gateway_set_headers(r, x->headers, x->upstream ? x->upstream->name : NULL, x->attempts,
+                        clock_now_us() - x->started_us - x->upstream_us);
     if (x->trimmed)
         r->extra_headers = arena_printf(&r->arena, "%.*sx-trimmed-messages: %zu\r\n",
                                         STR_ARGS(r->extra_headers), x->trimmed);

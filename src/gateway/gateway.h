@@ -31,7 +31,10 @@ enum {
     PATH_KEY = 1,    /* a valid key */
     PATH_PREFIX = 2, /* everything below the path, which ends in '/' */
     PATH_JSON = 4,   /* a body that says it is application/json, where no key protects */
+    PATH_STREAM = 8, /* its handler gets the body as it comes, of any type */
 };
+
+enum { GATEWAY_PATHS_MAX = 128 }; /* rows of the table */
 
 struct gateway_path {
     const char *path;
@@ -57,8 +60,9 @@ struct gateway {
     int listen_fd;
     size_t n_workers;
     int64_t started_wall_ms;
-    atomic_bool draining;      /* SIGTERM came */
-    atomic_size_t connections; /* open client connections of all workers */
+    atomic_bool draining;                       /* SIGTERM came */
+    atomic_size_t connections;                  /* open client connections of all workers */
+    atomic_ullong relays[GATEWAY_PATHS_MAX][3]; /* of each row: whole, failed, canceled */
 };
 
 /* One worker's share; lives on its thread. */
@@ -75,6 +79,7 @@ struct gateway_worker {
     void (*closed)(void *arg); /* while the share is closed */
     void *closed_arg;
     struct list exchanges;    /* struct exchange.node */
+    struct list relays;       /* struct relay.node */
     struct timer drain_limit; /* SHUTDOWN_TIMEOUT while draining */
     bool served;              /* no client is left */
 };
@@ -91,7 +96,17 @@ void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop
 /* Calls closed(arg) later, when all of it is gone. */
 void gateway_share_close(struct gateway_worker *w, void (*closed)(void *arg), void *arg);
 
+/* The row for the path and method of a request, or NULL; then `ret_known`: other methods have one.
+ */
+const struct gateway_path *gateway_find_path(const struct gateway *g, const struct http_head *head,
+                                             bool *ret_known);
+
 /* ---- answering ---- */
+
+/* x-upstream and its like for the answer that is about to begin, behind the headers that `r` came
+ * with. `upstream` NULL: none; `here_us` is the time that was spent in the gateway. */
+void gateway_set_headers(struct http_request *r, struct str headers, const char *upstream,
+                         unsigned attempts, int64_t here_us);
 
 /* Answers with the failure in the shape of `dialect` (NULL: OpenAI's), with Retry-After,
  * WWW-Authenticate and x-should-retry where they apply. */

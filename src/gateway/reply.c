@@ -11,6 +11,17 @@ static const char FALLBACK[] =
     "{\"error\":{\"message\":\"The gateway is out of memory.\",\"type\":\"server_error\","
     "\"param\":null,\"code\":\"overloaded\"}}";
 
+void gateway_set_headers(struct http_request *r, struct str headers, const char *upstream,
+                         unsigned attempts, int64_t here_us)
+{
+    if (here_us < 0)
+        here_us = 0;
+    r->extra_headers = arena_printf(
+        &r->arena, "%.*sx-upstream: %s\r\nx-attempts: %u\r\nx-gateway-overhead-ms: %lld.%02lld\r\n",
+        STR_ARGS(headers), upstream ? upstream : "none", attempts, (long long)(here_us / 1000),
+        (long long)(here_us / 10 % 100));
+}
+
 void gateway_reply_json(struct http_request *r, int status, struct str body)
 {
     const struct http_header headers[] = { { STR("content-type"), STR("application/json") } };

@@ -86,6 +86,13 @@ static bool is_json(const struct http_head *head)
     return str_eq_nocase(str_trim(type), STR("application/json"));
 }
 
+/* A page of another origin can send a form without asking first, but with none of these headers
+ * (Fetch standard: they are not safelisted, so the browser asks by a preflight request). */
+static bool bears_credentials(const struct http_head *head)
+{
+    return http_value(head, "authorization").n > 0 || http_value(head, "x-api-key").n > 0;
+}
+
 /* Beyond loopback the gateway has names that it does not know: a page that it served itself asks
  * under the one that stands in its Origin. */
 static bool origin_is_ours(const struct settings *s, struct str origin, struct str host)
@@ -120,6 +127,14 @@ static bool is_no_web_page(struct gateway_worker *w, struct http_request *r, uns
             "API_MASTER_KEY and CORS_ORIGINS to allow one.");
         return false;
     }
+    if ((needs & PATH_STREAM) && r->head.framing != HTTP_BODY_NONE && !is_json(&r->head) &&
+        !bears_credentials(&r->head)) {
+        gateway_reply_error(r, FAILURE_MEDIA_TYPE,
+                            "This gateway has no key: send the body with \"Content-Type: "
+                            "application/json\", or with any \"Authorization\" header, which a "
+                            "web page cannot add unasked.");
+        return false;
+    }
     if ((needs & PATH_JSON) && !is_json(&r->head)) {
         gateway_reply_error(r, FAILURE_MEDIA_TYPE,
                             "The body must be sent with \"Content-Type: application/json\".");
@@ -144,8 +159,8 @@ static bool method_matches(const struct gateway_path *row, enum http_method meth
     return row->method == method || (row->method == HTTP_GET && method == HTTP_HEAD);
 }
 
-static const struct gateway_path *find_path(const struct gateway *g, const struct http_head *head,
-                                            bool *ret_known)
+const struct gateway_path *gateway_find_path(const struct gateway *g, const struct http_head *head,
+                                             bool *ret_known)
 {
     *ret_known = false;
     for (const struct gateway_path *row = g->paths; row->path; row++) {
@@ -212,11 +227,12 @@ static void on_head(void *arg, struct http_request *r, size_t *max_body)
     cors_add_headers(w->gateway->settings, r);
     if (cors_preflight(w->gateway->settings, r))
         return;
-    row = find_path(w->gateway, &r->head, &known);
+    row = gateway_find_path(w->gateway, &r->head, &known);
     if (!row) {
         refuse_path(w, r, known);
         return;
     }
+    r->streams_body = (row->needs & PATH_STREAM) != 0;
     if (!is_no_web_page(w, r, row->needs))
         return;
     if (row->needs & PATH_KEY)
@@ -230,7 +246,7 @@ static void on_request(void *arg, struct http_request *r)
 {
     struct gateway_worker *w = arg;
     bool known;
-    const struct gateway_path *row = find_path(w->gateway, &r->head, &known);
+    const struct gateway_path *row = gateway_find_path(w->gateway, &r->head, &known);
 
     BUG_ON(!row);
     row->handle(w, r);

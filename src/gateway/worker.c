@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
+#include "gateway/relay.h"
 #include "gateway/service.h"
 
 /* For answers that are complete to leave, after SHUTDOWN_TIMEOUT. */
@@ -90,6 +91,7 @@ void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop
     w->gateway = g;
     w->loop = l;
     list_init(&w->exchanges);
+    list_init(&w->relays);
     http_client_limits_default(&limits);
     w->connector = connector_new(l, g->trust, &g->settings->proxies);
     connector_set_tap(w->connector, g->tap);
@@ -139,6 +141,7 @@ static void on_drain_limit(void *arg)
     struct gateway_worker *w = arg;
 
     exchange_end_all(w);
+    relay_end_all(w);
     http_server_refuse_rest(w->server);
     timer_arm(w->loop, &w->drain_limit, LAST_WORDS_MS, on_served, w);
 }

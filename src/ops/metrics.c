@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "gateway/relay.h"
 #include "gateway/service.h"
 #include "ops/ops.h"
 
@@ -101,7 +102,7 @@ void handle_metrics(struct gateway_worker *w, struct http_request *r)
     if (!may_read(w->gateway, r))
         return;
     buf_init(&out, 1 << 20);
-    if (metrics_write(&out) || write_process(w, &out))
+    if (metrics_write(&out) || relay_write_metrics(w->gateway, &out) || write_process(w, &out))
         gateway_reply_error(r, FAILURE_OVERLOADED,
                             "The gateway is out of memory; try again later.");
     else

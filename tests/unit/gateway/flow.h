@@ -326,6 +326,7 @@ static inline void begin_file(const char *const *overrides, const char *config_f
     f.worker.loop = f.l;
     f.worker.instances = f.attached;
     list_init(&f.worker.exchanges);
+    list_init(&f.worker.relays);
     f.worker.server = http_server_new(f.l, &gateway_service, &f.worker, &limits);
     open_wire(&f.w);
 }

@@ -41,7 +41,7 @@ static const char yaml[] =
 #define M ASK("m", "")
 #define M_STREAM ASK("m", "\"stream\":true,")
 
-static void begin_routes(void)
+static inline void begin_routes(void)
 {
     char path[] = "/tmp/routes-XXXXXX";
     int fd = mkstemp(path);
@@ -54,7 +54,7 @@ static void begin_routes(void)
 }
 
 /* Everything of the requests before is over and forgotten. */
-static void again(void)
+static inline void again(void)
 {
     if (f.w.is_closed) {
         wire_free(&f.w);
@@ -71,14 +71,14 @@ static inline struct failure failure_of(enum failure_kind kind)
     return (struct failure){ .kind = kind, .message = STR("It broke.") };
 }
 
-static void break_it(void)
+static inline void break_it(void)
 {
     struct failure e = failure_of(FAILURE_UNAVAILABLE);
 
     error(&e);
 }
 
-static void answer(const char *said)
+static inline void answer(const char *said)
 {
     text(said);
     finish(CHAT_FINISH_STOP);
@@ -91,7 +91,7 @@ static inline const char *asked(void)
     return f.upstreams[call()->instance - f.instances].name;
 }
 
-static bool heard(const char *what)
+static inline bool heard(const char *what)
 {
     turn(f.l);
     return has(wire_str(&f.w), what);

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a relay; relay.h has the picture. set_state() is the only writer of `state`, end()
+ * runs at most once.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "gateway/exchange.h"
+#include "gateway/relay_internal.h"
+
+#define TO(state) (1U << (state))
+
+static const unsigned moves[] = {
+    [RELAY_GATHERING] = TO(RELAY_ASKING) | TO(RELAY_DONE),
+    [RELAY_ASKING] = TO(RELAY_ANSWERING) | TO(RELAY_DONE),
+    [RELAY_ANSWERING] = TO(RELAY_DONE),
+    [RELAY_DONE] = 0,
+};
+
+/* In the order of a relay's life. */
+static void on_piece(void *arg, struct str piece, bool is_last);
+static void on_attempt(void *arg, struct str account);
+static void on_room(void *arg);
+static void on_head(void *arg, const struct http_head *head);
+static void on_body(void *arg, struct str bytes);
+static void on_end(void *arg, const struct failure *f, bool is_unsent);
+static void on_total(void *arg);
+static void on_gone(void *arg);
+
+static const struct relay_sink sink = {
+    .on_attempt = on_attempt,
+    .on_room = on_room,
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_end = on_end,
+};
+
+static void set_state(struct relay *x, enum relay_state next)
+{
+    BUG_ON(!(moves[x->state] & TO(next)));
+    x->state = next;
+}
+
+static void release_buffers(void *arg)
+{
+    struct relay *x = arg;
+
+    buf_deinit(&x->start);
+    buf_deinit(&x->edited);
+}
+
+/* ---- ends ---- */
+
+/* Everything that is not in the arena goes here. The request may still be answered after. */
+static void end(struct relay *x, enum relay_ending ending, const struct failure *f)
+{
+    bool is_begun = x->state != RELAY_GATHERING;
+
+    set_state(x, RELAY_DONE);
+    timer_disarm(&x->total);
+    x->request->on_body = NULL;
+    x->request->on_drain = NULL;
+    x->request->on_gone = NULL;
+    if (x->call)
+        x->ops->release(TAKE(x->call));
+    relay_drop_route(x);
+    release_buffers(x);
+    if (!is_begun)
+        return;
+    list_remove(&x->node);
+    relay_close_books(x, ending, f);
+}
+
+static void end_with(struct relay *x, const struct failure *f)
+{
+    struct failure last = *f;
+    bool is_begun = x->state != RELAY_GATHERING;
+
+    last.prompt_accepted = f->prompt_accepted || x->was_accepted;
+    if (!is_begun)
+        gateway_note_refusal(x->request, &last);
+    end(x, RELAY_FAILED, &last);
+    relay_answer_failure(x, &last);
+}
+
+static void fail_err(struct relay *x, enum err err)
+{
+    struct failure f;
+
+    if (err == ERR_BAD_INPUT)
+        failure_set(&f, &x->request->arena, FAILURE_BAD_REQUEST,
+                    "The model's name at the upstream does not fit into a form.");
+    else
+        failure_set(&f, &x->request->arena, FAILURE_OVERLOADED,
+                    "The gateway ran out of memory for this request; try again later, or raise "
+                    "MEMORY_LIMIT.");
+    end_with(x, &f);
+}
+
+static void on_total(void *arg)
+{
+    struct relay *x = arg;
+    struct failure f;
+
+    failure_set(&f, &x->request->arena, FAILURE_UPSTREAM_TIMEOUT,
+                "The answer was not complete after %.10g s. API_REQUEST_TIMEOUT sets this limit.",
+                (double)x->worker->gateway->settings->request_timeout_ms / 1000);
+    if (x->state == RELAY_GATHERING)
+        f.kind = FAILURE_REQUEST_SLOW;
+    end_with(x, &f);
+}
+
+/* The client left, or the server answers itself what is wrong with its request. */
+static void on_gone(void *arg)
+{
+    struct relay *x = arg;
+    struct failure f;
+
+    if (!x->request->refused) {
+        end(x, RELAY_CANCELED, NULL);
+        return;
+    }
+    failure_set(&f, &x->request->arena, failure_of_status(x->request->refused),
+                "The body of the request was refused before its end.");
+    end(x, RELAY_FAILED, &f);
+}
+
+void relay_end_all(struct gateway_worker *w)
+{
+    const struct failure f = {
+        .kind = FAILURE_OVERLOADED,
+        .message = STR("The gateway is shutting down and the answer was not complete in time."),
+    };
+
+    while (!list_is_empty(&w->relays))
+        end_with(CONTAINER_OF(w->relays.next, struct relay, node), &f);
+}
+
+/* ---- ASKING ---- */
+
+static void start_step(struct relay *x)
+{
+    enum err err;
+
+    x->upstream_since_us = clock_now_us();
+    err = relay_start_step(x, &sink);
+    if (err)
+        fail_err(x, err);
+}
+
+static void begin(struct relay *x)
+{
+    struct failure f;
+
+    x->began_us = clock_now_us();
+    if (!relay_find_route(x, &f)) {
+        end_with(x, &f);
+        return;
+    }
+    if (!x->is_whole)
+        http_request_pause(x->request);
+    set_state(x, RELAY_ASKING);
+    list_add_tail(&x->worker->relays, &x->node);
+    metric_add(METRIC_EXCHANGES, 1);
+    start_step(x);
+}
+
+static void on_attempt(void *arg, struct str account)
+{
+    struct relay *x = arg;
+
+    x->attempts++;
+    x->account = arena_dup(&x->request->arena, account);
+}
+
+/* ---- the body ---- */
+
+/* Whether there is enough of it to begin. */
+static bool is_enough(struct relay *x)
+{
+    struct str type = http_value(&x->request->head, "content-type");
+    enum relay_verdict verdict;
+
+    if (!x->has_ended && x->start.n < RELAY_START_MIN)
+        return false;
+    verdict = relay_model_find(type, buf_str(&x->start), &x->request->arena, &x->model);
+    if (verdict == RELAY_MODEL_FOUND)
+        x->name = x->model.name;
+    return x->has_ended || verdict != RELAY_MODEL_UNKNOWN || x->start.n >= RELAY_START_MAX;
+}
+
+static void gather(struct relay *x, struct str piece)
+{
+    size_t growth = buf_growth(&x->start, piece.n);
+
+    if ((growth > 0 && !mem_budget_has(growth)) || buf_add(&x->start, piece)) {
+        fail_err(x, ERR_NOMEM);
+        return;
+    }
+    x->is_whole = x->has_ended;
+    if (is_enough(x))
+        begin(x);
+}
+
+static void pass_on(struct relay *x, struct str piece, bool is_last)
+{
+    enum err err = x->ops->write(x->call, piece);
+
+    if (!err && is_last)
+        err = x->ops->end_body(x->call);
+    if (err)
+        fail_err(x, err);
+    else if (!is_last && x->ops->is_full(x->call))
+        http_request_pause(x->request);
+}
+
+static void on_piece(void *arg, struct str piece, bool is_last)
+{
+    struct relay *x = arg;
+
+    x->came += piece.n;
+    x->has_ended = is_last;
+    if (x->state == RELAY_GATHERING)
+        gather(x, piece);
+    else
+        pass_on(x, piece, is_last);
+}
+
+/* The beginning is out: nothing can be asked elsewhere any more. */
+static void on_room(void *arg)
+{
+    struct relay *x = arg;
+
+    release_buffers(x);
+    http_request_resume(x->request);
+}
+
+/* ---- ANSWERING ---- */
+
+static void on_drain(void *arg)
+{
+    struct relay *x = arg;
+
+    if (!x->is_answer_paused)
+        return;
+    x->is_answer_paused = false;
+    if (x->call)
+        x->ops->resume(x->call);
+}
+
+static void on_head(void *arg, const struct http_head *head)
+{
+    struct relay *x = arg;
+
+    set_state(x, RELAY_ANSWERING);
+    relay_answer_begin(x, head);
+}
+
+static void on_body(void *arg, struct str bytes)
+{
+    struct relay *x = arg;
+
+    x->sent += bytes.n;
+    http_reply_write(x->request, bytes);
+    if (!x->is_answer_paused && http_reply_is_full(x->request)) {
+        x->is_answer_paused = true;
+        x->ops->pause(x->call);
+    }
+}
+
+static bool moves_on(const struct relay *x, const struct failure *f, bool is_unsent)
+{
+    return x->state == RELAY_ASKING && (x->is_whole || is_unsent) && x->step + 1 < x->n_steps &&
+           exchange_failure_moves_on(f);
+}
+
+static void move_on(struct relay *x, const struct failure *f)
+{
+    log_info("trying the next target", LOG_Z("request_id", x->request->id),
+             LOG_Z("upstream", x->upstream->name), LOG_Z("kind", failure_row(f->kind)->name),
+             LOG_STR("error", f->message));
+    x->was_accepted = x->was_accepted || f->prompt_accepted;
+    x->ops->release(TAKE(x->call));
+    x->upstream_us += clock_now_us() - x->upstream_since_us;
+    x->step++;
+    start_step(x);
+}
+
+static void on_end(void *arg, const struct failure *f, bool is_unsent)
+{
+    struct relay *x = arg;
+
+    if (f && moves_on(x, f, is_unsent)) {
+        move_on(x, f);
+    } else if (f) {
+        end_with(x, f);
+    } else {
+        end(x, RELAY_WHOLE, NULL);
+        http_reply_end(x->request);
+    }
+}
+
+/* ---- GATHERING ---- */
+
+void handle_relay(struct gateway_worker *w, struct http_request *r)
+{
+    struct relay *x = arena_new(&r->arena, struct relay);
+    bool known;
+
+    x->worker = w;
+    x->request = r;
+    x->row = gateway_find_path(w->gateway, &r->head, &known);
+    x->headers = r->extra_headers;
+    x->started_ms = loop_now_ms(w->loop);
+    buf_init(&x->start, RELAY_START_MAX + LOOP_READ_SIZE);
+    buf_init(&x->edited, 2 * (size_t)RELAY_START_MAX);
+    arena_on_release(&r->arena, release_buffers, x);
+    r->on_body = on_piece;
+    r->on_drain = on_drain;
+    r->on_gone = on_gone;
+    r->arg = x;
+    timer_arm(w->loop, &x->total, w->gateway->settings->request_timeout_ms, on_total, x);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between relay.c (life, the client's side), relay_route.c (to whom), relay_answer.c (what goes
+ * back) and relay_books.c (log line, counters). */
+#pragma once
+
+#include "gateway/relay.h"
+#include "gateway/relay_model.h"
+#include "gateway/route_book.h"
+#include "provider/provider.h"
+#include "provider/relay.h"
+
+/* Of a body: what is always gathered, and as much as it takes to find the model. */
+enum { RELAY_START_MIN = 64 << 10, RELAY_START_MAX = 1 << 20 };
+
+enum relay_state { RELAY_GATHERING, RELAY_ASKING, RELAY_ANSWERING, RELAY_DONE };
+
+enum relay_ending { RELAY_WHOLE, RELAY_FAILED, RELAY_CANCELED, RELAY_ENDINGS };
+
+/* Where it may go. */
+struct relay_step {
+    size_t upstream;
+    struct str model; /* the name there; empty: as it is */
+};
+
+/* Lives in the request's arena. */
+struct relay {
+    struct list node; /* of gateway_worker.relays, once it is begun */
+    enum relay_state state;
+    struct gateway_worker *worker;
+    struct http_request *request;
+    const struct gateway_path *row;
+    struct str headers;  /* extra_headers of the request when it came */
+    struct str endpoint; /* the path without /v1 */
+
+    struct buf start; /* of the body; empty once it went out */
+    bool is_whole;    /* that is all of it */
+    bool has_ended;   /* the client sent all of it */
+    uint64_t came;    /* bytes of it */
+    struct relay_model model;
+    struct str name; /* of the model, as the client names it; empty: none */
+
+    struct route_table *table; /* held while targets may be tried */
+    struct relay_step steps[ROUTE_TARGETS_MAX];
+    size_t n_steps;
+    size_t step;
+    const struct upstream *upstream;
+    const struct relay_ops *ops; /* of `upstream` */
+    struct relay_call *call;
+    struct buf edited; /* `start` with the target's name of the model */
+    unsigned attempts;
+    struct str account;
+    bool was_accepted; /* some target may have done what was asked */
+
+    bool is_answer_paused;
+    int status;    /* of the answer */
+    uint64_t sent; /* bytes of the answer */
+    struct timer total;
+    int64_t started_ms;
+    int64_t began_us; /* when all was there to begin */
+    int64_t upstream_since_us;
+    int64_t upstream_us;
+};
+
+/* ---- relay_route.c ---- */
+
+/* The upstreams that may answer. False: `f` says why there is none. */
+bool relay_find_route(struct relay *x, struct failure *f);
+void relay_drop_route(struct relay *x);
+
+/* The path below an upstream's base URL, with its query. False: it must not be passed on. */
+bool relay_target(struct relay *x, struct str *ret_target);
+
+/* Starts the call of the present step. ERR_BAD_INPUT, ERR_NOMEM, ERR_TOO_BIG: the body cannot be
+ * edited. */
+MUST_USE enum err relay_start_step(struct relay *x, const struct relay_sink *sink);
+
+/* ---- relay_answer.c ---- */
+
+/* Begins the answer with what of the upstream's head is for the client. */
+void relay_answer_begin(struct relay *x, const struct http_head *head);
+
+/* An error as the answer; one that has begun is cut. The request is gone afterwards. */
+void relay_answer_failure(struct relay *x, const struct failure *f);
+
+/* Those of the client's headers that go upstream, HTTP_HEADERS_MAX / 2 at most. */
+size_t relay_headers(const struct http_head *head, struct http_header *ret);
+
+/* ---- relay_books.c ---- */
+
+/* Writes the log line, and counts. */
+void relay_close_books(struct relay *x, enum relay_ending ending, const struct failure *f);

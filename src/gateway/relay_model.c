@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nothing is kept between two looks: the beginning is short, and read again when it has grown. */
+#include "gateway/relay_model.h"
+
+#include "json/reader.h"
+#include "json/writer.h"
+
+enum { BOUNDARY_MAX = 70, PART_HEAD_MAX = 4096 };
+
+/* ---- JSON ---- */
+
+static enum relay_verdict take_string(struct str start, const struct json_value *v, struct arena *a,
+                                      struct relay_model *ret)
+{
+    if (v->type != JSON_STRING || v->raw.n > 6 * RELAY_MODEL_MAX + 2 ||
+        json_text(v, a, &ret->name) || ret->name.n == 0 || ret->name.n > RELAY_MODEL_MAX)
+        return RELAY_MODEL_NONE;
+    ret->name = arena_dup(a, ret->name); /* it may lie in the body */
+    ret->is_json = true;
+    ret->at = (size_t)(v->raw.p - start.p);
+    ret->n = v->raw.n;
+    return RELAY_MODEL_FOUND;
+}
+
+/* What is wrong may only be cut short. */
+static enum relay_verdict find_in_json(struct str start, struct arena *a, struct relay_model *ret)
+{
+    struct json_value v;
+    struct str key;
+    struct json j;
+    struct str text = str_trim(start);
+
+    if (text.n > 0 && text.p[0] != '{')
+        return RELAY_MODEL_NONE;
+    json_init(&j, start, JSON_DEPTH_MAX);
+    if (!json_enter_object(&j))
+        return RELAY_MODEL_UNKNOWN;
+    while (json_next_member(&j, &key)) {
+        if (!json_read(&j, &v))
+            break;
+        if (str_eq(key, STR("model")))
+            return take_string(start, &v, a, ret);
+    }
+    return j.failed ? RELAY_MODEL_UNKNOWN : RELAY_MODEL_NONE;
+}
+
+/* ---- parameters of a header (RFC 9110 5.6.6, RFC 7578 4.2) ---- */
+
+/* Cuts `; name="value"` off *rest; a value in quotes is given without them, its escapes as they
+ * are. False at the end. */
+static bool next_parameter(struct str *rest, struct str *ret_name, struct str *ret_value)
+{
+    size_t n = 0;
+
+    while (rest->n > 0 && (rest->p[0] == ';' || rest->p[0] == ' ' || rest->p[0] == '\t'))
+        *rest = str_from(*rest, 1);
+    if (rest->n == 0)
+        return false;
+    while (n < rest->n && rest->p[n] != '=' && rest->p[n] != ';')
+        n++;
+    *ret_name = str_trim(str_sub(*rest, 0, n));
+    *ret_value = STR("");
+    *rest = str_from(*rest, n);
+    if (rest->n == 0 || rest->p[0] == ';')
+        return true;
+    *rest = str_from(*rest, 1);
+    if (rest->n > 0 && rest->p[0] == '"') {
+        for (n = 1; n < rest->n && rest->p[n] != '"'; n++)
+            n += rest->p[n] == '\\';
+        *ret_value = str_sub(*rest, 1, n - 1);
+        *rest = str_from(*rest, n + 1);
+        return true;
+    }
+    *ret_value = str_trim(str_cut(*rest, ';', rest));
+    return true;
+}
+
+/* The first parameter of that name; p NULL when there is none. */
+static struct str parameter(struct str header, const char *name)
+{
+    struct str rest = header;
+    struct str key, value;
+
+    str_cut(header, ';', &rest);
+    while (next_parameter(&rest, &key, &value))
+        if (str_eq_nocase(key, str_of(name)))
+            return value;
+    return (struct str){ NULL, 0 };
+}
+
+/* ---- multipart/form-data ---- */
+
+/* What the head of a part says it is. */
+static bool is_model_part(struct str head)
+{
+    while (head.n > 0) {
+        struct str line = str_cut(head, '\n', &head);
+        struct str value;
+
+        if (!str_eq_nocase(str_trim(str_cut(line, ':', &value)), STR("content-disposition")))
+            continue;
+        return str_eq(parameter(value, "name"), STR("model")) && !parameter(value, "filename").p;
+    }
+    return false;
+}
+
+/* Goes behind the next delimiter; false when it is not there. */
+static bool pass_delimiter(struct str delimiter, struct str *rest)
+{
+    size_t at = str_find(*rest, delimiter);
+
+    if (at == SIZE_MAX)
+        return false;
+    *rest = str_from(*rest, at + delimiter.n);
+    return true;
+}
+
+static enum relay_verdict take_field(struct str start, struct str value, struct arena *a,
+                                     struct relay_model *ret)
+{
+    if (value.n == 0 || value.n > RELAY_MODEL_MAX || memchr(value.p, '\0', value.n))
+        return RELAY_MODEL_NONE;
+    ret->is_json = false;
+    ret->at = (size_t)(value.p - start.p);
+    ret->n = value.n;
+    ret->name = arena_dup(a, value);
+    return RELAY_MODEL_FOUND;
+}
+
+/* Cuts one part off *rest, which stands behind a delimiter. `delimiter` begins with CRLF. */
+static enum relay_verdict read_part(struct str start, struct str delimiter, struct str *rest,
+                                    struct arena *a, struct relay_model *ret)
+{
+    struct str part = *rest;
+    size_t head = str_find(str_sub(part, 0, PART_HEAD_MAX), STR("\r\n\r\n"));
+    size_t end;
+
+    if (str_starts(part, STR("--")))
+        return RELAY_MODEL_NONE;
+    if (head == SIZE_MAX)
+        return part.n < PART_HEAD_MAX ? RELAY_MODEL_UNKNOWN : RELAY_MODEL_NONE;
+    if (!str_starts(part, STR("\r\n")))
+        return RELAY_MODEL_NONE;
+    *rest = str_from(part, head + 2); /* an empty body ends right behind the head's last CRLF */
+    if (!is_model_part(str_sub(part, 2, head > 2 ? head - 2 : 0)))
+        return pass_delimiter(delimiter, rest) ? RELAY_MODEL_FOUND : RELAY_MODEL_UNKNOWN;
+    part = str_from(part, head + 4);
+    end = str_find(part, delimiter);
+    if (end == SIZE_MAX)
+        return part.n > RELAY_MODEL_MAX + delimiter.n ? RELAY_MODEL_NONE : RELAY_MODEL_UNKNOWN;
+    ret->n = 1;
+    return take_field(start, str_sub(part, 0, end), a, ret);
+}
+
+static enum relay_verdict find_in_form(struct str content_type, struct str start, struct arena *a,
+                                       struct relay_model *ret)
+{
+    struct str boundary = parameter(content_type, "boundary");
+    char text[BOUNDARY_MAX + 5] = "\r\n--";
+    enum relay_verdict verdict;
+    struct str delimiter;
+    struct str rest = start;
+
+    if (boundary.n == 0 || boundary.n > BOUNDARY_MAX)
+        return RELAY_MODEL_NONE;
+    str_to_z(boundary, text + 4, sizeof(text) - 4);
+    delimiter = (struct str){ text, boundary.n + 4 };
+    /* The first may stand at the very beginning, without a CRLF. */
+    if (start.n < delimiter.n - 2)
+        return RELAY_MODEL_UNKNOWN;
+    if (str_starts(start, str_from(delimiter, 2)))
+        rest = str_from(start, delimiter.n - 2);
+    else if (!pass_delimiter(delimiter, &rest))
+        return RELAY_MODEL_UNKNOWN;
+    do {
+        ret->n = 0;
+        verdict = read_part(start, delimiter, &rest, a, ret);
+    } while (verdict == RELAY_MODEL_FOUND && ret->n == 0);
+    return verdict;
+}
+
+/* ---- both ---- */
+
+enum relay_verdict relay_model_find(struct str content_type, struct str start, struct arena *a,
+                                    struct relay_model *ret)
+{
+    struct str type = str_trim(str_cut(content_type, ';', &(struct str){ NULL, 0 }));
+
+    *ret = (struct relay_model){ .n = 0 };
+    if (str_eq_nocase(type, STR("application/json")))
+        return find_in_json(start, a, ret);
+    if (str_eq_nocase(type, STR("multipart/form-data")))
+        return find_in_form(content_type, start, a, ret);
+    return RELAY_MODEL_NONE;
+}
+
+static enum err add_name(bool is_json, struct str name, struct buf *out)
+{
+    struct json_writer w;
+
+    if (is_json) {
+        json_w_init(&w, out);
+        json_w_str(&w, name);
+        return json_w_end(&w);
+    }
+    if (name.n > 0 && (memchr(name.p, '\r', name.n) || memchr(name.p, '\n', name.n)))
+        return ERR_BAD_INPUT;
+    return buf_add(out, name);
+}
+
+enum err relay_model_replace(const struct relay_model *m, struct str start, struct str name,
+                             struct buf *out)
+{
+    enum err err = buf_add(out, str_sub(start, 0, m->at));
+
+    if (!err)
+        err = add_name(m->is_json, name, out);
+    return err ? err : buf_add(out, str_from(start, m->at + m->n));
+}

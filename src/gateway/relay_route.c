@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * To whom a request goes that is passed on: the targets of its model's route that have other
+ * endpoints at all, or the first upstream that has when it names no model.
+ */
+#include "gateway/relay_internal.h"
+
+#include "base/encoding.h"
+#include "http/url.h"
+
+/* ---- the path ---- */
+
+/* Bytes that a segment may have as they are: unreserved, and of the others those that no server
+ * takes for a separator (RFC 3986 3.3). */
+static bool is_plain(char c)
+{
+    static const char extra[] = "-._~!$&'()*+,=:@";
+
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (c && strchr(extra, c));
+}
+
+/* Whether `segment` names something below its parent, however often it is decoded. */
+static bool is_safe_segment(struct str segment)
+{
+    char decoded[512];
+    struct buf out;
+    bool is_safe;
+
+    if (segment.n == 0 || segment.n > sizeof(decoded) || str_eq(segment, STR(".")) ||
+        str_eq(segment, STR("..")))
+        return false;
+    for (size_t i = 0; i < segment.n; i++)
+        if (!is_plain(segment.p[i]) && segment.p[i] != '%')
+            return false;
+    if (str_find_char(segment, '%') == SIZE_MAX)
+        return true;
+    buf_init(&out, sizeof(decoded));
+    is_safe = percent_decode(&out, segment) == ERR_NONE;
+    for (size_t i = 0; is_safe && out.p && i < out.n; i++)
+        is_safe = !strchr("/\\.%;", out.p[i]) && (unsigned char)out.p[i] >= 0x20;
+    buf_deinit(&out);
+    return is_safe;
+}
+
+static bool is_safe_path(struct str path)
+{
+    struct str rest = str_from(path, 1);
+
+    if (!str_starts(path, STR("/")))
+        return false;
+    while (rest.p) {
+        struct str segment = str_cut(rest, '/', &rest);
+
+        if (!is_safe_segment(segment))
+            return false;
+    }
+    return true;
+}
+
+bool relay_target(struct relay *x, struct str *ret_target)
+{
+    const struct http_head *h = &x->request->head;
+    struct str path = str_starts(h->path, STR("/v1/")) ? str_from(h->path, 3) : h->path;
+
+    if (!is_safe_path(path))
+        return false;
+    *ret_target = h->query.n ? arena_printf(&x->request->arena, "%.*s?%.*s", STR_ARGS(path),
+                                            STR_ARGS(h->query))
+                             : path;
+    return true;
+}
+
+/* ---- the route ---- */
+
+static const struct relay_ops *ops_of(const struct gateway *g, size_t upstream)
+{
+    const struct upstream *u = &g->upstreams[upstream];
+    const struct relay_ops *ops = u->provider->relay;
+
+    return ops && ops->is_offered(u->shared) ? ops : NULL;
+}
+
+/* "a", "b": those that could. */
+static struct str list_able(struct relay *x)
+{
+    const struct gateway *g = x->worker->gateway;
+    struct str list = STR("");
+
+    for (size_t i = 0; i < g->n_upstreams; i++)
+        if (ops_of(g, i))
+            list = arena_printf(&x->request->arena, "%.*s%s\"%s\"", STR_ARGS(list),
+                                list.n ? ", " : "", g->upstreams[i].name);
+    return list;
+}
+
+static bool refuse_unable(struct relay *x, struct failure *f)
+{
+    struct str able = list_able(x);
+    struct str path = str_sub(x->request->head.path, 0, 200);
+
+    if (able.n == 0)
+        failure_set(f, &x->request->arena, FAILURE_NOT_FOUND,
+                    "No upstream of this gateway has %.*s: add one with \"provider: openai\" to "
+                    "the upstreams.",
+                    STR_ARGS(path));
+    else
+        failure_set(f, &x->request->arena, FAILURE_BAD_REQUEST,
+                    "The upstream of the model \"%.*s\" has no %.*s. Ask for a model of one that "
+                    "may have it: %.*s.",
+                    STR_ARGS(str_sub(x->name, 0, 200)), STR_ARGS(path), STR_ARGS(able));
+    f->param = able.n ? STR("model") : STR("");
+    return false;
+}
+
+static bool take_default(struct relay *x, struct failure *f)
+{
+    const struct gateway *g = x->worker->gateway;
+
+    for (size_t i = 0; i < g->n_upstreams; i++) {
+        if (!ops_of(g, i))
+            continue;
+        x->steps[x->n_steps++] = (struct relay_step){ .upstream = i };
+        return true;
+    }
+    return refuse_unable(x, f);
+}
+
+static bool take_route(struct relay *x, struct failure *f)
+{
+    struct route_step steps[ROUTE_TARGETS_MAX];
+    const struct route *route;
+    size_t n;
+
+    x->table = route_book_ref(x->worker->gateway->routes);
+    route = routes_find(x->table->routes, x->name);
+    if (!route) {
+        failure_set(f, &x->request->arena, FAILURE_MODEL_NOT_FOUND,
+                    "The model \"%.*s\" does not exist here. GET /v1/models lists those that do.",
+                    STR_ARGS(str_sub(x->name, 0, 200)));
+        f->param = STR("model");
+        return false;
+    }
+    n = routes_order(x->table->routes, route, x->name, STR("master"), STR(""), steps);
+    for (size_t i = 0; i < n; i++)
+        if (ops_of(x->worker->gateway, steps[i].target->upstream))
+            x->steps[x->n_steps++] =
+                (struct relay_step){ steps[i].target->upstream, steps[i].model };
+    return x->n_steps > 0 || refuse_unable(x, f);
+}
+
+bool relay_find_route(struct relay *x, struct failure *f)
+{
+    if (!relay_target(x, &x->endpoint)) {
+        failure_set(f, &x->request->arena, FAILURE_BAD_REQUEST,
+                    "The path %.*s is not passed on: its segments must not be empty, \".\" or "
+                    "\"..\", nor hide a separator or a dot behind a \"%%\".",
+                    STR_ARGS(str_sub(x->request->head.path, 0, 200)));
+        return false;
+    }
+    return x->name.n ? take_route(x, f) : take_default(x, f);
+}
+
+void relay_drop_route(struct relay *x)
+{
+    if (x->table)
+        route_book_unref(x->worker->gateway->routes, x->table);
+    x->table = NULL;
+}
+
+/* ---- one target ---- */
+
+/* The beginning of the body as this target is to get it. */
+static enum err edit(struct relay *x, struct str model, struct str *ret_start)
+{
+    enum err err;
+
+    buf_deinit(&x->edited);
+    *ret_start = buf_str(&x->start);
+    if (!x->name.n || str_eq(model, x->name))
+        return ERR_NONE;
+    err = relay_model_replace(&x->model, buf_str(&x->start), model, &x->edited);
+    *ret_start = buf_str(&x->edited);
+    return err;
+}
+
+static uint64_t length_of(const struct relay *x, struct str start)
+{
+    const struct http_head *h = &x->request->head;
+
+    if (h->framing != HTTP_BODY_LENGTH)
+        return HTTP_LENGTH_UNKNOWN;
+    return h->content_length - x->start.n + start.n;
+}
+
+enum err relay_start_step(struct relay *x, const struct relay_sink *sink)
+{
+    const struct relay_step *step = &x->steps[x->step];
+    const struct settings *s = x->worker->gateway->settings;
+    struct http_header headers[HTTP_HEADERS_MAX];
+    struct relay_request r = {
+        .method = x->request->head.method,
+        .target = x->endpoint,
+        .headers = headers,
+        .n_headers = relay_headers(&x->request->head, headers),
+        .is_streamed = !x->is_whole,
+        .head_timeout_ms = s->request_timeout_ms,
+        .idle_timeout_ms = s->idle_timeout_ms,
+        .sink = sink,
+        .arg = x,
+    };
+    enum err err = edit(x, step->model, &r.body);
+
+    if (err)
+        return err;
+    r.length = length_of(x, r.body);
+    x->upstream = &x->worker->gateway->upstreams[step->upstream];
+    x->ops = x->upstream->provider->relay;
+    x->account = STR("");
+    x->call = x->ops->start(x->worker->instances[step->upstream], &r);
+    return ERR_NONE;
+}
