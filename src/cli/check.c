@@ -93,12 +93,19 @@ static void print_upstream(struct str item, struct arena *a)
 
 static void print_target(struct str item, struct arena *a)
 {
+    struct str problem = text_of(item, "problem", a);
+    struct json_value weight;
+    int64_t share;
+
     printf("    ");
     terminal_print(stdout, text_of(item, "upstream", a));
     printf(": ");
     terminal_print(stdout, text_of(item, "model", a));
-    printf("%s\n",
-           is_true(item, "known") ? "" : "  PROBLEM: the upstream does not list this model");
+    if (!json_find(item, &weight, "weight", NULL) && !json_int(&weight, &share))
+        printf(", weight %lld", (long long)share);
+    printf("%s", problem.n ? "  PROBLEM: " : "");
+    terminal_print(stdout, problem);
+    putchar('\n');
 }
 
 static void print_alias(struct str item, struct arena *a)
@@ -235,11 +242,11 @@ static int check_online(const struct settings *s)
         usable = check_upstreams(s, store);
         store_close(store);
     }
-    if (s->n_upstreams == 1 && s->upstreams[0].n_accounts == 1)
+    if (s->n_routes == 0 && s->n_upstreams == 1 && s->upstreams[0].n_accounts == 1)
         printf("%s\n", usable ? "The account can be used." : "The account cannot be used.");
     else
-        printf("%s\n", usable ? "All upstreams and accounts can be used."
-                              : "Not all upstreams and accounts can be used.");
+        printf("%s\n", usable ? "All upstreams, accounts and targets can be used."
+                              : "Not all upstreams, accounts and targets can be used.");
     return usable ? EXIT_DONE : EXIT_FAILED;
 }
 
@@ -282,8 +289,10 @@ const struct command command_check = {
         "                   secrets, ids and texts replaced; no gateway may run meanwhile\n"
         "  --config FILE    YAML settings to read instead of enginelabs-2api.yaml\n"
         "  --env-file FILE  settings to read instead of .env\n\n"
-        "Prints account, organization, plan, quota and models. Exit code 1 when the account "
-        "cannot be\n"
-        "used, 2 when the settings are wrong.\n",
+        "Prints account, organization, plan, quota and models of each upstream, then each route "
+        "and\n"
+        "what stands against its targets. Sends no prompt. Exit code 1 when something cannot be "
+        "used,\n"
+        "2 when the settings are wrong.\n",
     .run = run,
 };

@@ -8,7 +8,8 @@ enum { JSON_MAX = 16 << 20 };
 
 struct check_all {
     struct gateway_worker *worker;
-    size_t at; /* the upstream that is asked */
+    size_t at;     /* the upstream that is asked */
+    bool *answers; /* each upstream that was */
     bool is_usable;
     struct buf out;
     struct json_writer j;
@@ -34,6 +35,7 @@ static void on_report_done(void *arg, const struct provider_report *report)
     struct check_all *c = arg;
     struct json_writer *j = &c->j;
 
+    c->answers[c->at] = report->answers;
     c->is_usable = c->is_usable && report->usable;
     json_w_object(j);
     json_w_member_str(j, "name", str_of(c->worker->gateway->upstreams[c->at].name));
@@ -50,22 +52,33 @@ static void on_report_done(void *arg, const struct provider_report *report)
 
 /* ---- the routes ---- */
 
-/* A list that is not known yet says nothing against a name. */
-static bool is_known(const struct route_table *t, const struct target_settings *target)
+/* Why a target can answer nobody; empty where nothing is known against it. */
+static struct str problem_of(const struct check_all *c, const struct route_table *t,
+                             const struct target_settings *target)
 {
-    return strchr(target->model, '*') || t->lists[target->upstream].n == 0 ||
-           route_table_model(t, target->upstream, str_of(target->model));
+    const size_t upstream = target->upstream;
+
+    if (!c->answers[upstream])
+        return STR("the upstream cannot be used: see above");
+    if (strchr(target->model, '*') || t->lists[upstream].n == 0 ||
+        route_table_model(t, upstream, str_of(target->model)))
+        return STR("");
+    return STR("the upstream does not list this model: choose one of those above");
 }
 
 static void write_target(struct check_all *c, const struct route_table *t,
-                         const struct target_settings *target)
+                         const struct route_settings *route, const struct target_settings *target)
 {
     struct json_writer *j = &c->j;
+    struct str problem = problem_of(c, t, target);
 
+    c->is_usable = c->is_usable && problem.n == 0;
     json_w_object(j);
     json_w_member_str(j, "upstream", str_of(c->worker->gateway->upstreams[target->upstream].name));
     json_w_member_str(j, "model", str_of(target->model));
-    json_w_member_bool(j, "known", is_known(t, target));
+    if (route->strategy == ROUTE_WEIGHTED)
+        json_w_member_int(j, "weight", target->weight);
+    json_w_member_str(j, "problem", problem);
     json_w_object_end(j);
 }
 
@@ -86,7 +99,7 @@ static void write_route(struct check_all *c, const struct route_table *t,
     json_w_key(j, "targets");
     json_w_array(j);
     for (size_t i = 0; i < route->n_targets; i++)
-        write_target(c, t, &route->targets[i]);
+        write_target(c, t, route, &route->targets[i]);
     json_w_array_end(j);
     json_w_object_end(j);
 }
@@ -122,9 +135,9 @@ static void finish(struct check_all *c)
     on_checked *done = c->done;
 
     json_w_array_end(&c->j);
-    json_w_member_bool(&c->j, "usable", c->is_usable);
     write_store(c);
     write_routes(c);
+    json_w_member_bool(&c->j, "usable", c->is_usable);
     json_w_object_end(&c->j);
     done(c->arg, c->is_usable, json_w_end(&c->j) ? STR("{}") : buf_str(&c->out));
     check_all_cancel(c);
@@ -145,6 +158,7 @@ struct check_all *check_all_start(struct gateway_worker *w, on_checked *done, vo
     struct check_all *c = mem_new(struct check_all);
 
     c->worker = w;
+    c->answers = mem_alloc_array(w->gateway->n_upstreams, sizeof(*c->answers));
     c->is_usable = true;
     c->done = done;
     c->arg = arg;
@@ -160,5 +174,6 @@ struct check_all *check_all_start(struct gateway_worker *w, on_checked *done, vo
 void check_all_cancel(struct check_all *c)
 {
     buf_deinit(&c->out);
+    mem_free(c->answers);
     mem_free(c);
 }

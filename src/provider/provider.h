@@ -104,7 +104,8 @@ struct provider_fact {
     unsigned share;
 };
 struct provider_report {
-    bool usable;
+    bool usable;  /* no account of it has a problem */
+    bool answers; /* it can answer, be it with some of its accounts or keys */
     const struct provider_fact *facts;
     size_t n;
 };

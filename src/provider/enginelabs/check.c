@@ -33,6 +33,7 @@ struct check {
     struct provider_fact *facts; /* in the arena */
     size_t n;
     bool is_unusable;
+    bool has_good; /* an account without a problem */
 };
 
 /* The life of a check, in order. */
@@ -353,8 +354,18 @@ static void on_reply(void *arg, const struct fetch_result *result)
         next_account(c);
 }
 
+/* The facts of this account have no problem among them. */
+static bool is_account_good(const struct check *c)
+{
+    for (size_t i = c->from; i < c->n; i++)
+        if (c->facts[i].is_problem)
+            return false;
+    return true;
+}
+
 static void next_account(struct check *c)
 {
+    c->has_good = c->has_good || is_account_good(c);
     token_deinit(&c->token);
     c->account++;
     if (c->account == n_accounts(c)) {
@@ -367,7 +378,9 @@ static void next_account(struct check *c)
 
 static void report(struct check *c)
 {
-    struct provider_report r = { .usable = !c->is_unusable, .facts = c->facts, .n = c->n };
+    struct provider_report r = {
+        .usable = !c->is_unusable, .answers = c->has_good, .facts = c->facts, .n = c->n
+    };
     on_report *done = c->done;
     void *arg = c->arg;
 

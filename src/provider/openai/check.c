@@ -87,8 +87,10 @@ static void report(struct check *c)
     } else if (!c->has_models && c->has_good) {
         add_fact(c, STR("models"), STR("it lists none: name them in the upstream's models"), true);
     }
+    const bool answers = c->has_good && (c->has_models || config->models);
     const struct provider_report all = {
-        .usable = c->has_good && (c->has_models || config->models),
+        .usable = answers,
+        .answers = answers,
         .facts = c->facts,
         .n = c->n,
     };
