@@ -146,7 +146,8 @@ int args_parse(int argc, char **argv, struct cli_args *ret)
     return EXIT_DONE;
 }
 
-enum err cli_load_settings(const struct cli_args *args, enum settings_use use, struct settings *ret)
+enum err cli_read_settings(const struct cli_args *args, enum settings_use use, struct settings *ret,
+                           struct buf *problems)
 {
     char listen[HOST_MAX + 32];
     const char *overrides[] = { args->listen ? listen : NULL, NULL };
@@ -159,13 +160,19 @@ enum err cli_load_settings(const struct cli_args *args, enum settings_use use, s
         .config_file = args->config,
         .config_file_required = args->config_given,
     };
-    struct buf problems;
-    enum err err;
 
     if (args->listen)
         snprintf(listen, sizeof(listen), "LISTEN=%s", args->listen);
+    return settings_load(&source, ret, problems);
+}
+
+enum err cli_load_settings(const struct cli_args *args, enum settings_use use, struct settings *ret)
+{
+    struct buf problems;
+    enum err err;
+
     buf_init(&problems, 1 << 20);
-    err = settings_load(&source, ret, &problems);
+    err = cli_read_settings(args, use, ret, &problems);
     if (err)
         fprintf(stderr, "enginelabs-2api: the settings have problems:\n%.*s",
                 STR_ARGS(buf_str(&problems)));
@@ -173,15 +180,14 @@ enum err cli_load_settings(const struct cli_args *args, enum settings_use use, s
     return err;
 }
 
-/* What the settings ask for and nothing does yet, or NULL. */
-static const char *unserved(const struct settings *s)
+const char *cli_unserved(const struct settings *s)
 {
     return s->n_keys ? "keys of the YAML file" : NULL;
 }
 
 bool cli_can_serve(const struct settings *s)
 {
-    const char *what = s->is_demo ? NULL : unserved(s);
+    const char *what = s->is_demo ? NULL : cli_unserved(s);
 
     if (what)
         fprintf(stderr, "enginelabs-2api: this version reads and checks, but does not serve: %s\n",

@@ -56,7 +56,7 @@ static void close_share(struct capture *c)
 
 static const struct upstream *upstream_of(const struct capture *c)
 {
-    return c->share.gateway->upstreams;
+    return c->share.view->upstreams;
 }
 
 static void give_up(struct capture *c, const char *what, struct str why)
@@ -118,7 +118,7 @@ static const struct provider_sink sink = {
 static struct str choose_model(struct capture *c)
 {
     const struct upstream *u = upstream_of(c);
-    const struct settings *s = c->share.gateway->settings;
+    const struct settings *s = c->share.view->settings;
     const struct upstream_settings *of = &s->upstreams[0];
     struct str wanted = str_of(s->has_routes ? "" : s->default_model);
     const struct provider_model *models;
@@ -152,7 +152,7 @@ static void ask(struct capture *c, struct str model)
                                     .key_id = STR("capture"),
                                     .sink = &sink,
                                     .arg = c };
-    c->call = upstream_of(c)->provider->start(c->share.instances[0], r);
+    c->call = upstream_of(c)->provider->start(c->share.view->instances[0], r);
 }
 
 /* ---- the check before it ---- */
@@ -189,24 +189,25 @@ static void on_report_done(void *arg, const struct provider_report *report)
             give_up(c, "no prompt was sent", report->facts[i].value);
             return;
         }
-    upstream_of(c)->provider->prepare(c->share.instances[0]);
+    upstream_of(c)->provider->prepare(c->share.view->instances[0]);
     c->models_until_ms = loop_now_ms(c->share.loop) + MODELS_WAIT_MS;
     on_poll(c);
 }
 
 static void record(struct capture *c, const struct settings *s, struct store *store)
 {
-    struct cli_upstreams *upstreams = cli_upstreams_new(s);
+    struct cli_upstreams *upstreams = cli_upstreams_new(NULL, s, NULL);
+    struct gateway_setup setup = { .settings = s, .refs = 1 };
     struct gateway g = {
-        .settings = s, .store = store, .trust = s->trust, .tap = capture_record_tap(c->record)
+        .setup = &setup, .store = store, .trust = s->trust, .tap = capture_record_tap(c->record)
     };
     struct loop *l = c->share.loop;
 
-    g.upstreams = cli_upstreams_list(upstreams, &g.n_upstreams);
+    setup.upstreams = cli_upstreams_list(upstreams, &setup.n_upstreams);
     arena_init(&c->arena);
     gateway_share_open(&c->share, &g, l);
     timer_arm(l, &c->deadline, s->request_timeout_ms, on_deadline, c);
-    g.upstreams[0].provider->check(c->share.instances[0], on_report_done, c);
+    setup.upstreams[0].provider->check(c->share.view->instances[0], on_report_done, c);
     loop_run(l);
     cli_upstreams_free(upstreams);
     arena_deinit(&c->arena);

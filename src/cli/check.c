@@ -169,17 +169,18 @@ static void on_checked_all(void *arg, UNUSED bool usable, struct str json)
 
 static bool check_upstreams(const struct settings *s, struct store *store)
 {
-    struct cli_upstreams *upstreams = cli_upstreams_new(s);
-    struct gateway g = { .settings = s, .store = store, .trust = s->trust };
+    struct cli_upstreams *upstreams = cli_upstreams_new(NULL, s, NULL);
+    struct gateway_setup setup = { .settings = s, .refs = 1 };
+    struct gateway g = { .setup = &setup, .store = store, .trust = s->trust };
     struct check c = { .is_usable = false };
     struct loop *l = loop_new();
 
-    g.upstreams = cli_upstreams_list(upstreams, &g.n_upstreams);
-    g.routes = route_book_new(s, g.upstreams, g.n_upstreams);
+    setup.upstreams = cli_upstreams_list(upstreams, &setup.n_upstreams);
+    setup.routes = route_book_new(s, setup.upstreams, setup.n_upstreams);
     gateway_share_open(&c.share, &g, l);
     check_all_start(&c.share, on_checked_all, &c);
     loop_run(l);
-    route_book_free(g.routes);
+    route_book_free(setup.routes);
     cli_upstreams_free(upstreams);
     loop_free(l);
     return c.is_usable;

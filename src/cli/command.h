@@ -43,12 +43,23 @@ const struct command *command_find(const char *name);
  */
 int args_parse(int argc, char **argv, struct cli_args *ret);
 
-/* Loads the settings as the command line says; on failure the problems are on standard error. */
+/* Loads the settings as the command line says; on failure `problems` has them, a line each. */
+MUST_USE enum err cli_read_settings(const struct cli_args *args, enum settings_use use,
+                                    struct settings *ret, struct buf *problems);
+
+/* The same; on failure the problems are on standard error. */
 MUST_USE enum err cli_load_settings(const struct cli_args *args, enum settings_use use,
                                     struct settings *ret);
 
+/* What the settings ask for and nothing does yet, or NULL. */
+const char *cli_unserved(const struct settings *s);
+
 /* Whether serve and check can do what the settings ask for; says on standard error what not. */
 bool cli_can_serve(const struct settings *s);
+
+/* Takes as many descriptors as the system allows. Returns MAX_CONNECTIONS, or fewer when they are
+ * good for no more. */
+size_t cli_connections_that_fit(const struct settings *s);
 
 /* Where the gateway that has the store listens for commands; false when it keeps none to itself. */
 enum { CONTROL_PATH_SIZE = 4096 };
@@ -61,6 +72,7 @@ MUST_USE enum err cli_open_store(const struct settings *s, struct store **ret, c
 
 extern const struct command command_serve;
 extern const struct command command_check;
+extern const struct command command_reload;
 extern const struct command command_chat;
 extern const struct command command_models;
 extern const struct command command_simulate;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* serve: builds the gateway from its settings, runs it until a signal, takes it down again. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -11,9 +12,8 @@
 #include "cli/command.h"
 #include "cli/demo.h"
 #include "cli/descriptors.h"
-#include "cli/upstreams.h"
+#include "cli/reloader.h"
 #include "gateway/relay.h"
-#include "gateway/route_book.h"
 #include "ops/control.h"
 #include "ops/ops.h"
 #include "ops/signals.h"
@@ -58,10 +58,11 @@ _Static_assert(COUNT_OF(paths) <= GATEWAY_PATHS_MAX, "each row is counted");
 
 /* What serve holds, in the order in which it is opened. */
 struct server {
-    struct settings settings;
+    const struct cli_args *args;
+    struct settings settings; /* as they were at the start; empty once the gateway has them */
     struct demo *demo;
     struct endpoint demo_at;
-    struct cli_upstreams *upstreams;
+    struct gateway_setup *first; /* held: connectors borrow from it */
     struct gateway gateway;
     struct gateway_worker *shares;
     struct worker **workers;
@@ -98,23 +99,27 @@ static enum err start_demo(struct server *s)
     return err;
 }
 
-/* As many descriptors as the system allows, and as many connections as that is good for. */
-static void fit_connections(struct settings *s)
+size_t cli_connections_that_fit(const struct settings *s)
 {
     struct rlimit limit;
     size_t fit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit))
-        return;
+        return s->max_connections;
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY)
-        return;
+        return s->max_connections;
     fit = descriptors_for_clients(limit.rlim_cur, s->workers, s->is_demo);
-    if (s->max_connections <= fit)
-        return;
-    log_info("MAX_CONNECTIONS is lowered to what the descriptor limit allows",
-             LOG_INT("wanted", (int64_t)s->max_connections), LOG_INT("allowed", (int64_t)fit),
-             LOG_INT("descriptors", (int64_t)limit.rlim_cur));
+    return s->max_connections < fit ? s->max_connections : fit;
+}
+
+static void fit_connections(struct settings *s)
+{
+    size_t fit = cli_connections_that_fit(s);
+
+    if (fit < s->max_connections)
+        log_info("MAX_CONNECTIONS is lowered to what the descriptor limit allows",
+                 LOG_INT("wanted", (int64_t)s->max_connections), LOG_INT("allowed", (int64_t)fit));
     s->max_connections = fit;
 }
 
@@ -152,17 +157,16 @@ static enum err open_shared(struct server *s)
     }
     if (open_store(s))
         return ERR_IO;
-    g->trust = s->settings.trust;
-    g->settings = &s->settings;
+    g->trust = TAKE(s->settings.trust);
     g->version = VERSION;
     g->demo = s->demo != NULL;
     g->paths = paths;
-    s->upstreams = cli_upstreams_new(&s->settings);
-    g->upstreams = cli_upstreams_list(s->upstreams, &g->n_upstreams);
-    g->routes = route_book_new(&s->settings, g->upstreams, g->n_upstreams);
     g->health = health_new();
     g->n_workers = s->settings.workers;
     g->started_wall_ms = clock_wall_ms();
+    setup_begin(g, &s->settings);
+    s->first = g->setup;
+    gateway_setup_ref(s->first);
     return ERR_NONE;
 }
 
@@ -187,7 +191,7 @@ static void open_control(struct server *s)
     char path[CONTROL_PATH_SIZE];
     char why[256];
 
-    if (!cli_control_path(&s->settings, path))
+    if (!cli_control_path(s->first->settings, path))
         return;
     s->control = control_open(&s->gateway, path, why);
     if (!s->control)
@@ -198,8 +202,10 @@ static void open_control(struct server *s)
  * free for the next gateway. */
 static void stop_listening(struct server *s)
 {
-    if (s->settings.listen.is_unix)
-        unlink(s->settings.listen.host);
+    const struct endpoint *at = s->first ? &s->first->settings->listen : &s->settings.listen;
+
+    if (at->is_unix)
+        unlink(at->host);
     shutdown(s->gateway.listen_fd, SHUT_RD);
 }
 
@@ -220,14 +226,16 @@ static void close_all(struct server *s)
 {
     struct gateway *g = &s->gateway;
 
-    route_book_free(g->routes);
-    health_free(g->health);
-    cli_upstreams_free(s->upstreams);
-    store_close(g->store);
     if (g->listen_fd >= 0 && !atomic_load(&g->draining))
         stop_listening(s);
     if (g->listen_fd >= 0)
         close(g->listen_fd);
+    setup_end(g);
+    if (s->first)
+        gateway_setup_unref(s->first);
+    health_free(g->health);
+    store_close(g->store);
+    tls_trust_free(g->trust);
     demo_free(s->demo);
     settings_deinit(&s->settings);
 }
@@ -269,19 +277,31 @@ static void say_ready(const struct server *s)
 {
     char at[HOST_MAX + 9];
 
-    endpoint_text(&s->settings.listen, at);
+    endpoint_text(&s->first->settings->listen, at);
     log_info("listening", LOG_Z("address", at), LOG_Z("version", VERSION),
              LOG_INT("workers", (int64_t)s->gateway.n_workers),
              LOG_Z("mode", s->demo ? "demo" : "cto.new"));
     if (!s->demo)
         return;
     log_flush();
-    say_demo(&s->settings, at);
+    say_demo(s->first->settings, at);
+}
+
+/* Until one that ends the process, which it returns. */
+static int serve_signals(struct server *s)
+{
+    const struct reloader r = { &s->gateway, s->args, s->shares, s->workers, s->control };
+    int number;
+
+    while ((number = signals_wait()) == SIGHUP)
+        reload(&r);
+    return number;
 }
 
 static int serve(struct server *s)
 {
     int code = EXIT_FAILED;
+    int number;
 
     /* Not before: settings may come from a pipe that nobody writes to. */
     signals_block();
@@ -293,9 +313,10 @@ static int serve(struct server *s)
         start_workers(s);
         open_control(s);
         say_ready(s);
-        int number = signals_wait();
-        log_info("shutting down", LOG_INT("signal", number),
-                 LOG_INT("shutdown_timeout_s", s->settings.shutdown_timeout_ms / 1000));
+        number = serve_signals(s);
+        log_info(
+            "shutting down", LOG_INT("signal", number),
+            LOG_INT("shutdown_timeout_s", setup_settings(&s->gateway)->shutdown_timeout_ms / 1000));
         signals_arm_second();
         stop_workers(s);
         log_info("stopped", LOG_INT("signal", number));
@@ -314,6 +335,7 @@ static int run(const struct cli_args *args)
     struct server *s = mem_new(struct server);
     int code = EXIT_USAGE;
 
+    s->args = args;
     s->gateway.listen_fd = -1;
     if (!cli_load_settings(args, uses[args->demo], &s->settings)) {
         if (cli_can_serve(&s->settings))
@@ -338,7 +360,8 @@ const struct command command_serve = {
             "  --listen HOST:PORT  where clients connect (default 127.0.0.1:8089); unix:PATH too\n"
             "  --config FILE       YAML settings to read instead of enginelabs-2api.yaml\n"
             "  --env-file FILE     settings to read instead of .env\n\n"
-            "SIGTERM lets running answers finish, then ends; a second one ends at once.\n\n"
+            "SIGTERM lets running answers finish, then ends; a second one ends at once.\n"
+            "SIGHUP loads the settings anew (see: enginelabs-2api help reload).\n\n"
             "Examples:\n"
             "  enginelabs-2api serve --demo\n"
             "  API_MASTER_KEY=my-key enginelabs-2api serve --listen 0.0.0.0:8089\n",

@@ -4,14 +4,42 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cli/digest.h"
 #include "provider/enginelabs/enginelabs.h"
 #include "provider/openai/openai.h"
 
-struct cli_upstreams {
+/* One upstream. Lists of several settings share it where those say the same of it. */
+struct part {
+    atomic_uint refs;
     struct arena arena; /* owns the configs; they borrow from the settings */
+    struct cli_settings *settings;
+    struct upstream upstream;
+    unsigned char digest[SHA256_LEN];
+    struct part *heir; /* held: it counts the leases that are still out here */
+};
+
+struct cli_upstreams {
     size_t n;
+    struct part **parts;
     struct upstream list[];
 };
+
+/* ---- settings that live as long as something borrows from them ---- */
+
+struct cli_settings *cli_settings_ref(struct cli_settings *s)
+{
+    if (s)
+        atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
+void cli_settings_unref(struct cli_settings *s)
+{
+    if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
+        return;
+    settings_deinit(&s->settings);
+    mem_free(s);
+}
 
 /* ---- enginelabs: one config an account ---- */
 
@@ -101,15 +129,14 @@ static struct enginelabs_config account_config(const struct settings *s,
 }
 
 static void *new_enginelabs(struct arena *a, const struct settings *s,
-                            const struct upstream_settings *u)
+                            const struct upstream_settings *u, const char *const *models,
+                            struct part *old)
 {
     struct enginelabs_config *configs = arena_alloc(a, u->n_accounts * sizeof(*configs));
 
-    const char *const *models = models_of(a, s, u);
-
     for (size_t i = 0; i < u->n_accounts; i++)
         configs[i] = account_config(s, u, &u->accounts[i], models);
-    return enginelabs_new(configs, u->n_accounts);
+    return enginelabs_new(configs, u->n_accounts, old ? old->upstream.shared : NULL);
 }
 
 /* ---- openai, and the native way ---- */
@@ -147,25 +174,91 @@ static void *new_native(struct arena *a, const struct upstream_settings *u)
     return openai_new(c);
 }
 
-/* ---- all of them ---- */
+/* ---- one ---- */
 
-static struct upstream new_one(struct arena *a, const struct settings *s,
-                               const struct upstream_settings *u)
+static struct upstream new_upstream(struct arena *a, const struct settings *s,
+                                    const struct upstream_settings *u, const char *const *models,
+                                    struct part *old)
 {
     if (u->provider == UPSTREAM_OPENAI)
         return (struct upstream){ u->name, &provider_openai, new_openai(a, u) };
     if (u->protocol == UPSTREAM_NATIVE)
         return (struct upstream){ u->name, &provider_openai, new_native(a, u) };
-    return (struct upstream){ u->name, &provider_enginelabs, new_enginelabs(a, s, u) };
+    return (struct upstream){ u->name, &provider_enginelabs, new_enginelabs(a, s, u, models, old) };
 }
 
-struct cli_upstreams *cli_upstreams_new(const struct settings *s)
+static void part_unref(struct part *p)
+{
+    while (p && atomic_fetch_sub(&p->refs, 1) == 1) {
+        struct part *heir = p->heir;
+
+        if (p->upstream.provider == &provider_openai)
+            openai_free(p->upstream.shared);
+        else
+            enginelabs_free(p->upstream.shared);
+        arena_deinit(&p->arena);
+        cli_settings_unref(p->settings);
+        mem_free(p);
+        p = heir;
+    }
+}
+
+static struct part *find_part(const struct cli_upstreams *u, const char *name)
+{
+    for (size_t i = 0; u && i < u->n; i++)
+        if (strcmp(u->list[i].name, name) == 0)
+            return u->parts[i];
+    return NULL;
+}
+
+/* Leases of accounts can be handed down from one to the next of the provider. */
+static struct part *predecessor(struct part *old, const struct upstream_settings *u)
+{
+    bool is_enginelabs = u->provider != UPSTREAM_OPENAI && u->protocol != UPSTREAM_NATIVE;
+
+    return old && is_enginelabs && old->upstream.provider == &provider_enginelabs ? old : NULL;
+}
+
+static struct part *make_part(struct cli_settings *keeper, const struct settings *s,
+                              const struct upstream_settings *u,
+                              const struct cli_upstreams *previous)
+{
+    struct part *old = find_part(previous, u->name);
+    struct part *p = mem_new(struct part);
+    const char *const *models;
+
+    arena_init(&p->arena);
+    models = u->provider == UPSTREAM_OPENAI ? NULL : models_of(&p->arena, s, u);
+    digest_upstream(s, u, models, p->digest);
+    if (old && memcmp(old->digest, p->digest, sizeof(p->digest)) == 0) {
+        arena_deinit(&p->arena);
+        mem_free(p);
+        atomic_fetch_add(&old->refs, 1);
+        return old;
+    }
+    atomic_init(&p->refs, 1);
+    p->settings = cli_settings_ref(keeper);
+    old = predecessor(old, u);
+    p->upstream = new_upstream(&p->arena, s, u, models, old);
+    if (old) {
+        old->heir = p;
+        atomic_fetch_add(&p->refs, 1);
+    }
+    return p;
+}
+
+/* ---- all of them ---- */
+
+struct cli_upstreams *cli_upstreams_new(struct cli_settings *keeper, const struct settings *s,
+                                        const struct cli_upstreams *previous)
 {
     struct cli_upstreams *u = mem_alloc(sizeof(*u) + s->n_upstreams * sizeof(u->list[0]));
 
-    arena_init(&u->arena);
-    for (u->n = 0; u->n < s->n_upstreams; u->n++)
-        u->list[u->n] = new_one(&u->arena, s, &s->upstreams[u->n]);
+    u->parts = mem_alloc_array(s->n_upstreams, sizeof(struct part *));
+    for (u->n = 0; u->n < s->n_upstreams; u->n++) {
+        u->parts[u->n] = make_part(keeper, s, &s->upstreams[u->n], previous);
+        u->list[u->n] = u->parts[u->n]->upstream;
+    }
     return u;
 }
 
@@ -173,13 +266,9 @@ void cli_upstreams_free(struct cli_upstreams *u)
 {
     if (!u)
         return;
-    for (size_t i = 0; i < u->n; i++) {
-        if (u->list[i].provider == &provider_openai)
-            openai_free(u->list[i].shared);
-        else
-            enginelabs_free(u->list[i].shared);
-    }
-    arena_deinit(&u->arena);
+    for (size_t i = 0; i < u->n; i++)
+        part_unref(u->parts[i]);
+    mem_free(u->parts);
     mem_free(u);
 }
 

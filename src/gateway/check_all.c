@@ -8,8 +8,11 @@ enum { JSON_MAX = 16 << 20 };
 
 struct check_all {
     struct gateway_worker *worker;
-    size_t at;     /* the upstream that is asked */
-    bool *answers; /* each upstream that was */
+    struct gateway_view *view; /* held */
+    size_t at;                 /* the upstream that is asked */
+    bool *answers;             /* each upstream that was */
+    bool is_canceled;          /* what is still told is of no use */
+    struct task end;
     bool is_usable;
     struct buf out;
     struct json_writer j;
@@ -35,10 +38,12 @@ static void on_report_done(void *arg, const struct provider_report *report)
     struct check_all *c = arg;
     struct json_writer *j = &c->j;
 
+    if (c->is_canceled)
+        return;
     c->answers[c->at] = report->answers;
     c->is_usable = c->is_usable && report->usable;
     json_w_object(j);
-    json_w_member_str(j, "name", str_of(c->worker->gateway->upstreams[c->at].name));
+    json_w_member_str(j, "name", str_of(c->view->upstreams[c->at].name));
     json_w_member_bool(j, "usable", report->usable);
     json_w_key(j, "facts");
     json_w_array(j);
@@ -74,7 +79,7 @@ static void write_target(struct check_all *c, const struct route_table *t,
 
     c->is_usable = c->is_usable && problem.n == 0;
     json_w_object(j);
-    json_w_member_str(j, "upstream", str_of(c->worker->gateway->upstreams[target->upstream].name));
+    json_w_member_str(j, "upstream", str_of(c->view->upstreams[target->upstream].name));
     json_w_member_str(j, "model", str_of(target->model));
     if (route->strategy == ROUTE_WEIGHTED)
         json_w_member_int(j, "weight", target->weight);
@@ -106,15 +111,15 @@ static void write_route(struct check_all *c, const struct route_table *t,
 
 static void write_routes(struct check_all *c)
 {
-    struct gateway *g = c->worker->gateway;
-    struct route_table *t = route_book_ref(g->routes);
+    const struct gateway_view *v = c->view;
+    struct route_table *t = route_book_ref(v->routes);
 
     json_w_key(&c->j, "routes");
     json_w_array(&c->j);
-    for (size_t i = 0; i < g->settings->n_routes; i++)
-        write_route(c, t, &g->settings->routes[i]);
+    for (size_t i = 0; i < v->settings->n_routes; i++)
+        write_route(c, t, &v->settings->routes[i]);
     json_w_array_end(&c->j);
-    route_book_unref(g->routes, t);
+    route_book_unref(v->routes, t);
 }
 
 /* ---- the whole ---- */
@@ -145,12 +150,12 @@ static void finish(struct check_all *c)
 
 static void ask(struct check_all *c)
 {
-    const struct gateway *g = c->worker->gateway;
+    const struct gateway_view *v = c->view;
 
-    if (c->at == g->n_upstreams)
+    if (c->at == v->n_upstreams)
         finish(c);
     else
-        g->upstreams[c->at].provider->check(c->worker->instances[c->at], on_report_done, c);
+        v->upstreams[c->at].provider->check(v->instances[c->at], on_report_done, c);
 }
 
 struct check_all *check_all_start(struct gateway_worker *w, on_checked *done, void *arg)
@@ -158,7 +163,8 @@ struct check_all *check_all_start(struct gateway_worker *w, on_checked *done, vo
     struct check_all *c = mem_new(struct check_all);
 
     c->worker = w;
-    c->answers = mem_alloc_array(w->gateway->n_upstreams, sizeof(*c->answers));
+    c->view = gateway_view_ref(w);
+    c->answers = mem_alloc_array(c->view->n_upstreams, sizeof(*c->answers));
     c->is_usable = true;
     c->done = done;
     c->arg = arg;
@@ -171,9 +177,20 @@ struct check_all *check_all_start(struct gateway_worker *w, on_checked *done, vo
     return c;
 }
 
-void check_all_cancel(struct check_all *c)
+static void free_check(void *arg)
 {
+    struct check_all *c = arg;
+
     buf_deinit(&c->out);
     mem_free(c->answers);
     mem_free(c);
+}
+
+/* The instances may only be detached at the end of this turn. */
+void check_all_cancel(struct check_all *c)
+{
+    c->is_canceled = true;
+    gateway_view_unref(c->view);
+    task_init(&c->end, free_check, c);
+    loop_retire(c->worker->loop, &c->end);
 }

@@ -18,5 +18,5 @@ typedef void on_checked(void *arg, bool usable, struct str json);
 /* Calls done(arg, ...) once, unless it is canceled. The worker's instances must be attached. */
 struct check_all *check_all_start(struct gateway_worker *w, on_checked *done, void *arg);
 
-/* When the instances are detached, before they tell anything. */
+/* `done` will not be called. */
 void check_all_cancel(struct check_all *c);

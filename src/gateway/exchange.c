@@ -105,6 +105,7 @@ static void close_books(struct exchange *x, enum ending ending, const struct fai
     if (x->call)
         x->provider->release(TAKE(x->call));
     exchange_drop_route(x);
+    gateway_view_unref(x->view);
     list_remove(&x->node);
     metric_add(METRIC_EXCHANGES, -1);
     metric_add(counters[ending], 1);
@@ -155,7 +156,7 @@ static void on_total(void *arg)
 
     failure_set(&f, &x->request->arena, FAILURE_UPSTREAM_TIMEOUT,
                 "The answer was not complete after %.10g s. API_REQUEST_TIMEOUT sets this limit.",
-                seconds(x->worker->gateway->settings->request_timeout_ms));
+                seconds(x->view->settings->request_timeout_ms));
     f.prompt_accepted = likely_phase(x) >= PHASE_ACCEPTED;
     if (x->state == EXCHANGE_ANSWERING)
         exchange_judge(x, HEALTH_GOOD); /* it was at work all the while */
@@ -174,7 +175,7 @@ static void on_keepalive(void *arg)
 {
     struct exchange *x = arg;
     struct loop *l = x->worker->loop;
-    int64_t every = x->worker->gateway->settings->keepalive_ms;
+    int64_t every = x->view->settings->keepalive_ms;
     int64_t due = x->wrote_ms + every - loop_now_ms(l);
 
     if (due <= 0 && http_reply_is_begun(x->request) && !x->paused)
@@ -184,7 +185,7 @@ static void on_keepalive(void *arg)
 
 static void arm_clocks(struct exchange *x)
 {
-    const struct settings *s = x->worker->gateway->settings;
+    const struct settings *s = x->view->settings;
     struct loop *l = x->worker->loop;
 
     timer_arm(l, &x->total, s->request_timeout_ms, on_total, x);
@@ -225,6 +226,7 @@ void exchange_start(struct gateway_worker *w, struct http_request *r,
     struct failure f = { .kind = FAILURE_NONE };
 
     x->worker = w;
+    x->view = gateway_view_ref(w);
     x->request = r;
     x->headers = r->extra_headers;
     x->dialect = dialect;
@@ -236,6 +238,7 @@ void exchange_start(struct gateway_worker *w, struct http_request *r,
     arena_on_release(&r->arena, release_buffers, x);
     if (!dialect->decode(r->body, &r->arena, &x->chat, &f) || !exchange_find_route(x, &f)) {
         exchange_drop_route(x);
+        gateway_view_unref(x->view);
         gateway_note_refusal(r, &f);
         gateway_reply_failure(r, dialect, &f);
         return;
@@ -249,7 +252,7 @@ void exchange_start(struct gateway_worker *w, struct http_request *r,
  * when it is whole. */
 static int64_t late_limit(const struct exchange *x, int64_t limit_ms)
 {
-    const struct settings *s = x->worker->gateway->settings;
+    const struct settings *s = x->view->settings;
 
     if (!(x->provider->capabilities & PROVIDER_LATE))
         return limit_ms;
@@ -258,7 +261,7 @@ static int64_t late_limit(const struct exchange *x, int64_t limit_ms)
 
 static int64_t phase_limit(const struct exchange *x)
 {
-    const struct settings *s = x->worker->gateway->settings;
+    const struct settings *s = x->view->settings;
 
     switch (x->phase) {
     case PHASE_QUEUED:
@@ -281,7 +284,7 @@ static int64_t phase_limit(const struct exchange *x)
 static void on_phase(void *arg, enum provider_phase phase)
 {
     struct exchange *x = arg;
-    const struct settings *s = x->worker->gateway->settings;
+    const struct settings *s = x->view->settings;
     struct loop *l = x->worker->loop;
 
     x->phase = phase;
@@ -331,7 +334,7 @@ static void set_timeout_failure(const struct exchange *x, struct failure *f)
                     "All accounts were busy for %.10g s. Try again later, raise QUEUE_TIMEOUT, or "
                     "add an account.",
                     s);
-        f->retry_after_ms = x->worker->gateway->settings->queue_timeout_ms;
+        f->retry_after_ms = x->view->settings->queue_timeout_ms;
         break;
     case PHASE_CONNECTING:
         failure_set(f, a, FAILURE_UPSTREAM_TIMEOUT,

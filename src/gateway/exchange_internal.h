@@ -23,6 +23,7 @@ struct exchange {
     struct chat_request chat;
     struct dialect_answer answer;
 
+    struct gateway_view *view; /* held: what it began with */
     struct route_table *table; /* held while targets may be tried */
     struct route_step steps[ROUTE_TARGETS_MAX];
     size_t n_steps;

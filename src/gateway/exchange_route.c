@@ -38,7 +38,7 @@ bool exchange_failure_moves_on(const struct failure *f)
 
 static const struct upstream *upstream_of(const struct exchange *x, size_t step)
 {
-    return &x->worker->gateway->upstreams[x->steps[step].target->upstream];
+    return &x->view->upstreams[x->steps[step].target->upstream];
 }
 
 static bool takes_raw(const struct exchange *x, size_t step)
@@ -70,10 +70,9 @@ bool exchange_find_route(struct exchange *x, struct failure *f)
 {
     const struct route *route;
 
-    x->table = route_book_ref(x->worker->gateway->routes);
+    x->table = route_book_ref(x->view->routes);
     route = routes_find(x->table->routes, x->chat.model);
-    x->answer.model =
-        x->chat.model.n ? x->chat.model : str_of(x->worker->gateway->settings->default_model);
+    x->answer.model = x->chat.model.n ? x->chat.model : str_of(x->view->settings->default_model);
     if (!route) {
         failure_set(f, &x->request->arena, FAILURE_MODEL_NOT_FOUND,
                     "The model \"%.*s\" does not exist here. GET /v1/models lists those that do.",
@@ -93,7 +92,7 @@ bool exchange_find_route(struct exchange *x, struct failure *f)
 void exchange_drop_route(struct exchange *x)
 {
     if (x->table)
-        route_book_unref(x->worker->gateway->routes, x->table);
+        route_book_unref(x->view->routes, x->table);
     x->table = NULL;
 }
 
@@ -148,7 +147,7 @@ static bool enter(struct exchange *x, size_t step, bool must)
     const struct gateway *g = x->worker->gateway;
 
     x->is_entered =
-        health_enter(g->health, &g->settings->circuit, str_of(upstream_of(x, step)->name),
+        health_enter(g->health, &x->view->settings->circuit, str_of(upstream_of(x, step)->name),
                      x->steps[step].model, loop_now_ms(x->worker->loop), must, &x->ticket);
     if (x->is_entered)
         x->step = step;
@@ -176,7 +175,7 @@ void exchange_judge(struct exchange *x, enum health_verdict verdict)
     if (!x->is_entered)
         return;
     x->is_entered = false;
-    health_leave(g->health, &g->settings->circuit, str_of(upstream_of(x, x->step)->name),
+    health_leave(g->health, &x->view->settings->circuit, str_of(upstream_of(x, x->step)->name),
                  x->steps[x->step].model, loop_now_ms(x->worker->loop), x->ticket, verdict);
 }
 
@@ -230,7 +229,7 @@ void exchange_start_step(struct exchange *x, const struct provider_sink *sink)
         request.edits = edits_of(x, t, &request.n_edits);
     if (t->system_prompt && !(x->provider->capabilities & PROVIDER_RAW))
         request.chat = with_system_prompt(x, t->system_prompt);
-    x->call = x->provider->start(x->worker->instances[t->upstream], &request);
+    x->call = x->provider->start(x->view->instances[t->upstream], &request);
 }
 
 /* ---- what the answer says of it ---- */

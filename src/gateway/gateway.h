@@ -19,7 +19,8 @@
 struct gateway_worker;
 struct route_book;
 
-/* A configured provider: its process-wide part. */
+/* A configured provider: its process-wide part. Two setups that have the same `shared` have it in
+ * common. */
 struct upstream {
     const char *name;
     const struct provider_ops *provider;
@@ -43,20 +44,32 @@ struct gateway_path {
     void (*handle)(struct gateway_worker *w, struct http_request *r);
 };
 
+/* Settings and what was made of them; never changes. A reload makes another: workers then take that
+ * one up, and an exchange keeps the one that it began with. Who made it frees it when nobody holds
+ * it any more (docs/internals/reload.md). */
+struct gateway_setup {
+    const struct settings *settings;
+    const struct upstream *upstreams; /* in the order of settings->upstreams */
+    size_t n_upstreams;
+    struct route_book *routes;                /* which names there are, and where they lead */
+    atomic_uint refs;                         /* whoever made it holds the first */
+    void (*release)(struct gateway_setup *s); /* the last is gone; any thread. NULL: nothing */
+};
+
+void gateway_setup_ref(struct gateway_setup *s);
+void gateway_setup_unref(struct gateway_setup *s);
+
 /* Everything process-wide. Filled by cli/serve.c, then only read, but for the atomics. */
 struct gateway {
-    const struct settings *settings;
+    struct gateway_setup *setup; /* the newest, when a worker opens its share */
     const char *version;
     bool demo;
     const struct gateway_path
         *paths; /* static, ended by a NULL path; several rows may share one path */
     struct store *store;
-    struct tls_trust *trust;          /* NULL when no upstream needs TLS */
-    const struct wire_tap *tap;       /* listens in on the upstreams; NULL: nobody does */
-    const struct upstream *upstreams; /* in the order of settings->upstreams */
-    size_t n_upstreams;
-    struct health *health;     /* of targets; NULL: all are well */
-    struct route_book *routes; /* which names there are, and where they lead */
+    struct tls_trust *trust;    /* NULL when no upstream needs TLS */
+    const struct wire_tap *tap; /* listens in on the upstreams; NULL: nobody does */
+    struct health *health;      /* of targets; NULL: all are well */
     int listen_fd;
     size_t n_workers;
     int64_t started_wall_ms;
@@ -65,17 +78,31 @@ struct gateway {
     atomic_ullong relays[GATEWAY_PATHS_MAX][3]; /* of each row: whole, failed, canceled */
 };
 
+/* A setup as one worker has it; lives on its thread. */
+struct gateway_view {
+    const struct settings *settings; /* these four are the setup's */
+    const struct upstream *upstreams;
+    size_t n_upstreams;
+    struct route_book *routes;
+    struct provider_instance **instances; /* of each upstream */
+    struct gateway_setup *setup;          /* held */
+    struct attached **attached;           /* private: behind `instances` */
+    struct gateway_worker *worker;
+    unsigned refs; /* the worker's, while it is the newest, and one an exchange */
+    struct task end;
+};
+
 /* One worker's share; lives on its thread. */
 struct gateway_worker {
     struct gateway *gateway;
+    struct gateway_view *view; /* the newest */
     struct loop *loop;
     struct http_server *server;
     struct listener *listener;
     struct connector *connector;
     struct http_client *client;
     struct store_port *store;
-    struct provider_instance **instances; /* of each upstream */
-    size_t n_attached;
+    struct list attached;      /* private: instances, of all views */
     void (*closed)(void *arg); /* while the share is closed */
     void *closed_arg;
     struct list exchanges;    /* struct exchange.node */
@@ -92,6 +119,14 @@ void gateway_worker_stop(void *arg, struct loop *l);
 /* What a worker needs to reach the upstreams, without a server of its own: connections, its port of
  * the store, its part of each upstream. */
 void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop *l);
+
+/* From now on requests are served by `s`. On the worker's thread, not while its share is closed. */
+void gateway_share_switch(struct gateway_worker *w, struct gateway_setup *s);
+
+/* The newest view; it lives as long as somebody holds it. Giving it back is fine in any callback.
+ */
+struct gateway_view *gateway_view_ref(struct gateway_worker *w);
+void gateway_view_unref(struct gateway_view *v);
 
 /* Calls closed(arg) later, when all of it is gone. */
 void gateway_share_close(struct gateway_worker *w, void (*closed)(void *arg), void *arg);

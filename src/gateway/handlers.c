@@ -49,14 +49,14 @@ static void write_model(const struct gateway *g, const struct route_table *t,
 /* Where a list is not known yet it is asked for, for the next time. */
 static void prepare(struct gateway_worker *w)
 {
-    for (size_t i = 0; i < w->gateway->n_upstreams; i++)
-        if (w->gateway->upstreams[i].provider->prepare)
-            w->gateway->upstreams[i].provider->prepare(w->instances[i]);
+    for (size_t i = 0; i < w->view->n_upstreams; i++)
+        if (w->view->upstreams[i].provider->prepare)
+            w->view->upstreams[i].provider->prepare(w->view->instances[i]);
 }
 
 void handle_models(struct gateway_worker *w, struct http_request *r)
 {
-    struct route_table *t = route_book_ref(w->gateway->routes);
+    struct route_table *t = route_book_ref(w->view->routes);
     struct routes_entry e;
     struct json_writer j;
     struct buf out;
@@ -74,7 +74,7 @@ void handle_models(struct gateway_worker *w, struct http_request *r)
     json_w_object_end(&j);
     gateway_reply_written(r, 200, &j);
     buf_deinit(&out);
-    route_book_unref(w->gateway->routes, t);
+    route_book_unref(w->view->routes, t);
 }
 
 /* What stands behind ".../models/". */
@@ -95,7 +95,7 @@ static bool find_entry(const struct route_table *t, struct str id, struct routes
 
 static void reply_model(struct gateway_worker *w, struct http_request *r, struct str id)
 {
-    struct route_table *t = route_book_ref(w->gateway->routes);
+    struct route_table *t = route_book_ref(w->view->routes);
     struct routes_entry e;
     struct json_writer j;
     struct buf out;
@@ -112,7 +112,7 @@ static void reply_model(struct gateway_worker *w, struct http_request *r, struct
             STR_ARGS(str_sub(id, 0, 200)));
     }
     buf_deinit(&out);
-    route_book_unref(w->gateway->routes, t);
+    route_book_unref(w->view->routes, t);
 }
 
 /* A name that is not properly escaped, or holds a NUL, is taken as it stands in the path. */

@@ -65,6 +65,7 @@ static void end(struct relay *x, enum relay_ending ending, const struct failure 
     if (x->call)
         x->ops->release(TAKE(x->call));
     relay_drop_route(x);
+    gateway_view_unref(x->view);
     release_buffers(x);
     if (!is_begun)
         return;
@@ -105,7 +106,7 @@ static void on_total(void *arg)
 
     failure_set(&f, &x->request->arena, FAILURE_UPSTREAM_TIMEOUT,
                 "The answer was not complete after %.10g s. API_REQUEST_TIMEOUT sets this limit.",
-                (double)x->worker->gateway->settings->request_timeout_ms / 1000);
+                (double)x->view->settings->request_timeout_ms / 1000);
     if (x->state == RELAY_GATHERING)
         f.kind = FAILURE_REQUEST_SLOW;
     end_with(x, &f);
@@ -309,6 +310,7 @@ void handle_relay(struct gateway_worker *w, struct http_request *r)
     bool known;
 
     x->worker = w;
+    x->view = gateway_view_ref(w);
     x->request = r;
     x->row = gateway_find_path(w->gateway, &r->head, &known);
     x->headers = r->extra_headers;
@@ -320,5 +322,5 @@ void handle_relay(struct gateway_worker *w, struct http_request *r)
     r->on_drain = on_drain;
     r->on_gone = on_gone;
     r->arg = x;
-    timer_arm(w->loop, &x->total, w->gateway->settings->request_timeout_ms, on_total, x);
+    timer_arm(w->loop, &x->total, x->view->settings->request_timeout_ms, on_total, x);
 }

@@ -39,6 +39,7 @@ struct relay {
     struct relay_model model;
     struct str name; /* of the model, as the client names it; empty: none */
 
+    struct gateway_view *view; /* held: what it began with */
     struct route_table *table; /* held while targets may be tried */
     struct relay_step steps[ROUTE_TARGETS_MAX];
     size_t n_steps;

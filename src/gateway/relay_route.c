@@ -73,9 +73,9 @@ bool relay_target(struct relay *x, struct str *ret_target)
 
 /* ---- the route ---- */
 
-static const struct relay_ops *ops_of(const struct gateway *g, size_t upstream)
+static const struct relay_ops *ops_of(const struct gateway_view *v, size_t upstream)
 {
-    const struct upstream *u = &g->upstreams[upstream];
+    const struct upstream *u = &v->upstreams[upstream];
     const struct relay_ops *ops = u->provider->relay;
 
     return ops && ops->is_offered(u->shared) ? ops : NULL;
@@ -84,13 +84,13 @@ static const struct relay_ops *ops_of(const struct gateway *g, size_t upstream)
 /* "a", "b": those that could. */
 static struct str list_able(struct relay *x)
 {
-    const struct gateway *g = x->worker->gateway;
+    const struct gateway_view *v = x->view;
     struct str list = STR("");
 
-    for (size_t i = 0; i < g->n_upstreams; i++)
-        if (ops_of(g, i))
+    for (size_t i = 0; i < v->n_upstreams; i++)
+        if (ops_of(v, i))
             list = arena_printf(&x->request->arena, "%.*s%s\"%s\"", STR_ARGS(list),
-                                list.n ? ", " : "", g->upstreams[i].name);
+                                list.n ? ", " : "", v->upstreams[i].name);
     return list;
 }
 
@@ -115,10 +115,10 @@ static bool refuse_unable(struct relay *x, struct failure *f)
 
 static bool take_default(struct relay *x, struct failure *f)
 {
-    const struct gateway *g = x->worker->gateway;
+    const struct gateway_view *v = x->view;
 
-    for (size_t i = 0; i < g->n_upstreams; i++) {
-        if (!ops_of(g, i))
+    for (size_t i = 0; i < v->n_upstreams; i++) {
+        if (!ops_of(v, i))
             continue;
         x->steps[x->n_steps++] = (struct relay_step){ .upstream = i };
         return true;
@@ -132,7 +132,7 @@ static bool take_route(struct relay *x, struct failure *f)
     const struct route *route;
     size_t n;
 
-    x->table = route_book_ref(x->worker->gateway->routes);
+    x->table = route_book_ref(x->view->routes);
     route = routes_find(x->table->routes, x->name);
     if (!route) {
         failure_set(f, &x->request->arena, FAILURE_MODEL_NOT_FOUND,
@@ -143,7 +143,7 @@ static bool take_route(struct relay *x, struct failure *f)
     }
     n = routes_order(x->table->routes, route, x->name, STR("master"), STR(""), steps);
     for (size_t i = 0; i < n; i++)
-        if (ops_of(x->worker->gateway, steps[i].target->upstream))
+        if (ops_of(x->view, steps[i].target->upstream))
             x->steps[x->n_steps++] =
                 (struct relay_step){ steps[i].target->upstream, steps[i].model };
     return x->n_steps > 0 || refuse_unable(x, f);
@@ -164,7 +164,7 @@ bool relay_find_route(struct relay *x, struct failure *f)
 void relay_drop_route(struct relay *x)
 {
     if (x->table)
-        route_book_unref(x->worker->gateway->routes, x->table);
+        route_book_unref(x->view->routes, x->table);
     x->table = NULL;
 }
 
@@ -196,7 +196,7 @@ static uint64_t length_of(const struct relay *x, struct str start)
 enum err relay_start_step(struct relay *x, const struct relay_sink *sink)
 {
     const struct relay_step *step = &x->steps[x->step];
-    const struct settings *s = x->worker->gateway->settings;
+    const struct settings *s = x->view->settings;
     struct http_header headers[HTTP_HEADERS_MAX];
     struct relay_request r = {
         .method = x->request->head.method,
@@ -214,9 +214,9 @@ enum err relay_start_step(struct relay *x, const struct relay_sink *sink)
     if (err)
         return err;
     r.length = length_of(x, r.body);
-    x->upstream = &x->worker->gateway->upstreams[step->upstream];
+    x->upstream = &x->view->upstreams[step->upstream];
     x->ops = x->upstream->provider->relay;
     x->account = STR("");
-    x->call = x->ops->start(x->worker->instances[step->upstream], &r);
+    x->call = x->ops->start(x->view->instances[step->upstream], &r);
     return ERR_NONE;
 }

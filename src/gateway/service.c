@@ -25,7 +25,7 @@ struct str request_key(const struct http_head *head)
 /* Answers the request when its key is missing or wrong. */
 static void require_key(struct gateway_worker *w, struct http_request *r)
 {
-    const struct secret *master = &w->gateway->settings->api_master_key;
+    const struct secret *master = &w->view->settings->api_master_key;
     struct str key = request_key(&r->head);
 
     if (!secret_is_set(master) || secret_eq(master, key))
@@ -107,7 +107,7 @@ static bool origin_is_ours(const struct settings *s, struct str origin, struct s
 
 static bool is_no_web_page(struct gateway_worker *w, struct http_request *r, unsigned needs)
 {
-    const struct settings *s = w->gateway->settings;
+    const struct settings *s = w->view->settings;
     struct str origin = http_value(&r->head, "origin");
 
     if (secret_is_set(&s->api_master_key))
@@ -224,8 +224,8 @@ static void on_head(void *arg, struct http_request *r, size_t *max_body)
     const struct gateway_path *row;
 
     (void)max_body;
-    cors_add_headers(w->gateway->settings, r);
-    if (cors_preflight(w->gateway->settings, r))
+    cors_add_headers(w->view->settings, r);
+    if (cors_preflight(w->view->settings, r))
         return;
     row = gateway_find_path(w->gateway, &r->head, &known);
     if (!row) {

@@ -124,6 +124,7 @@ struct settings_row {
     const char *name;
     const char *fallback; /* "" when there is none */
     bool is_secret;
+    bool needs_restart; /* a reload refuses another value */
 };
 bool settings_row_at(size_t i, struct settings_row *ret);
 

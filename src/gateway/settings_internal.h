@@ -63,6 +63,9 @@ MUST_USE enum err setting_set_field(const struct setting *row, void *field, stru
 /* Whether it concerns the account and the way to it: of no use to the demo and to clients. */
 bool setting_is_upstream(const struct setting *row);
 
+/* Whether the process has it from its start to its end. */
+bool setting_needs_restart(const char *name);
+
 /* Whether a message may show the value. */
 bool setting_may_show(enum setting_type type);
 

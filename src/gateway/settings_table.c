@@ -265,6 +265,19 @@ enum err setting_set(const struct setting *row, struct settings *s, struct str v
     return err ? err : check_range(row, s, what);
 }
 
+bool setting_needs_restart(const char *name)
+{
+    static const char *const names[] = {
+        "LISTEN",    "WORKERS",  "STORE_URL",      "UPSTREAM_CA_FILE", "HTTPS_PROXY", "HTTP_PROXY",
+        "ALL_PROXY", "NO_PROXY", "MAX_BODY_BYTES", "MAX_CONNECTIONS",  "NGINX_PORT",  "LOG_FORMAT",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
 bool setting_is_upstream(const struct setting *row)
 {
     static const char *const names[] = {
@@ -304,6 +317,7 @@ bool settings_row_at(size_t i, struct settings_row *ret)
         return false;
     *ret = (struct settings_row){ settings_table[i].name,
                                   settings_table[i].fallback ? settings_table[i].fallback : "",
-                                  settings_table[i].type == SETTING_SECRET };
+                                  settings_table[i].type == SETTING_SECRET,
+                                  setting_needs_restart(settings_table[i].name) };
     return true;
 }

@@ -26,7 +26,7 @@ static void on_accept(void *arg, struct conn *c)
 
 static void open_server(struct gateway_worker *w)
 {
-    const struct settings *s = w->gateway->settings;
+    const struct settings *s = w->view->settings;
     struct http_server_limits limits;
 
     http_server_limits_default(&limits);
@@ -35,76 +35,6 @@ static void open_server(struct gateway_worker *w)
     limits.open = &w->gateway->connections;
     w->server = http_server_new(w->loop, &gateway_service, w, &limits);
     w->listener = listener_new(w->loop, w->gateway->listen_fd, on_accept, w);
-}
-
-static void open_instances(struct gateway_worker *w)
-{
-    const struct settings *s = w->gateway->settings;
-    const struct provider_env env = {
-        .loop = w->loop,
-        .client = w->client,
-        .store = w->store,
-        .conversation_ttl_ms = s->conversation_ttl_ms,
-        .connect_timeout_ms = s->connect_timeout_ms,
-        .accept_timeout_ms = s->accept_timeout_ms,
-    };
-
-    w->instances = mem_alloc_array(w->gateway->n_upstreams, sizeof(struct provider_instance *));
-    for (size_t i = 0; i < w->gateway->n_upstreams; i++) {
-        const struct upstream *u = &w->gateway->upstreams[i];
-
-        w->instances[i] = u->provider->attach(u->shared, &env);
-        w->n_attached++;
-    }
-}
-
-static void on_store_closed(void *arg)
-{
-    struct gateway_worker *w = arg;
-
-    http_client_free(w->client);
-    connector_free(w->connector);
-    w->closed(w->closed_arg);
-}
-
-static void on_part_detached(void *arg)
-{
-    struct gateway_worker *w = arg;
-
-    if (--w->n_attached > 0)
-        return;
-    mem_free(w->instances);
-    w->instances = NULL;
-    store_port_close(w->store, on_store_closed, w);
-}
-
-static void close_instances(struct gateway_worker *w)
-{
-    for (size_t i = 0, n = w->n_attached; i < n; i++)
-        w->gateway->upstreams[i].provider->detach(w->instances[i], on_part_detached, w);
-}
-
-void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop *l)
-{
-    struct http_client_limits limits;
-
-    w->gateway = g;
-    w->loop = l;
-    list_init(&w->exchanges);
-    list_init(&w->relays);
-    http_client_limits_default(&limits);
-    w->connector = connector_new(l, g->trust, &g->settings->proxies);
-    connector_set_tap(w->connector, g->tap);
-    w->client = http_client_new(w->connector, &limits);
-    w->store = store_port_open(g->store, l);
-    open_instances(w);
-}
-
-void gateway_share_close(struct gateway_worker *w, void (*closed)(void *arg), void *arg)
-{
-    w->closed = closed;
-    w->closed_arg = arg;
-    close_instances(w);
 }
 
 void gateway_worker_start(void *arg, struct loop *l)
@@ -151,6 +81,6 @@ void gateway_worker_stop(void *arg, struct loop *l)
     struct gateway_worker *w = arg;
 
     listener_free(w->listener);
-    timer_arm(l, &w->drain_limit, w->gateway->settings->shutdown_timeout_ms, on_drain_limit, w);
+    timer_arm(l, &w->drain_limit, w->view->settings->shutdown_timeout_ms, on_drain_limit, w);
     http_server_drain(w->server, on_served, w);
 }

@@ -102,6 +102,11 @@ void connector_leave_uncounted(struct connector *c)
     c->is_uncounted = true;
 }
 
+void connector_set_trust(struct connector *c, struct tls_trust *trust)
+{
+    c->trust = trust;
+}
+
 void connector_set_tap(struct connector *c, const struct wire_tap *tap)
 {
     c->tap = tap;

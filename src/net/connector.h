@@ -47,6 +47,9 @@ struct connector;
 struct connector *connector_new(struct loop *l, struct tls_trust *trust,
                                 const struct proxy_rules *rules);
 
+/* For one that was made without: connects that run need none. */
+void connector_set_trust(struct connector *c, struct tls_trust *trust);
+
 /* Its connections lead to no upstream: the metrics of those leave them out. */
 void connector_leave_uncounted(struct connector *c);
 

@@ -2,6 +2,8 @@
 /* A worker without clients of the API: its own loop, its own share of the provider. */
 #include "ops/control.h"
 
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -22,17 +24,29 @@ struct control {
     struct loop *loop;
     struct listener *listener;
     struct http_server *server;
-    struct list asked; /* struct question */
+    struct list asked_now; /* struct question */
     struct timer limit;
     bool is_closing;
+
+    atomic_uint_fast64_t asked; /* reloads; any thread */
 };
 
-/* A request that waits for a report. */
+/* A request that waits for a report, or for a reload. */
 struct question {
     struct list node;
     struct control *control;
     struct check_all *check;      /* running */
     struct http_request *request; /* NULL: who asked has left, or was answered */
+    uint64_t reload;              /* the how-manieth it is; 0: it asked for a report */
+};
+
+/* What came of a reload, on its way to the control's loop. */
+struct news {
+    struct mail mail;
+    struct control *control;
+    uint64_t asked;
+    int status;
+    struct buf json;
 };
 
 /* ---- /check ---- */
@@ -67,26 +81,104 @@ static void refuse(struct http_request *r)
     gateway_reply_json(r, 503, STR("{\"error\":\"the gateway is shutting down\"}"));
 }
 
+static struct question *new_question(struct control *c, struct http_request *r)
+{
+    struct question *q = mem_new(struct question);
+
+    q->control = c;
+    q->request = r;
+    list_add_tail(&c->asked_now, &q->node);
+    r->on_gone = on_gone;
+    r->arg = q;
+    return q;
+}
+
+static void on_check(struct control *c, struct http_request *r)
+{
+    struct question *q = new_question(c, r);
+
+    q->check = check_all_start(&c->share, on_checked_all, q);
+}
+
+/* ---- /reload ---- */
+
+/* The thread that takes the signals does it. */
+static void on_reload(struct control *c, struct http_request *r)
+{
+    struct question *q = new_question(c, r);
+
+    q->reload = atomic_fetch_add(&c->asked, 1) + 1;
+    kill(getpid(), SIGHUP);
+}
+
+static void tell(struct mail *m)
+{
+    struct news *n = CONTAINER_OF(m, struct news, mail);
+    struct list *next;
+
+    for (struct list *node = n->control->asked_now.next; node != &n->control->asked_now;
+         node = next) {
+        struct question *q = CONTAINER_OF(node, struct question, node);
+
+        next = node->next;
+        if (!q->reload || q->reload > n->asked)
+            continue;
+        if (q->request) {
+            q->request->on_gone = NULL;
+            gateway_reply_json(q->request, n->status, buf_str(&n->json));
+        }
+        free_question(q);
+    }
+    buf_deinit(&n->json);
+    mem_free(n);
+}
+
+uint64_t control_asked(struct control *c)
+{
+    return atomic_load(&c->asked);
+}
+
+void control_reloaded(struct control *c, uint64_t asked, int status, struct str json)
+{
+    struct news *n = mem_new(struct news);
+
+    n->mail.deliver = tell;
+    n->control = c;
+    n->asked = asked;
+    n->status = status;
+    buf_init(&n->json, json.n);
+    if (buf_add(&n->json, json))
+        buf_clear(&n->json); /* an answer without words */
+    loop_post(control_loop(c), &n->mail);
+}
+
+/* ---- requests ---- */
+
+static const struct {
+    const char *path;
+    enum http_method method;
+    void (*handle)(struct control *c, struct http_request *r);
+} paths[] = {
+    { CONTROL_CHECK, HTTP_GET, on_check },
+    { CONTROL_RELOAD, HTTP_POST, on_reload },
+};
+
 static void on_request(void *arg, struct http_request *r)
 {
     struct control *c = arg;
-    struct question *q;
 
-    if (r->head.method != HTTP_GET || !str_eq(r->head.path, STR(CONTROL_CHECK))) {
-        gateway_reply_json(r, 404, STR("{\"error\":\"this socket knows GET " CONTROL_CHECK "\"}"));
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        if (r->head.method != paths[i].method || !str_eq(r->head.path, str_of(paths[i].path)))
+            continue;
+        if (c->is_closing)
+            refuse(r);
+        else
+            paths[i].handle(c, r);
         return;
     }
-    if (c->is_closing) {
-        refuse(r);
-        return;
-    }
-    q = mem_new(struct question);
-    q->control = c;
-    q->request = r;
-    list_add_tail(&c->asked, &q->node);
-    r->on_gone = on_gone;
-    r->arg = q;
-    q->check = check_all_start(&c->share, on_checked_all, q);
+    gateway_reply_json(
+        r, 404,
+        STR("{\"error\":\"this socket knows GET " CONTROL_CHECK " and POST " CONTROL_RELOAD "\"}"));
 }
 
 static void write_error(UNUSED void *arg, UNUSED const struct http_request *r, int status,
@@ -113,7 +205,7 @@ static void start(void *arg, struct loop *l)
     struct http_server_limits limits;
 
     c->loop = l;
-    list_init(&c->asked);
+    list_init(&c->asked_now);
     gateway_share_open(&c->share, c->gateway, l);
     http_server_limits_default(&limits);
     limits.max_connections = 16;
@@ -132,8 +224,8 @@ static void on_share_closed(void *arg)
 /* Who is asked says nothing any more. */
 static void drop_questions(struct control *c)
 {
-    while (!list_is_empty(&c->asked)) {
-        struct question *q = CONTAINER_OF(c->asked.next, struct question, node);
+    while (!list_is_empty(&c->asked_now)) {
+        struct question *q = CONTAINER_OF(c->asked_now.next, struct question, node);
 
         if (q->check)
             check_all_cancel(q->check);
@@ -153,7 +245,7 @@ static void on_served(void *arg)
 
 static void refuse_open_questions(struct control *c)
 {
-    LIST_EACH (node, &c->asked) {
+    LIST_EACH (node, &c->asked_now) {
         struct question *q = CONTAINER_OF(node, struct question, node);
 
         if (!q->request)
@@ -191,6 +283,16 @@ struct control *control_open(struct gateway *g, const char *path, char *ret_why)
     }
     c->worker = worker_new(&params);
     return c;
+}
+
+struct gateway_worker *control_share(struct control *c)
+{
+    return &c->share;
+}
+
+struct loop *control_loop(struct control *c)
+{
+    return worker_loop(c->worker);
 }
 
 void control_close(struct control *c)

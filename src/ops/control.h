@@ -10,11 +10,25 @@
 
 struct control;
 
+/* "/reload": loads the settings anew and answers with what came of it, as JSON that whoever opened
+ * the control gives to control_reloaded(). */
+#define CONTROL_RELOAD "/reload"
+
 /* "/check": what `check` would say, asked by the gateway itself (check_all.h). */
 #define CONTROL_CHECK "/check"
 
 /* Listens at `path`. NULL: it cannot; `ret_why` (256 bytes) says why. */
 struct control *control_open(struct gateway *g, const char *path, char *ret_why);
+
+/* Its own share of the gateway and the loop that it lives on. */
+struct gateway_worker *control_share(struct control *c);
+struct loop *control_loop(struct control *c);
+
+/* How many times a reload was asked for: each time the process got a SIGHUP. Any thread. */
+uint64_t control_asked(struct control *c);
+
+/* Answers whoever asked among the first `asked`, with `status` and a copy of `json`. Any thread. */
+void control_reloaded(struct control *c, uint64_t asked, int status, struct str json);
 
 /* Ends what runs on it: questions that are open are answered 503. NULL is fine. */
 void control_close(struct control *c);

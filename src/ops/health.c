@@ -39,26 +39,26 @@ static void write_part(struct json_writer *j, const char *name, bool ready, cons
 }
 
 /* One that works is enough to answer. */
-static bool any_upstream_is_ready(const struct gateway *g)
+static bool any_upstream_is_ready(const struct gateway_view *v)
 {
     char why[128] = "";
 
-    for (size_t i = 0; i < g->n_upstreams; i++)
-        if (g->upstreams[i].provider->is_ready(g->upstreams[i].shared, why))
+    for (size_t i = 0; i < v->n_upstreams; i++)
+        if (v->upstreams[i].provider->is_ready(v->upstreams[i].shared, why))
             return true;
     return false;
 }
 
 static void write_upstreams(const struct gateway_worker *w, struct json_writer *j)
 {
-    for (size_t i = 0; i < w->gateway->n_upstreams; i++) {
-        const struct upstream *u = &w->gateway->upstreams[i];
+    for (size_t i = 0; i < w->view->n_upstreams; i++) {
+        const struct upstream *u = &w->view->upstreams[i];
         char why[128] = "";
         bool is_ready = u->provider->is_ready(u->shared, why);
 
         write_part(j, u->name, is_ready, why);
         if (u->provider->prepare)
-            u->provider->prepare(w->instances[i]);
+            u->provider->prepare(w->view->instances[i]);
     }
 }
 
@@ -78,7 +78,7 @@ void handle_readyz(struct gateway_worker *w, struct http_request *r)
     bool draining = atomic_load(&g->draining);
     char store_why[STORE_PROBLEM_MAX] = "";
     bool store = store_is_ready(g->store, store_why);
-    bool ready = any_upstream_is_ready(g) && store && !draining;
+    bool ready = any_upstream_is_ready(w->view) && store && !draining;
     struct json_writer j;
     struct buf out;
 

@@ -26,19 +26,19 @@ static bool is_direct_loopback(const struct http_request *r)
 
 /* A web page can make the browser of this machine ask, under another name (DNS rebinding) or as
  * another origin; a key it does not have. */
-static bool is_no_web_page(const struct gateway *g, const struct http_request *r)
+static bool is_no_web_page(const struct settings *s, const struct http_request *r)
 {
     struct str origin = http_value(&r->head, "origin");
 
-    if (!g->settings->listen.is_unix && r->head.host.n && !host_is_loopback(r->head.host))
+    if (!s->listen.is_unix && r->head.host.n && !host_is_loopback(r->head.host))
         return false;
     return !origin.p || origin_is_loopback(origin);
 }
 
 /* With the right key from everywhere, without one from this machine. Answers the others. */
-static bool may_read(const struct gateway *g, struct http_request *r)
+static bool may_read(const struct settings *s, struct http_request *r)
 {
-    const struct secret *master = &g->settings->api_master_key;
+    const struct secret *master = &s->api_master_key;
     struct str key = request_key(&r->head);
 
     if (secret_is_set(master) && secret_eq(master, key))
@@ -50,7 +50,7 @@ static bool may_read(const struct gateway *g, struct http_request *r)
         gateway_reply_error(
             r, FAILURE_MISSING_KEY,
             "Metrics are open to this machine only; from elsewhere send the API key.");
-    else if (!is_no_web_page(g, r))
+    else if (!is_no_web_page(s, r))
         gateway_reply_error(r, FAILURE_FORBIDDEN,
                             "Without the API key metrics are open only to the Host localhost or "
                             "127.0.0.1 and not to web pages of other origins.");
@@ -99,7 +99,7 @@ void handle_metrics(struct gateway_worker *w, struct http_request *r)
                                              STR("text/plain; version=0.0.4; charset=utf-8") } };
     struct buf out;
 
-    if (!may_read(w->gateway, r))
+    if (!may_read(w->view->settings, r))
         return;
     buf_init(&out, 1 << 20);
     if (metrics_write(&out) || relay_write_metrics(w->gateway, &out) || write_process(w, &out))

@@ -30,9 +30,7 @@ int signals_wait(void)
 
     termination_set(&set);
     sigaddset(&set, SIGHUP);
-    do
-        sigwait(&set, &number);
-    while (number == SIGHUP);
+    sigwait(&set, &number);
     return number;
 }
 

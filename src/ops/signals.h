@@ -5,7 +5,7 @@
 /* Before any thread is started: blocks SIGTERM, SIGINT and SIGHUP, ignores SIGPIPE. */
 void signals_block(void);
 
-/* Waits for the first SIGTERM or SIGINT and returns its number. SIGHUP is ignored. */
+/* Waits for SIGTERM, SIGINT or SIGHUP and returns its number. */
 int signals_wait(void);
 
 /* From now on another SIGTERM or SIGINT ends the process at once with 128 + its number. */

@@ -50,7 +50,11 @@ struct enginelabs;
 
 /* Process-wide part: accounts, their cookies and tokens. One config an account, borrowed; all but
  * account, cookie, ids and max_parallel are the same in them. */
-struct enginelabs *enginelabs_new(const struct enginelabs_config *accounts, size_t n);
+/* `old` (NULL: none) is what stood for the upstream before and is not used any more when the last
+ * instance of it is detached: answers that run on its accounts count for those of the same name
+ * here, so this one must outlive it. */
+struct enginelabs *enginelabs_new(const struct enginelabs_config *accounts, size_t n,
+                                  struct enginelabs *old);
 
 /* After every instance is detached. NULL is fine. */
 void enginelabs_free(struct enginelabs *e);

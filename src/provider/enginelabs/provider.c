@@ -4,12 +4,15 @@
 #include "provider/enginelabs/call.h"
 #include "json/writer.h"
 
-struct enginelabs *enginelabs_new(const struct enginelabs_config *accounts, size_t n)
+struct enginelabs *enginelabs_new(const struct enginelabs_config *accounts, size_t n,
+                                  struct enginelabs *old)
 {
     struct enginelabs *e = mem_new(struct enginelabs);
 
     e->config = accounts;
     e->roster = roster_new(accounts, n);
+    if (old)
+        roster_inherit(e->roster, old->roster);
     e->catalog = catalog_new(accounts[0].models);
     e->pins = pins_new(accounts[0].name);
     for (size_t i = 0; i < n; i++)

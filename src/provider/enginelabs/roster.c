@@ -21,6 +21,23 @@ struct roster *roster_new(const struct enginelabs_config *accounts, size_t n)
     return p;
 }
 
+void roster_inherit(struct roster *p, struct roster *old)
+{
+    roster_lock(old);
+    for (size_t i = 0; i < p->n; i++) {
+        int at = roster_find(old, p->seats[i].config->account);
+        struct seat *from = at < 0 ? NULL : &old->seats[at];
+
+        if (!from)
+            continue;
+        from->heir = &p->seats[i];
+        p->seats[i].leases = from->leases;
+        if (!p->seats[i].config->max_parallel_is_set)
+            p->seats[i].limit = from->limit; /* what the service said */
+    }
+    roster_unlock(old);
+}
+
 void roster_free(struct roster *p)
 {
     if (!p)

@@ -28,6 +28,10 @@ struct roster_port;
 /* One config an account, borrowed. All but account, cookie, ids and max_parallel are the same. */
 struct roster *roster_new(const struct enginelabs_config *accounts, size_t n);
 
+/* The accounts of `old` that `p` has under the same name hand their leases down: those count in
+ * both until they are given back. Before ports of `p` are opened; `p` outlives `old`. */
+void roster_inherit(struct roster *p, struct roster *old);
+
 /* After all ports are closed. NULL is fine. */
 void roster_free(struct roster *p);
 

@@ -17,8 +17,9 @@ struct seat { /* an account in the roster */
     struct account *account;
     struct slots *slots; /* NULL: the store is not shared */
     struct cooldowns rests;
-    unsigned leases; /* draining ones too */
-    unsigned limit;  /* 0: none */
+    unsigned leases;   /* draining ones too */
+    unsigned limit;    /* 0: none */
+    struct seat *heir; /* in the roster that stands for this one now: it counts the leases, too */
 };
 
 struct roster {

@@ -14,9 +14,20 @@ enum {
     SHARED_TICK_MS = 100, /* ... or that other gateways have all of one account */
 };
 
+/* Under no lock but those of rosters that it inherits from. */
+static void count_in_heir(struct seat *heir)
+{
+    for (; heir; heir = heir->heir) {
+        roster_lock(heir->roster);
+        heir->leases++;
+        roster_unlock(heir->roster);
+    }
+}
+
 static void take(struct roster *p, size_t account)
 {
     p->seats[account].leases++;
+    count_in_heir(p->seats[account].heir);
     p->turn = account + 1;
     metric_add(METRIC_LEASES, 1);
 }
@@ -139,11 +150,27 @@ void roster_serve_line(struct roster *p, int64_t now_ms)
     serve(p, ALL, now_ms);
 }
 
+/* What was given back to a roster that another stands for now: that one has a place more, too. */
+static void hand_down(struct seat *heir, int64_t now_ms)
+{
+    while (heir) {
+        struct seat *s = heir;
+
+        roster_lock(s->roster);
+        BUG_ON(s->leases == 0);
+        s->leases--;
+        serve(s->roster, UNTIL_FULL, now_ms);
+        heir = s->heir;
+        roster_unlock(s->roster);
+    }
+}
+
 static void give_back(struct roster_port *port, size_t account, bool is_draining)
 {
     struct roster *p = port->roster;
     struct seat *s = &p->seats[account];
     int64_t now_ms = loop_now_ms(port->loop);
+    struct seat *heir;
     size_t slot = SIZE_MAX;
 
     roster_lock(p);
@@ -153,7 +180,9 @@ static void give_back(struct roster_port *port, size_t account, bool is_draining
     if (s->slots && slots_used(s->slots) > 0)
         slot = pass_slot(s, now_ms);
     serve(p, UNTIL_FULL, now_ms);
+    heir = s->heir;
     roster_unlock(p);
+    hand_down(heir, now_ms);
     if (slot != SIZE_MAX)
         slots_give_back(port->seats[account].slots, slot);
     ask_slots(port);

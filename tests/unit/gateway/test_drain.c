@@ -81,7 +81,7 @@ static void begin_worker(const char *const *overrides)
     f.gateway.listen_fd = listen_loopback(&port);
     f.gateway.store = store_memory_new(10);
     gateway_worker_start(&f.worker, f.l);
-    EXPECT(f.worker.instances[0] == &f.instances[0]);
+    EXPECT(f.worker.view->instances[0] == &f.instances[0]);
     open_wire(&f.w);
 }
 

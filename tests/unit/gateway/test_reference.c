@@ -46,6 +46,9 @@ static void names_every_setting_with_its_default(void)
         if (!text)
             fail_msg("docs/configuration.md does not name %s", row.name);
         const char *fallback = strchr(text + 2, '|');
+        const char *mark = strstr(text, " \xe2\x80\xa0 |");
+        if ((mark && mark < fallback) != row.needs_restart)
+            fail_msg("docs/configuration.md is wrong about whether %s needs a restart", row.name);
         snprintf(want, sizeof(want), row.fallback[0] ? "| `%s` |" : "| (%s", row.fallback);
         if (strncmp(fallback, want, strlen(want)) != 0)
             fail_msg("docs/configuration.md has another default for %s than \"%s\"", row.name,

@@ -116,7 +116,7 @@ static inline void rig_attach(struct rig *r)
                                  .conversation_ttl_ms = RIG_TTL_MS,
                                  .connect_timeout_ms = r->timeout_ms,
                                  .accept_timeout_ms = r->timeout_ms };
-    r->upstream = enginelabs_new(r->configs, r->n_accounts);
+    r->upstream = enginelabs_new(r->configs, r->n_accounts, NULL);
     r->instance = provider_enginelabs.attach(r->upstream, &env);
 }
 

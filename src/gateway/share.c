@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker's share of the gateway: connections, its port of the store, its instance of each
+ * upstream. A setup is seen through a view; views of several setups have the instances of unchanged
+ * upstreams in common, and an instance is detached with the last view that has it.
+ */
+#include "base/mem.h"
+#include "gateway/gateway.h"
+
+/* An instance. Holds a setup that has its upstream, which outlives it so. */
+struct attached {
+    struct list node; /* of gateway_worker.attached */
+    struct gateway_worker *worker;
+    struct gateway_setup *setup;
+    const struct provider_ops *provider;
+    void *shared;
+    struct provider_instance *instance;
+    unsigned views;
+};
+
+/* ---- setups ---- */
+
+void gateway_setup_ref(struct gateway_setup *s)
+{
+    atomic_fetch_add(&s->refs, 1);
+}
+
+void gateway_setup_unref(struct gateway_setup *s)
+{
+    if (atomic_fetch_sub(&s->refs, 1) == 1 && s->release)
+        s->release(s);
+}
+
+/* ---- instances ---- */
+
+static void on_store_closed(void *arg)
+{
+    struct gateway_worker *w = arg;
+
+    http_client_free(w->client);
+    connector_free(w->connector);
+    w->closed(w->closed_arg);
+}
+
+/* The store is the last thing that instances stand on. */
+static void close_if_empty(struct gateway_worker *w)
+{
+    if (w->closed && list_is_empty(&w->attached))
+        store_port_close(w->store, on_store_closed, w);
+}
+
+static void on_detached(void *arg)
+{
+    struct attached *a = arg;
+    struct gateway_worker *w = a->worker;
+
+    list_remove(&a->node);
+    gateway_setup_unref(a->setup);
+    mem_free(a);
+    close_if_empty(w);
+}
+
+static struct attached *find(const struct gateway_worker *w, const void *shared)
+{
+    LIST_EACH (node, &w->attached) {
+        struct attached *a = CONTAINER_OF(node, struct attached, node);
+
+        if (a->shared == shared && a->views > 0)
+            return a;
+    }
+    return NULL;
+}
+
+static struct attached *attach(struct gateway_worker *w, struct gateway_setup *s,
+                               const struct upstream *u)
+{
+    struct attached *a = mem_new(struct attached);
+    const struct provider_env env = {
+        .loop = w->loop,
+        .client = w->client,
+        .store = w->store,
+        .conversation_ttl_ms = s->settings->conversation_ttl_ms,
+        .connect_timeout_ms = s->settings->connect_timeout_ms,
+        .accept_timeout_ms = s->settings->accept_timeout_ms,
+    };
+
+    a->worker = w;
+    a->setup = s;
+    gateway_setup_ref(s);
+    a->provider = u->provider;
+    a->shared = u->shared;
+    a->instance = u->provider->attach(u->shared, &env);
+    list_add_tail(&w->attached, &a->node);
+    return a;
+}
+
+/* ---- views ---- */
+
+static struct gateway_view *view_new(struct gateway_worker *w, struct gateway_setup *s)
+{
+    struct gateway_view *v = mem_new(struct gateway_view);
+
+    gateway_setup_ref(s);
+    *v = (struct gateway_view){ .settings = s->settings,
+                                .upstreams = s->upstreams,
+                                .n_upstreams = s->n_upstreams,
+                                .routes = s->routes,
+                                .setup = s,
+                                .worker = w,
+                                .refs = 1 };
+    v->instances = mem_alloc_array(v->n_upstreams, sizeof(struct provider_instance *));
+    v->attached = mem_alloc_array(v->n_upstreams, sizeof(struct attached *));
+    for (size_t i = 0; i < v->n_upstreams; i++) {
+        struct attached *a = find(w, s->upstreams[i].shared);
+
+        if (!a)
+            a = attach(w, s, &s->upstreams[i]);
+        a->views++;
+        v->attached[i] = a;
+        v->instances[i] = a->instance;
+    }
+    return v;
+}
+
+struct gateway_view *gateway_view_ref(struct gateway_worker *w)
+{
+    w->view->refs++;
+    return w->view;
+}
+
+/* No instance is on the stack. */
+static void end_view(void *arg)
+{
+    struct gateway_view *v = arg;
+
+    for (size_t i = 0; i < v->n_upstreams; i++)
+        if (--v->attached[i]->views == 0)
+            v->attached[i]->provider->detach(v->attached[i]->instance, on_detached, v->attached[i]);
+    gateway_setup_unref(v->setup);
+    mem_free(v->instances);
+    mem_free(v->attached);
+    mem_free(v);
+}
+
+void gateway_view_unref(struct gateway_view *v)
+{
+    if (--v->refs > 0)
+        return;
+    task_init(&v->end, end_view, v);
+    loop_defer(v->worker->loop, &v->end);
+}
+
+/* ---- the share ---- */
+
+void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop *l)
+{
+    struct http_client_limits limits;
+
+    w->gateway = g;
+    w->loop = l;
+    list_init(&w->exchanges);
+    list_init(&w->relays);
+    list_init(&w->attached);
+    http_client_limits_default(&limits);
+    w->connector = connector_new(l, g->trust, &g->setup->settings->proxies);
+    connector_set_tap(w->connector, g->tap);
+    w->client = http_client_new(w->connector, &limits);
+    w->store = store_port_open(g->store, l);
+    w->view = view_new(w, g->setup);
+}
+
+void gateway_share_switch(struct gateway_worker *w, struct gateway_setup *s)
+{
+    struct gateway_view *old = w->view;
+
+    w->view = view_new(w, s);
+    gateway_view_unref(old);
+}
+
+void gateway_share_close(struct gateway_worker *w, void (*closed)(void *arg), void *arg)
+{
+    w->closed = closed;
+    w->closed_arg = arg;
+    gateway_view_unref(TAKE(w->view));
+}
