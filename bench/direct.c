@@ -99,7 +99,7 @@ static void run(struct direct *d, const struct enginelabs_config *config)
 {
     const struct proxy_rules no_proxies = { .no_proxy = NULL };
     struct connector *connector = connector_new(d->loop, NULL, &no_proxies);
-    struct enginelabs *upstream = enginelabs_new(config, 1);
+    struct enginelabs *upstream = enginelabs_new(config, 1, NULL);
     struct store *store = store_memory_new(1000);
     struct store_port *port = store_port_open(store, d->loop);
     struct http_client_limits limits;

@@ -175,7 +175,9 @@ static void on_done(void *arg, const struct http_outcome *outcome)
     end(s);
 }
 
-static const struct http_call_handler handler = { NULL, on_head, on_body, on_done };
+static const struct http_call_handler handler = { .on_head = on_head,
+                                                  .on_body = on_body,
+                                                  .on_done = on_done };
 
 static void start(struct load *l)
 {
