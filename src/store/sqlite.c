@@ -258,13 +258,14 @@ static void try_file(struct sqlite *q)
     if (!q->file.is_stand_in || clock_now_ms() < q->retry_ms)
         return;
     err = sqlite_file_open(q->path, &file, &why);
-    set_problem(q, &why); /* or that a damaged one was moved aside */
     q->retry_ms = clock_now_ms() + PROBE_MS;
-    if (err)
-        return;
-    sqlite_file_close(&q->file);
-    q->file = file;
-    store_set_problem(&q->store, NULL);
+    if (!err) { /* first, so that who sees the problem gone sees nothing of the stand-in */
+        sqlite_file_close(&q->file);
+        q->file = file;
+    }
+    set_problem(q, &why); /* or that a damaged one was moved aside */
+    if (!err)
+        store_set_problem(&q->store, NULL);
 }
 
 static struct timespec after_ms(int64_t ms)
