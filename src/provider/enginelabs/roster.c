@@ -32,7 +32,7 @@ void roster_inherit(struct roster *p, struct roster *old)
             continue;
         from->heir = &p->seats[i];
         p->seats[i].leases = from->leases;
-        if (!p->seats[i].config->max_parallel_is_set)
+        if (!p->seats[i].config->max_parallel_is_set && !from->config->max_parallel_is_set)
             p->seats[i].limit = from->limit; /* what the service said */
     }
     roster_unlock(old);

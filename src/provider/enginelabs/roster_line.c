@@ -17,10 +17,13 @@ enum {
 /* Under no lock but those of rosters that it inherits from. */
 static void count_in_heir(struct seat *heir)
 {
-    for (; heir; heir = heir->heir) {
-        roster_lock(heir->roster);
-        heir->leases++;
-        roster_unlock(heir->roster);
+    while (heir) {
+        struct seat *s = heir;
+
+        roster_lock(s->roster);
+        s->leases++;
+        heir = s->heir; /* under the lock: an heir that comes later has this one counted */
+        roster_unlock(s->roster);
     }
 }
 
