@@ -22,6 +22,12 @@ static enum relay_verdict take_string(struct str start, const struct json_value 
     return RELAY_MODEL_FOUND;
 }
 
+/* A number that ends with what is here may go on ("2" is the beginning of "2e9", and of "2e?"). */
+static bool is_cut_short(struct str start, const struct json_value *v)
+{
+    return v->type == JSON_NUMBER && v->raw.p + v->raw.n == start.p + start.n;
+}
+
 /* What is wrong may only be cut short. */
 static enum relay_verdict find_in_json(struct str start, struct arena *a, struct relay_model *ret)
 {
@@ -36,8 +42,8 @@ static enum relay_verdict find_in_json(struct str start, struct arena *a, struct
     if (!json_enter_object(&j))
         return RELAY_MODEL_UNKNOWN;
     while (json_next_member(&j, &key)) {
-        if (!json_read(&j, &v))
-            break;
+        if (!json_read(&j, &v) || is_cut_short(start, &v))
+            return RELAY_MODEL_UNKNOWN;
         if (str_eq(key, STR("model")))
             return take_string(start, &v, a, ret);
     }

@@ -94,6 +94,33 @@ static void finds_it_at_every_cut(void)
     }
 }
 
+/* What is said of the beginning of a body holds for all of it. */
+static void a_number_at_the_end_may_go_on(void)
+{
+    static const struct {
+        const char *body;
+        enum relay_verdict verdict;
+    } cases[] = {
+        { "{\"model\":2", RELAY_MODEL_UNKNOWN },
+        { "{\"model\":2e", RELAY_MODEL_UNKNOWN },
+        { "{\"model\":2embed\"", RELAY_MODEL_UNKNOWN },
+        { "{\"model\":-0.5", RELAY_MODEL_UNKNOWN },
+        { "{\"model\":2 ", RELAY_MODEL_NONE },
+        { "{\"model\":2}", RELAY_MODEL_NONE },
+        { "{\"n\":2", RELAY_MODEL_UNKNOWN },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct relay_model m;
+        struct arena a;
+
+        arena_init(&a);
+        EXPECT_INT(relay_model_find(STR("application/json"), str_of(cases[i].body), &a, &m),
+                   cases[i].verdict);
+        arena_deinit(&a);
+    }
+}
+
 static void puts_another_in_its_place(void)
 {
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -136,6 +163,7 @@ static void a_name_must_fit_into_its_place(void)
 
 static const struct test suite[] = {
     { "finds it at every cut", finds_it_at_every_cut },
+    { "a number at the end may go on", a_number_at_the_end_may_go_on },
     { "puts another in its place", puts_another_in_its_place },
     { "a name must fit into its place", a_name_must_fit_into_its_place },
 };
