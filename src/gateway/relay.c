@@ -99,6 +99,11 @@ static void fail_err(struct relay *x, enum err err)
     end_with(x, &f);
 }
 
+static bool may_be_at_work(const struct relay *x)
+{
+    return x->call && x->ops->is_sent(x->call);
+}
+
 static void on_total(void *arg)
 {
     struct relay *x = arg;
@@ -107,6 +112,7 @@ static void on_total(void *arg)
     failure_set(&f, &x->request->arena, FAILURE_UPSTREAM_TIMEOUT,
                 "The answer was not complete after %.10g s. API_REQUEST_TIMEOUT sets this limit.",
                 (double)x->view->settings->request_timeout_ms / 1000);
+    f.prompt_accepted = may_be_at_work(x);
     if (x->state == RELAY_GATHERING)
         f.kind = FAILURE_REQUEST_SLOW;
     end_with(x, &f);
@@ -129,13 +135,16 @@ static void on_gone(void *arg)
 
 void relay_end_all(struct gateway_worker *w)
 {
-    const struct failure f = {
-        .kind = FAILURE_OVERLOADED,
-        .message = STR("The gateway is shutting down and the answer was not complete in time."),
-    };
+    while (!list_is_empty(&w->relays)) {
+        struct relay *x = CONTAINER_OF(w->relays.next, struct relay, node);
+        const struct failure f = {
+            .kind = FAILURE_OVERLOADED,
+            .message = STR("The gateway is shutting down and the answer was not complete in time."),
+            .prompt_accepted = may_be_at_work(x),
+        };
 
-    while (!list_is_empty(&w->relays))
-        end_with(CONTAINER_OF(w->relays.next, struct relay, node), &f);
+        end_with(x, &f);
+    }
 }
 
 /* ---- ASKING ---- */

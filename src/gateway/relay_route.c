@@ -8,6 +8,8 @@
 #include "base/encoding.h"
 #include "http/url.h"
 
+enum { SEGMENT_MAX = 512 };
+
 /* ---- the path ---- */
 
 /* Bytes that a segment may have as they are: unreserved, and of the others those that no server
@@ -20,25 +22,35 @@ static bool is_plain(char c)
            (c && strchr(extra, c));
 }
 
-/* Whether `segment` names something below its parent, however often it is decoded. */
+static bool is_dots(struct str s)
+{
+    return s.n == 0 || str_eq(s, STR(".")) || str_eq(s, STR(".."));
+}
+
+/* Whether what a segment means names something below its parent. A '%' that is left could be
+ * decoded once more by somebody. */
+static bool is_safe_name(struct str decoded)
+{
+    for (size_t i = 0; i < decoded.n; i++)
+        if (strchr("/\\%;", decoded.p[i]) || (unsigned char)decoded.p[i] < 0x20)
+            return false;
+    return !is_dots(decoded);
+}
+
 static bool is_safe_segment(struct str segment)
 {
-    char decoded[512];
     struct buf out;
     bool is_safe;
 
-    if (segment.n == 0 || segment.n > sizeof(decoded) || str_eq(segment, STR(".")) ||
-        str_eq(segment, STR("..")))
+    if (segment.n > SEGMENT_MAX)
         return false;
     for (size_t i = 0; i < segment.n; i++)
         if (!is_plain(segment.p[i]) && segment.p[i] != '%')
             return false;
     if (str_find_char(segment, '%') == SIZE_MAX)
-        return true;
-    buf_init(&out, sizeof(decoded));
-    is_safe = percent_decode(&out, segment) == ERR_NONE;
-    for (size_t i = 0; is_safe && out.p && i < out.n; i++)
-        is_safe = !strchr("/\\.%;", out.p[i]) && (unsigned char)out.p[i] >= 0x20;
+        return !is_dots(segment);
+    buf_init(&out, SEGMENT_MAX);
+    is_safe = percent_decode(&out, segment) == ERR_NONE && is_safe_name(buf_str(&out));
     buf_deinit(&out);
     return is_safe;
 }
@@ -154,7 +166,7 @@ bool relay_find_route(struct relay *x, struct failure *f)
     if (!relay_target(x, &x->endpoint)) {
         failure_set(f, &x->request->arena, FAILURE_BAD_REQUEST,
                     "The path %.*s is not passed on: its segments must not be empty, \".\" or "
-                    "\"..\", nor hide a separator or a dot behind a \"%%\".",
+                    "\"..\", with or without escapes, nor have a separator or \"%%25\" in them.",
                     STR_ARGS(str_sub(x->request->head.path, 0, 200)));
         return false;
     }

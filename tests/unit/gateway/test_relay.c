@@ -18,6 +18,7 @@ struct relay_call {
     bool has_ended;
     bool fills; /* the next piece does */
     bool is_full;
+    bool is_sent;
     bool is_paused;
     bool is_released;
 };
@@ -70,6 +71,11 @@ static bool fake_is_full(const struct relay_call *c)
     return c->is_full;
 }
 
+static bool fake_is_sent(const struct relay_call *c)
+{
+    return c->is_sent;
+}
+
 static void fake_relay_pause(struct relay_call *c)
 {
     EXPECT(!c->is_paused);
@@ -95,6 +101,7 @@ static const struct relay_ops fake_relay = {
     .write = fake_write,
     .end_body = fake_end_body,
     .is_full = fake_is_full,
+    .is_sent = fake_is_sent,
     .pause = fake_relay_pause,
     .resume = fake_relay_resume,
     .release = fake_relay_release,
@@ -112,19 +119,25 @@ static void room(void)
     turn(f.l);
 }
 
-static void answer_head(enum http_framing framing, uint64_t length)
+static void answer_with(enum http_framing framing, uint64_t length, struct http_header more)
 {
     struct http_head head = {
         .status = 200,
         .framing = framing,
         .content_length = length,
-        .n_headers = 3,
+        .n_headers = 4,
         .headers = { { STR("Content-Type"), STR("a/b") },
                      { STR("Set-Cookie"), STR("x=y") },
-                     { STR("Connection"), STR("close") } },
+                     { STR("Connection"), STR("close") },
+                     more },
     };
 
     newest()->request.sink->on_head(newest()->request.arg, &head);
+}
+
+static void answer_head(enum http_framing framing, uint64_t length)
+{
+    answer_with(framing, length, (struct http_header){ STR("Vary"), STR("x") });
 }
 
 static void answer_body(const char *text)
@@ -471,6 +484,74 @@ static void the_time_limit_ends_it_in_every_state(void)
     }
 }
 
+/* Whether trying again may do the work twice is told by what the last one asked has. */
+static void tells_whether_an_upstream_may_be_at_work(void)
+{
+    for (int i = 0; i < 4; i++) {
+        begin_relays();
+        send_small();
+        newest()->is_sent = i & 1;
+        if (i < 2)
+            pass(f.settings.request_timeout_ms);
+        else
+            relay_end_all(&f.worker);
+        expect_refusal(i < 2 ? 504 : 503, i < 2 ? "upstream_timeout" : "overloaded");
+        EXPECT_INT(has(str_of(head()), "x-should-retry: false"), i & 1);
+        end_relays();
+    }
+}
+
+static void an_answer_to_head_keeps_its_length(void)
+{
+    begin_relays();
+    EXPECT(wire_feed_z(&f.w, "HEAD /files/a HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    EXPECT_INT(n_calls, 1);
+    EXPECT_INT(newest()->request.method, HTTP_HEAD);
+    answer_with(HTTP_BODY_NONE, 1234, (struct http_header){ STR("Content-Length"), STR("1234") });
+    relay_ends(NULL, false);
+    EXPECT(heard("content-length: 1234\r\n"));
+    end_relays();
+    begin_relays();
+    EXPECT(wire_feed_z(&f.w, "HEAD /files/a HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    answer_head(HTTP_BODY_NONE, 0); /* it does not say */
+    relay_ends(NULL, false);
+    EXPECT(heard("Content-Type: a/b\r\n"));
+    EXPECT(!heard("content-length:"));
+    end_relays();
+}
+
+static void paths_go_on_when_all_mean_the_same_by_them(void)
+{
+    static const struct {
+        const char *path;
+        bool is_safe;
+    } cases[] = {
+        { "/files/a%20b.txt", true }, { "/files/a%2etxt", true }, { "/files/%2e%2ea", true },
+        { "/files/...", true },       { "/files/..%20", true },   { "/files/%41/b.c", true },
+        { "/files/%2e", false },      { "/files/%2E%2e", false }, { "/files/.%2e/a", false },
+        { "/files/%2e./a", false },   { "/files/a%2fb", false },  { "/files/a.b%5cc", false },
+        { "/files/..", false },       { "/files/./a", false },    { "/files/a%252e", false },
+        { "/files/a%3bb.c", false },  { "/files/a%00.b", false }, { "/files/a//b", false },
+        { "/files/%2", false },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char text[128];
+
+        begin_relays();
+        snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", cases[i].path);
+        EXPECT(wire_feed_z(&f.w, text));
+        EXPECT_INT(n_calls, cases[i].is_safe);
+        if (cases[i].is_safe) {
+            EXPECT_Z(newest()->target, cases[i].path);
+            EXPECT(wire_end(&f.w, ERR_RESET));
+        } else {
+            expect_refusal(400, NULL);
+        }
+        end_relays();
+    }
+}
+
 static void a_shutdown_ends_it_in_every_state(void)
 {
     for (enum stage stage = GATHERING; stage < STAGES; stage++) {
@@ -545,6 +626,9 @@ static const struct test suite[] = {
     { "a write that fails ends it", a_write_that_fails_ends_it },
     { "a client that leaves ends it in every state", a_client_that_leaves_ends_it_in_every_state },
     { "the time limit ends it in every state", the_time_limit_ends_it_in_every_state },
+    { "tells whether an upstream may be at work", tells_whether_an_upstream_may_be_at_work },
+    { "an answer to HEAD keeps its length", an_answer_to_head_keeps_its_length },
+    { "paths go on when all mean the same by them", paths_go_on_when_all_mean_the_same_by_them },
     { "a shutdown ends it in every state", a_shutdown_ends_it_in_every_state },
     { "refusals of the server are told apart", refusals_of_the_server_are_told_apart },
     { "says who could when nobody can", says_who_could_when_nobody_can },
