@@ -192,8 +192,9 @@ static bool is_enough(struct relay *x)
     struct str type = http_value(&x->request->head, "content-type");
     enum relay_verdict verdict;
 
-    if (!x->has_ended && x->start.n < RELAY_START_MIN)
+    if (!x->has_ended && !relay_model_is_due(x->looked, x->start.n))
         return false;
+    x->looked = x->start.n;
     verdict = relay_model_find(type, buf_str(&x->start), &x->request->arena, &x->model);
     if (verdict == RELAY_MODEL_FOUND)
         x->name = x->model.name;

@@ -9,9 +9,6 @@
 #include "provider/provider.h"
 #include "provider/relay.h"
 
-/* Of a body: what is always gathered, and as much as it takes to find the model. */
-enum { RELAY_START_MIN = 64 << 10, RELAY_START_MAX = 1 << 20 };
-
 enum relay_state { RELAY_GATHERING, RELAY_ASKING, RELAY_ANSWERING, RELAY_DONE };
 
 enum relay_ending { RELAY_WHOLE, RELAY_FAILED, RELAY_CANCELED, RELAY_ENDINGS };
@@ -33,6 +30,7 @@ struct relay {
     struct str endpoint; /* the path without /v1 */
 
     struct buf start; /* of the body; empty once it went out */
+    size_t looked;    /* at how much of it; for the model */
     bool is_whole;    /* that is all of it */
     bool has_ended;   /* the client sent all of it */
     uint64_t came;    /* bytes of it */

@@ -161,15 +161,48 @@ static bool take_route(struct relay *x, struct failure *f)
     return x->n_steps > 0 || refuse_unable(x, f);
 }
 
-bool relay_find_route(struct relay *x, struct failure *f)
+/* ---- what means different things to different servers ---- */
+
+static size_t count_headers(const struct http_head *h, const char *name)
 {
+    size_t n = 0;
+
+    for (size_t i = 0; i < h->n_headers; i++)
+        n += str_eq_nocase(h->headers[i].name, str_of(name));
+    return n;
+}
+
+static bool check(struct relay *x, struct failure *f)
+{
+    const struct http_head *h = &x->request->head;
+    struct arena *a = &x->request->arena;
+
     if (!relay_target(x, &x->endpoint)) {
-        failure_set(f, &x->request->arena, FAILURE_BAD_REQUEST,
+        failure_set(f, a, FAILURE_BAD_REQUEST,
                     "The path %.*s is not passed on: its segments must not be empty, \".\" or "
                     "\"..\", with or without escapes, nor have a separator or \"%%25\" in them.",
-                    STR_ARGS(str_sub(x->request->head.path, 0, 200)));
+                    STR_ARGS(str_sub(h->path, 0, 200)));
         return false;
     }
+    if (count_headers(h, "content-type") > 1) {
+        failure_set(f, a, FAILURE_BAD_REQUEST,
+                    "The request has more than one Content-Type header; send one.");
+        return false;
+    }
+    if (relay_model_is_doubled(http_value(h, "content-type"), buf_str(&x->start))) {
+        failure_set(f, a, FAILURE_BAD_REQUEST,
+                    "The body names \"model\" more than once, and servers differ in which of them "
+                    "counts; send one.");
+        f->param = STR("model");
+        return false;
+    }
+    return true;
+}
+
+bool relay_find_route(struct relay *x, struct failure *f)
+{
+    if (!check(x, f))
+        return false;
     return x->name.n ? take_route(x, f) : take_default(x, f);
 }
 

@@ -306,12 +306,12 @@ static void looks_for_the_model_in_a_megabyte(void)
     begin_relays();
     EXPECT(wire_feed_z(&f.w, CHUNKED));
     send_chunk("{\"input\":\"", BIG);
-    for (int i = 1; i < 14; i++) {
+    for (int i = 1; i < 11; i++) {
         EXPECT_INT(n_calls, 0);
         send_chunk("", BIG);
     }
     EXPECT_INT(n_calls, 0);
-    send_chunk("\",\"model\":\"alone\"", BIG / 2);
+    send_chunk("\",\"model\":\"alone\"", BIG);
     EXPECT_INT(n_calls, 1);
     EXPECT(newest()->instance == &f.instances[0]);
     EXPECT(wire_end(&f.w, ERR_RESET));
@@ -325,6 +325,51 @@ static void looks_for_the_model_in_a_megabyte(void)
     EXPECT_INT(newest()->n_first, 15 * BIG);
     EXPECT(wire_end(&f.w, ERR_RESET));
     end_relays();
+}
+
+/* Between two looks it is not searched: that would be a megabyte for each byte that comes. */
+static void looks_again_only_when_the_beginning_has_grown(void)
+{
+    begin_relays();
+    EXPECT(wire_feed_z(&f.w, CHUNKED));
+    send_chunk("{\"input\":\"", BIG);
+    send_chunk("\",\"model\":\"alone\"", BIG / 2 - 1);
+    EXPECT_INT(n_calls, 0);
+    send_chunk("", 1);
+    EXPECT_INT(n_calls, 1);
+    EXPECT(newest()->instance == &f.instances[0]);
+    EXPECT(wire_end(&f.w, ERR_RESET));
+    end_relays();
+    begin_relays();
+    EXPECT(wire_feed_z(&f.w, CHUNKED));
+    send_chunk("{\"input\":\"", BIG);
+    send_chunk("\",\"model\":\"alone\"}", 100);
+    EXPECT_INT(n_calls, 0);
+    EXPECT(wire_feed_z(&f.w, "0\r\n\r\n")); /* at its end it is */
+    EXPECT_INT(n_calls, 1);
+    EXPECT(!newest()->request.is_streamed);
+    EXPECT(wire_end(&f.w, ERR_RESET));
+    end_relays();
+}
+
+static void refuses_what_servers_read_in_different_ways(void)
+{
+    static const char *const requests[] = {
+        HEAD("/v1/embeddings", "Content-Length: 25\r\ncontent-type: text/plain\r\n") SMALL,
+        HEAD("/v1/embeddings", "Content-Length: 25\r\n") "{\"model\":1,  \"model\":\"m\"}",
+        HEAD("/v1/embeddings", "Content-Length: 25\r\n") "{\"model\":\"m\",\"model\":\"x\"}",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(requests); i++) {
+        begin_relays();
+        EXPECT(wire_feed_z(&f.w, requests[i]));
+        turn(f.l);
+        EXPECT_INT(n_calls, 0);
+        expect_refusal(400, NULL);
+        EXPECT(has(str_of(body()), i ? "more than once" : "more than one Content-Type"));
+        EXPECT_INT(has(str_of(body()), "\"param\":\"model\""), i > 0);
+        end_relays();
+    }
 }
 
 static void without_a_body_it_goes_to_the_default(void)
@@ -618,6 +663,9 @@ static const struct test suite[] = {
     { "hands on a long body as there is room", hands_on_a_long_body_as_there_is_room },
     { "a known length fits the edited body", a_known_length_fits_the_edited_body },
     { "looks for the model in a megabyte", looks_for_the_model_in_a_megabyte },
+    { "looks again only when the beginning has grown",
+      looks_again_only_when_the_beginning_has_grown },
+    { "refuses what servers read in different ways", refuses_what_servers_read_in_different_ways },
     { "without a body it goes to the default", without_a_body_it_goes_to_the_default },
     { "a failure moves on while the body is here", a_failure_moves_on_while_the_body_is_here },
     { "a long body moves on only unsent", a_long_body_moves_on_only_unsent },
