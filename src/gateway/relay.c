@@ -52,11 +52,21 @@ static void release_buffers(void *arg)
 
 /* ---- ends ---- */
 
+/* A client that left in the middle of an answer saw a target that works. */
+static enum health_verdict verdict_of(const struct relay *x, enum relay_ending ending,
+                                      const struct failure *f)
+{
+    if (f)
+        return exchange_verdict(f);
+    return ending == RELAY_WHOLE || x->state == RELAY_ANSWERING ? HEALTH_GOOD : HEALTH_UNKNOWN;
+}
+
 /* Everything that is not in the arena goes here. The request may still be answered after. */
 static void end(struct relay *x, enum relay_ending ending, const struct failure *f)
 {
     bool is_begun = x->state != RELAY_GATHERING;
 
+    relay_judge(x, verdict_of(x, ending, f));
     set_state(x, RELAY_DONE);
     timer_disarm(&x->total);
     x->request->on_body = NULL;
@@ -113,6 +123,10 @@ static void on_total(void *arg)
                 "The answer was not complete after %.10g s. API_REQUEST_TIMEOUT sets this limit.",
                 (double)x->view->settings->request_timeout_ms / 1000);
     f.prompt_accepted = may_be_at_work(x);
+    if (x->state == RELAY_ANSWERING)
+        relay_judge(x, HEALTH_GOOD); /* it was at work all the while */
+    else if (!x->has_ended)
+        relay_judge(x, HEALTH_UNKNOWN); /* it may have waited for the client's body */
     if (x->state == RELAY_GATHERING)
         f.kind = FAILURE_REQUEST_SLOW;
     end_with(x, &f);
@@ -173,6 +187,7 @@ static void begin(struct relay *x)
     set_state(x, RELAY_ASKING);
     list_add_tail(&x->worker->relays, &x->node);
     metric_add(METRIC_EXCHANGES, 1);
+    relay_choose_step(x);
     start_step(x);
 }
 
@@ -280,12 +295,6 @@ static void on_body(void *arg, struct str bytes)
     }
 }
 
-static bool moves_on(const struct relay *x, const struct failure *f, bool is_unsent)
-{
-    return x->state == RELAY_ASKING && (x->is_whole || is_unsent) && x->step + 1 < x->n_steps &&
-           exchange_failure_moves_on(f);
-}
-
 static void move_on(struct relay *x, const struct failure *f)
 {
     log_info("trying the next target", LOG_Z("request_id", x->request->id),
@@ -294,7 +303,6 @@ static void move_on(struct relay *x, const struct failure *f)
     x->was_accepted = x->was_accepted || f->prompt_accepted;
     x->ops->release(TAKE(x->call));
     x->upstream_us += clock_now_us() - x->upstream_since_us;
-    x->step++;
     start_step(x);
 }
 
@@ -302,7 +310,7 @@ static void on_end(void *arg, const struct failure *f, bool is_unsent)
 {
     struct relay *x = arg;
 
-    if (f && moves_on(x, f, is_unsent)) {
+    if (f && relay_moves_on(x, f, is_unsent)) {
         move_on(x, f);
     } else if (f) {
         end_with(x, f);

@@ -6,6 +6,7 @@
 #include "gateway/relay_internal.h"
 
 #include "base/encoding.h"
+#include "gateway/exchange.h"
 #include "http/url.h"
 
 enum { SEGMENT_MAX = 512 };
@@ -211,6 +212,47 @@ void relay_drop_route(struct relay *x)
     if (x->table)
         route_book_unref(x->view->routes, x->table);
     x->table = NULL;
+}
+
+/* ---- who is asked ---- */
+
+/* Circuits are of models: who names none has no other target. */
+static bool enter(struct relay *x, size_t step, bool must)
+{
+    const struct relay_step *s = &x->steps[step];
+
+    if (x->name.n &&
+        !health_visit_enter(&x->visit, x->worker->gateway->health, &x->view->settings->circuit,
+                            str_of(x->view->upstreams[s->upstream].name), s->model,
+                            loop_now_ms(x->worker->loop), must))
+        return false;
+    x->step = step;
+    return true;
+}
+
+static bool enter_from(struct relay *x, size_t step)
+{
+    while (step < x->n_steps && !enter(x, step, false))
+        step++;
+    return step < x->n_steps;
+}
+
+void relay_choose_step(struct relay *x)
+{
+    if (!enter_from(x, 0))
+        enter(x, 0, true); /* nobody is well: it may be better by now */
+}
+
+void relay_judge(struct relay *x, enum health_verdict verdict)
+{
+    health_visit_leave(&x->visit, loop_now_ms(x->worker->loop), verdict);
+}
+
+bool relay_moves_on(struct relay *x, const struct failure *f, bool is_unsent)
+{
+    relay_judge(x, exchange_verdict(f));
+    return x->state == RELAY_ASKING && (x->is_whole || is_unsent) && exchange_failure_moves_on(f) &&
+           enter_from(x, x->step + 1);
 }
 
 /* ---- one target ---- */
