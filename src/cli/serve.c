@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "cli/command.h"
 #include "cli/demo.h"
 #include "cli/descriptors.h"
@@ -17,6 +18,7 @@
 #include "gateway/relay.h"
 #include "ops/control.h"
 #include "ops/ops.h"
+#include "ops/rest.h"
 #include "ops/signals.h"
 
 /* An endpoint that only upstreams know. */
@@ -286,14 +288,27 @@ static void say_ready(const struct server *s)
     say_demo(&s->first->settings, at);
 }
 
+static void rest_if_due(struct rest *r)
+{
+    if (!rest_is_due(r, metric_get(METRIC_BYTES_IN) + metric_get(METRIC_BYTES_OUT)))
+        return;
+    mem_trim();
+    metric_add(METRIC_MEMORY_TRIMS, 1);
+}
+
 /* Until one that ends the process, which it returns. */
 static int serve_signals(struct server *s)
 {
     const struct reloader r = { &s->gateway, s->args, s->shares, s->workers, s->control };
+    struct rest rest = { 0 };
     int number;
 
-    while ((number = signals_wait()) == SIGHUP)
-        reload(&r);
+    while ((number = signals_wait(REST_LOOK_MS)) == SIGHUP || number == 0) {
+        if (number == SIGHUP)
+            reload(&r);
+        else
+            rest_if_due(&rest);
+    }
     return number;
 }
 
