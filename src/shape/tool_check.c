@@ -33,13 +33,13 @@ bool tool_check_init(struct tool_check *c, const struct chat_tools *tools, bool 
     *c = (struct tool_check){ .out = out, .tools = tools, .is_held = is_held };
     buf_init(&c->wrong, TOOL_REPAIR_MAX);
     buf_init(&c->arguments, TOOL_ARGUMENTS_MAX);
-    c->schemas = arena_try(a, tools->n * sizeof(*c->schemas));
+    c->schemas = arena_try(a, tools->n * sizeof(const struct schema *));
     if (!c->schemas) {
         failure_set(ret, a, FAILURE_OVERLOADED,
                     "There is no memory for these tools now. Try again later.");
         return false;
     }
-    memset(c->schemas, 0, tools->n * sizeof(*c->schemas));
+    memset(c->schemas, 0, tools->n * sizeof(const struct schema *));
     return compile_all(c, a, ret);
 }
 
