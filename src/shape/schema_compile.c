@@ -294,12 +294,16 @@ static bool decode_ref(struct compiler *c, const struct schema_path *at, struct 
 static bool set_ref(struct compiler *c, const struct json_value *v, const struct schema_path *at,
                     struct schema *node)
 {
+    bool is_listed = node->ref.p != NULL; /* a second $ref in one schema replaces the first */
+
     if (!take_text(c, v, at, &node->ref) || !decode_ref(c, at, &node->ref))
         return false;
     if (!str_eq(node->ref, STR("#")) && !str_starts(node->ref, STR("#/")))
         return fail(c, at, "only references into this schema (\"#/...\") can be followed");
-    node->next_ref = c->refs;
-    c->refs = node;
+    if (!is_listed) {
+        node->next_ref = c->refs;
+        c->refs = node;
+    }
     return true;
 }
 
