@@ -7,14 +7,15 @@
 #include "dialect/openai_chat_decode.h"
 #include "json/writer.h"
 
-/* The one choice of a chunk, around its delta. */
-#define DELTA "{\"index\":0,\"delta\":{"
+/* The one choice of a chunk, behind its index, and behind its delta. */
+#define DELTA ",\"delta\":{"
 #define DELTA_END "},\"logprobs\":null,\"finish_reason\":null}"
 
 struct encoder {
     struct str prefix; /* "data: {"id":...,"choices":[", in the answer's arena */
     struct str ending; /* from behind the choices to the end of the event */
     bool include_usage;
+    size_t n; /* choices */
 };
 
 static const char *finish_name(enum chat_finish finish)
@@ -64,12 +65,21 @@ static enum err build_prefix(struct encoder *e, const struct dialect_answer *ans
     return err || p ? err : ERR_NOMEM;
 }
 
+static enum err begin_chunk(const struct encoder *e, size_t choice, struct buf *out)
+{
+    enum err err = buf_add(out, e->prefix);
+
+    if (!err)
+        err = choice ? buf_addf(out, "{\"index\":%zu", choice) : buf_add(out, STR("{\"index\":0"));
+    return err;
+}
+
 /* A chunk of one choice: `head`, the escaped `text`, `tail`. */
-static enum err add_chunk(const struct encoder *e, struct str head, struct str text,
+static enum err add_chunk(const struct encoder *e, size_t choice, struct str head, struct str text,
                           struct str tail, struct buf *out)
 {
     size_t before = out->n;
-    enum err err = buf_add(out, e->prefix);
+    enum err err = begin_chunk(e, choice, out);
 
     if (!err)
         err = buf_add(out, head);
@@ -93,19 +103,80 @@ static enum err stream_begin(void *encoder, const struct dialect_answer *answer,
         return err;
     e->include_usage = answer->request->include_usage;
     e->ending = e->include_usage ? STR("],\"usage\":null}\n\n") : STR("]}\n\n");
-    return add_chunk(e, STR(DELTA "\"role\":\"assistant\",\"content\":\""), STR(""),
+    e->n = answer->request->n ? answer->request->n : 1;
+    for (size_t i = 0; i < e->n && !err; i++)
+        err = add_chunk(e, i, STR(DELTA "\"role\":\"assistant\",\"content\":\""), STR(""),
+                        STR("\"" DELTA_END), out);
+    return err;
+}
+
+static enum err stream_text(void *encoder, size_t choice, struct str text, struct buf *out)
+{
+    return add_chunk(encoder, choice, STR(DELTA "\"content\":\""), text, STR("\"" DELTA_END), out);
+}
+
+static enum err stream_reasoning(void *encoder, size_t choice, struct str text, struct buf *out)
+{
+    return add_chunk(encoder, choice, STR(DELTA "\"reasoning_content\":\""), text,
                      STR("\"" DELTA_END), out);
 }
 
-static enum err stream_text(void *encoder, struct str text, struct buf *out)
+/* What comes with the first piece of a call only. */
+static enum err add_tool_name(const struct chat_tool_piece *piece, struct buf *out)
 {
-    return add_chunk(encoder, STR(DELTA "\"content\":\""), text, STR("\"" DELTA_END), out);
+    enum err err = buf_add(out, STR("\"id\":\""));
+
+    if (!err)
+        err = json_escape_add(out, piece->id);
+    if (!err)
+        err = buf_add(out, STR("\",\"type\":\"function\","));
+    return err;
 }
 
-static enum err stream_reasoning(void *encoder, struct str text, struct buf *out)
+static enum err add_tool_function(const struct chat_tool_piece *piece, struct buf *out)
 {
-    return add_chunk(encoder, STR(DELTA "\"reasoning_content\":\""), text, STR("\"" DELTA_END),
-                     out);
+    enum err err = buf_add(out, STR("\"function\":{"));
+
+    if (!err && piece->id.n > 0) {
+        err = buf_add(out, STR("\"name\":\""));
+        if (!err)
+            err = json_escape_add(out, piece->name);
+        if (!err)
+            err = buf_add(out, STR("\","));
+    }
+    if (!err)
+        err = buf_add(out, STR("\"arguments\":\""));
+    if (!err)
+        err = json_escape_add(out, piece->arguments);
+    return err ? err : buf_add(out, STR("\"}}]" DELTA_END));
+}
+
+static enum err stream_tool(void *encoder, size_t choice, const struct chat_tool_piece *piece,
+                            struct buf *out)
+{
+    const struct encoder *e = encoder;
+    size_t before = out->n;
+    enum err err = begin_chunk(e, choice, out);
+
+    if (!err)
+        err = buf_addf(out, DELTA "\"tool_calls\":[{\"index\":%zu,", piece->index);
+    if (!err && piece->id.n > 0)
+        err = add_tool_name(piece, out);
+    if (!err)
+        err = add_tool_function(piece, out);
+    if (!err)
+        err = buf_add(out, e->ending);
+    if (err)
+        buf_truncate(out, before);
+    return err;
+}
+
+static void write_detail(struct json_writer *w, const char *name, const char *detail, int64_t n)
+{
+    json_w_key(w, name);
+    json_w_object(w);
+    json_w_member_int(w, detail, n);
+    json_w_object_end(w);
 }
 
 static void write_usage(struct json_writer *w, const struct chat_usage *usage)
@@ -114,10 +185,10 @@ static void write_usage(struct json_writer *w, const struct chat_usage *usage)
     json_w_member_int(w, "prompt_tokens", usage->prompt_tokens);
     json_w_member_int(w, "completion_tokens", usage->completion_tokens);
     json_w_member_int(w, "total_tokens", usage->prompt_tokens + usage->completion_tokens);
-    json_w_key(w, "completion_tokens_details");
-    json_w_object(w);
-    json_w_member_int(w, "reasoning_tokens", usage->reasoning_tokens);
-    json_w_object_end(w);
+    write_detail(w, "prompt_tokens_details", "cached_tokens", usage->cached_tokens);
+    write_detail(w, "completion_tokens_details", "reasoning_tokens", usage->reasoning_tokens);
+    if (usage->estimated)
+        json_w_member_bool(w, "x_estimated", true);
     json_w_object_end(w);
 }
 
@@ -139,16 +210,19 @@ static enum err add_usage_chunk(const struct encoder *e, const struct chat_usage
     return err;
 }
 
-static enum err stream_finish(void *encoder, enum chat_finish finish,
-                              const struct chat_usage *usage, struct buf *out)
+static enum err stream_choice_end(void *encoder, size_t choice, const struct dialect_end *end,
+                                  struct buf *out)
+{
+    return add_chunk(encoder, choice, STR(DELTA "},\"logprobs\":null,\"finish_reason\":\""),
+                     str_of(finish_name(end->finish)), STR("\"}"), out);
+}
+
+static enum err stream_end(void *encoder, const struct chat_usage *usage, struct buf *out)
 {
     const struct encoder *e = encoder;
     size_t before = out->n;
-    enum err err = add_chunk(e, STR(DELTA "},\"logprobs\":null,\"finish_reason\":\""),
-                             str_of(finish_name(finish)), STR("\"}"), out);
+    enum err err = e->include_usage && usage ? add_usage_chunk(e, usage, out) : ERR_NONE;
 
-    if (!err && e->include_usage && usage)
-        err = add_usage_chunk(e, usage, out);
     if (!err)
         err = buf_add(out, STR("data: [DONE]\n\n"));
     if (err)
@@ -245,31 +319,57 @@ static enum err stream_error(UNUSED void *encoder, const struct failure *failure
 
 /* ---- whole answers ---- */
 
-static void write_message(struct json_writer *w, const struct dialect_whole *whole)
+static void write_tool_call(struct json_writer *w, const struct chat_tool_call *call)
+{
+    json_w_object(w);
+    json_w_member_str(w, "id", call->id);
+    json_w_member_str(w, "type", STR("function"));
+    json_w_key(w, "function");
+    json_w_object(w);
+    json_w_member_str(w, "name", call->name);
+    json_w_member_str(w, "arguments", call->arguments);
+    json_w_object_end(w);
+    json_w_object_end(w);
+}
+
+static void write_tool_calls(struct json_writer *w, const struct dialect_choice *choice)
+{
+    if (choice->n_tool_calls == 0)
+        return;
+    json_w_key(w, "tool_calls");
+    json_w_array(w);
+    for (size_t i = 0; i < choice->n_tool_calls; i++)
+        write_tool_call(w, &choice->tool_calls[i]);
+    json_w_array_end(w);
+}
+
+static void write_message(struct json_writer *w, const struct dialect_choice *choice)
 {
     json_w_key(w, "message");
     json_w_object(w);
     json_w_member_str(w, "role", STR("assistant"));
-    json_w_member_str(w, "content", whole->text);
-    if (whole->reasoning.n > 0)
-        json_w_member_str(w, "reasoning_content", whole->reasoning);
+    json_w_key(w, "content");
+    if (choice->text.n == 0 && choice->n_tool_calls > 0)
+        json_w_null(w);
+    else
+        json_w_str(w, choice->text);
+    if (choice->reasoning.n > 0)
+        json_w_member_str(w, "reasoning_content", choice->reasoning);
+    write_tool_calls(w, choice);
     json_w_key(w, "refusal");
     json_w_null(w);
     json_w_object_end(w);
 }
 
-static void write_choices(struct json_writer *w, const struct dialect_whole *whole)
+static void write_choice(struct json_writer *w, size_t index, const struct dialect_choice *choice)
 {
-    json_w_key(w, "choices");
-    json_w_array(w);
     json_w_object(w);
-    json_w_member_int(w, "index", 0);
-    write_message(w, whole);
+    json_w_member_int(w, "index", (int64_t)index);
+    write_message(w, choice);
     json_w_key(w, "logprobs");
     json_w_null(w);
-    json_w_member_str(w, "finish_reason", str_of(finish_name(whole->finish)));
+    json_w_member_str(w, "finish_reason", str_of(finish_name(choice->end.finish)));
     json_w_object_end(w);
-    json_w_array_end(w);
 }
 
 static enum err write_whole(const struct dialect_answer *answer, const struct dialect_whole *whole,
@@ -285,7 +385,11 @@ static enum err write_whole(const struct dialect_answer *answer, const struct di
     json_w_member_str(&w, "object", STR("chat.completion"));
     json_w_member_int(&w, "created", answer->created_s);
     json_w_member_str(&w, "model", answer->model);
-    write_choices(&w, whole);
+    json_w_key(&w, "choices");
+    json_w_array(&w);
+    for (size_t i = 0; i < whole->n_choices; i++)
+        write_choice(&w, i, &whole->choices[i]);
+    json_w_array_end(&w);
     json_w_key(&w, "usage");
     write_usage(&w, &whole->usage);
     json_w_key(&w, "system_fingerprint");
@@ -300,11 +404,14 @@ static enum err write_whole(const struct dialect_answer *answer, const struct di
 const struct dialect_ops dialect_openai_chat = {
     .name = "openai_chat",
     .encoder_size = sizeof(struct encoder),
+    .params = { "stop", "max_tokens", "tools", "response_format", "n" },
     .decode = openai_chat_decode,
     .stream_begin = stream_begin,
     .stream_text = stream_text,
     .stream_reasoning = stream_reasoning,
-    .stream_finish = stream_finish,
+    .stream_tool = stream_tool,
+    .stream_choice_end = stream_choice_end,
+    .stream_end = stream_end,
     .stream_error = stream_error,
     .stream_keepalive = stream_keepalive,
     .stream_raw = stream_raw,

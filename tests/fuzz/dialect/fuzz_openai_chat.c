@@ -34,7 +34,7 @@ static void check_round_trip(void *encoder, struct str text, struct arena *a)
 
     buf_init(&out, OUT_MAX);
     BUG_ON(!utf8_is_valid(text));
-    BUG_ON(dialect_openai_chat.stream_text(encoder, text, &out));
+    BUG_ON(dialect_openai_chat.stream_text(encoder, 0, text, &out));
     BUG_ON(!str_eq(content_of(buf_str(&out), a), text));
     buf_deinit(&out);
 }

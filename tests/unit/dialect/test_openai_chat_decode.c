@@ -8,6 +8,7 @@
 
 #define USER "{\"role\":\"user\",\"content\":\"hi\"}"
 #define BODY(members) "{\"messages\":[" USER "]," members "}"
+#define TOOL "{\"type\":\"function\",\"function\":{\"name\":\"f\"}}"
 #define MESSAGE(message) "{\"messages\":[" message "]}"
 
 static bool decode(struct str body, struct arena *a, struct chat_request *ret, struct failure *f)
@@ -154,7 +155,7 @@ static void parameters_of_the_right_type_are_taken(void)
         BODY("\"temperature\":0.7,\"top_p\":1,\"presence_penalty\":-2,\"frequency_penalty\":1e400"),
         BODY("\"max_tokens\":1,\"max_completion_tokens\":2,\"seed\":-3,\"n\":1"),
         BODY("\"stop\":\"a\",\"user\":\"u\",\"tools\":[],\"tool_choice\":\"auto\""),
-        BODY("\"stop\":[\"a\",\"b\"],\"tool_choice\":{},\"logit_bias\":{}"),
+        BODY("\"stop\":[\"a\",\"b\"],\"functions\":[],\"modalities\":[\"text\"],\"logit_bias\":{}"),
         BODY("\"stop\":[],\"response_format\":{\"type\":\"text\"},\"logprobs\":false"),
         BODY("\"temperature\":null,\"max_tokens\":null,\"n\":null,\"stop\":null,\"tools\":null,"
              "\"user\":null,\"seed\":null,\"response_format\":null"),
@@ -256,7 +257,7 @@ static const struct {
     { BODY("\"max_tokens\":1.5"), "max_tokens" },
     { BODY("\"max_completion_tokens\":1e3"), "max_completion_tokens" },
     { BODY("\"n\":\"1\""), "n" },
-    { BODY("\"n\":2"), "n" },
+    { BODY("\"n\":129"), "n" },
     { BODY("\"n\":0"), "n" },
     { BODY("\"n\":1.5"), "n" },
     { BODY("\"stop\":5"), "stop" },
@@ -267,6 +268,35 @@ static const struct {
     { BODY("\"seed\":\"x\""), "seed" },
     { BODY("\"response_format\":\"json\""), "response_format" },
     { BODY("\"logprobs\":\"no\""), "logprobs" },
+    { BODY("\"max_tokens\":0"), "max_tokens" },
+    { BODY("\"stop\":[\"\"]"), "stop" },
+    { BODY("\"logprobs\":true"), "logprobs" },
+    { BODY("\"logit_bias\":{\"1\":2}"), "logit_bias" },
+    { BODY("\"functions\":[{}]"), "functions" },
+    { BODY("\"function_call\":\"auto\""), "function_call" },
+    { BODY("\"modalities\":[\"text\",\"audio\"]"), "modalities" },
+    { BODY("\"audio\":{}"), "audio" },
+    { BODY("\"web_search_options\":{}"), "web_search_options" },
+    { BODY("\"tools\":[5]"), "tools[0]" },
+    { BODY("\"tools\":[{\"function\":{}}]"), "tools[0].type" },
+    { BODY("\"tools\":[{\"type\":\"custom\"}]"), "tools[0].type" },
+    { BODY("\"tools\":[{\"type\":\"function\"}]"), "tools[0].function" },
+    { BODY("\"tools\":[" TOOL ",{\"type\":\"function\",\"function\":{\"name\":5}}]"),
+      "tools[1].function.name" },
+    { BODY("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":[]}}]"),
+      "tools[0].function.parameters" },
+    { BODY("\"tools\":[" TOOL "],\"tool_choice\":\"any\""), "tool_choice" },
+    { BODY("\"tools\":[" TOOL "],\"tool_choice\":{\"type\":\"allowed_tools\"}"),
+      "tool_choice.type" },
+    { BODY("\"tools\":[" TOOL "],\"tool_choice\":{\"type\":\"function\"}"),
+      "tool_choice.function.name" },
+    { BODY("\"tool_choice\":\"required\""), "tool_choice" },
+    { BODY("\"response_format\":{}"), "response_format.type" },
+    { BODY("\"response_format\":{\"type\":\"xml\"}"), "response_format.type" },
+    { BODY("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{}}}"),
+      "response_format.json_schema.name" },
+    { BODY("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"a\"}}"),
+      "response_format.json_schema.schema" },
     { "{\"messages\":[]", "" },
     { "", "" },
     { "   ", "" },
@@ -312,9 +342,10 @@ static void an_upstream_that_gets_the_body_may_know_better(void)
         const char *messages;
     } rows[] = {
         { BODY("\"tools\":[{\"x\":1e400}],\"response_format\":{\"type\":\"json_schema\"},\"x\":-0"),
-          NULL, "user(hi)" },
-        { BODY("\"n\":3,\"temperature\":\"hot\""), "n", "user(hi)" },
-        { BODY("\"stop\":{},\"n\":3"), "stop", "user(hi)" },
+          "tools[0].type", "user(hi)" },
+        { BODY("\"top_k\":1e400,\"x\":-0"), NULL, "user(hi)" },
+        { BODY("\"n\":300,\"temperature\":\"hot\""), "n", "user(hi)" },
+        { BODY("\"stop\":{},\"n\":300"), "stop", "user(hi)" },
         { MESSAGE("{\"role\":\"robot\",\"content\":\"a\"}," USER), "messages[0].role",
           "user(a)user(hi)" },
         { MESSAGE("{\"role\":\"function\",\"name\":\"f\",\"content\":\"1\"}"), "messages[0].role",
@@ -357,9 +388,9 @@ static void what_the_gateway_goes_by_is_refused_for_good(void)
         MESSAGE("{\"role\":\"robot\",\"content\":\"a\"},{\"role\":5}"),
         MESSAGE("3"),
         BODY("\"model\":5"),
-        BODY("\"n\":2,\"stream\":1"),
+        BODY("\"n\":300,\"stream\":1"),
         BODY("\"stream_options\":{\"include_usage\":\"yes\"}"),
-        BODY("\"n\":2,\"x\":01"),
+        BODY("\"n\":300,\"x\":01"),
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -390,7 +421,7 @@ static void messages_say_what_to_do(void)
           "messages[0].role must be system, developer, user, assistant or tool, not \"robot\"." },
         { MESSAGE("{\"role\":\"user\",\"content\":true}"),
           "messages[0].content must be a string or an array of parts, not a boolean." },
-        { BODY("\"n\":3"), "n must be 1: this upstream gives one answer." },
+        { BODY("\"n\":0"), "n must be a whole number from 1 to 128." },
         { BODY("\"max_tokens\":0.5"), "max_tokens must be a whole number." },
     };
 

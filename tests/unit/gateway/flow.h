@@ -210,7 +210,9 @@ static inline void reasoning(const char *z)
 
 static inline void usage(int64_t prompt, int64_t completion, int64_t of_reasoning)
 {
-    struct chat_usage u = { prompt, completion, of_reasoning, false };
+    const struct chat_usage u = { .prompt_tokens = prompt,
+                                  .completion_tokens = completion,
+                                  .reasoning_tokens = of_reasoning };
 
     event_of(call(), &(struct chat_event){ .type = CHAT_USAGE, .usage = &u });
 }
