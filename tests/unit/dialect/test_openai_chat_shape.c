@@ -96,7 +96,50 @@ static void what_was_thought_is_read(void)
     arena_deinit(&a);
 }
 
+static const struct {
+    const char *body;
+    const char *param;
+} refused[] = {
+    { BODY("\"tools\":[5]"), "tools[0]" },
+    { BODY("\"tools\":[{\"function\":{}}]"), "tools[0].type" },
+    { BODY("\"tools\":[{\"type\":\"custom\"}]"), "tools[0].type" },
+    { BODY("\"tools\":[{\"type\":\"function\"}]"), "tools[0].function" },
+    { BODY("\"tools\":[" TOOL ",{\"type\":\"function\",\"function\":{\"name\":5}}]"),
+      "tools[1].function.name" },
+    { BODY("\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":[]}}]"),
+      "tools[0].function.parameters" },
+    { BODY("\"tools\":[" TOOL "],\"tool_choice\":\"any\""), "tool_choice" },
+    { BODY("\"tools\":[" TOOL "],\"tool_choice\":{\"type\":\"allowed_tools\"}"),
+      "tool_choice.type" },
+    { BODY("\"tools\":[" TOOL "],\"tool_choice\":{\"type\":\"function\"}"),
+      "tool_choice.function.name" },
+    { BODY("\"tool_choice\":\"required\""), "tool_choice" },
+    { BODY("\"response_format\":{}"), "response_format.type" },
+    { BODY("\"response_format\":{\"type\":\"xml\"}"), "response_format.type" },
+    { BODY("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{}}}"),
+      "response_format.json_schema.name" },
+    { BODY("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"a\"}}"),
+      "response_format.json_schema.schema" },
+};
+
+static void names_what_is_wrong(void)
+{
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        struct chat_request r;
+        struct failure f;
+        struct arena a;
+
+        arena_init(&a);
+        if (decode(str_of(refused[i].body), &a, &r, &f))
+            fail_msg("taken: %s", refused[i].body);
+        EXPECT_STR(r.doubt.param, refused[i].param);
+        EXPECT(str_starts(r.doubt.message, r.doubt.param));
+        arena_deinit(&a);
+    }
+}
+
 static const struct test suite[] = {
+    { "names what is wrong", names_what_is_wrong },
     { "reads the shape of the answer", reads_the_shape_of_the_answer },
     { "what was thought is read", what_was_thought_is_read },
 };
