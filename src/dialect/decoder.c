@@ -79,6 +79,15 @@ bool decoder_string(struct decoder *d, struct str param, const struct json_value
     return decoder_expect(d, param, v->type, ALLOW_STRING, "a string");
 }
 
+char *decoder_room(struct decoder *d, size_t size)
+{
+    char *room = arena_try(d->arena, size);
+
+    if (!room)
+        out_of_memory(d);
+    return room;
+}
+
 /* Room is 4 items, then doubles whenever it is full, at powers of two. */
 void *decoder_grow(struct decoder *d, void *items, size_t n, size_t size)
 {

@@ -61,6 +61,9 @@ bool decoder_text(struct decoder *d, const struct json_value *v, struct str *ret
 bool decoder_string(struct decoder *d, struct str param, const struct json_value *v, bool must,
                     struct str *ret);
 
+/* Room for `size` bytes of text. NULL when the body is refused for want of memory. */
+char *decoder_room(struct decoder *d, size_t size);
+
 /* Makes room for one more behind `n` items of `size` bytes, doubling; the items may move. The new
  * item is zeroed. NULL when the body is refused for want of memory. */
 void *decoder_grow(struct decoder *d, void *items, size_t n, size_t size);

@@ -417,16 +417,22 @@ static void finish(struct exchange *x)
     answer_finish(x);
 }
 
-static struct str dup_stop(struct exchange *x, struct str stop)
+/* Some upstreams call tools and say that they only stopped. */
+static void end_choice(struct exchange *x, size_t choice, const struct chat_event *event)
 {
-    return stop.n ? arena_dup(&x->request->arena, stop) : STR("");
+    struct exchange_choice *c = &x->choices[choice];
+
+    c->end.finish = event->finish == CHAT_FINISH_STOP && c->tool_calls.n > 0
+                        ? CHAT_FINISH_TOOL_CALLS
+                        : event->finish;
+    c->end.stop = event->stop.n ? arena_dup(&x->request->arena, event->stop) : STR("");
 }
 
 /* The next turn must find this answer's tip: the last bytes wait for it, but not for long. The
  * answer is whole, so no other deadline may make an error of it. */
 static void on_finish(struct exchange *x, const struct chat_event *event)
 {
-    x->choices[0].end = (struct dialect_end){ event->finish, dup_stop(x, event->stop) };
+    end_choice(x, 0, event);
     x->paused = false; /* the provider has said all: it is not to be resumed */
     set_state(x, EXCHANGE_SETTLING);
     timer_disarm(&x->commit);
@@ -452,8 +458,7 @@ static void on_event(void *arg, const struct chat_event *event)
         break;
     case CHAT_CHOICE_END:
         if (event->choice < x->n_choices)
-            x->choices[event->choice].end =
-                (struct dialect_end){ event->finish, dup_stop(x, event->stop) };
+            end_choice(x, event->choice, event);
         break;
     case CHAT_FINISH:
         on_finish(x, event);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "test.h"
+#include "listing.h"
 
 #define USER "{\"role\":\"user\",\"content\":\"hi\"}"
 #define BODY(members) "{\"messages\":[" USER "]," members "}"
@@ -18,24 +18,6 @@ static bool decode(struct str body, struct arena *a, struct chat_request *ret, s
 }
 
 /* ---- what is read ---- */
-
-/* Messages in one line: "user(text)", images as "[url]", calls as "{id name arguments}". */
-static void list_message(const struct chat_message *m, struct buf *out)
-{
-    enum err err = buf_addf(out, "%s(", chat_role_name(m->role));
-
-    for (size_t i = 0; i < m->n_parts && !err; i++)
-        err = buf_addf(out, m->parts[i].type == CHAT_PART_IMAGE ? "[%.*s]" : "%.*s",
-                       STR_ARGS(m->parts[i].text));
-    for (size_t i = 0; i < m->n_tool_calls && !err; i++)
-        err = buf_addf(out, "{%.*s %.*s %.*s}", STR_ARGS(m->tool_calls[i].id),
-                       STR_ARGS(m->tool_calls[i].name), STR_ARGS(m->tool_calls[i].arguments));
-    if (!err && m->tool_call_id.n > 0)
-        err = buf_addf(out, "#%.*s", STR_ARGS(m->tool_call_id));
-    if (!err)
-        err = buf_add(out, STR(")"));
-    EXPECT(err == ERR_NONE);
-}
 
 static void expect_messages(const char *body, const char *want)
 {
@@ -76,7 +58,7 @@ static void reads_messages_of_all_shapes(void)
         { "{\"role\":\"assistant\",\"content\":null,\"refusal\":\"never\"}", "assistant(never)" },
         { "{\"role\":\"assistant\",\"content\":\"a\",\"refusal\":null,"
           "\"reasoning_content\":\"hm\",\"tool_calls\":null}",
-          "assistant(a)" },
+          "assistant(a<hm>)" },
         { "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"c1\",\"type\":"
           "\"function\",\"function\":{\"arguments\":\"{\\\"a\\\":1}\",\"name\":\"f\"}},"
           "{\"function\":{\"name\":\"g\",\"arguments\":\"\"},\"id\":\"c2\"}]}",

@@ -2,7 +2,7 @@
 /* What a chat completion asks of its answer. */
 #include "dialect/dialect.h"
 
-#include "test.h"
+#include "listing.h"
 
 #define USER "{\"role\":\"user\",\"content\":\"hi\"}"
 #define BODY(members) "{\"messages\":[" USER "]," members "}"
@@ -14,27 +14,6 @@ static bool decode(struct str body, struct arena *a, struct chat_request *ret, s
     *ret = (struct chat_request){ 0 };
     *f = (struct failure){ 0 };
     return dialect_openai_chat.decode(body, a, ret, f) && ret->doubt.kind == FAILURE_NONE;
-}
-
-/* "tools choice named serial; format; stops max n" */
-static void list_shape(const struct chat_request *r, struct buf *out)
-{
-    enum err err = ERR_NONE;
-
-    for (size_t i = 0; i < r->tools.n && !err; i++)
-        err = buf_addf(out, "%.*s|%.*s|%.*s|%d ", STR_ARGS(r->tools.list[i].name),
-                       STR_ARGS(r->tools.list[i].description),
-                       STR_ARGS(r->tools.list[i].parameters), r->tools.list[i].is_strict);
-    if (!err)
-        err = buf_addf(out, "%d%.*s%s; %d|%.*s|%.*s|%.*s|%d;", (int)r->tools.choice,
-                       STR_ARGS(r->tools.named), r->tools.is_serial ? "s" : "", (int)r->format.type,
-                       STR_ARGS(r->format.name), STR_ARGS(r->format.description),
-                       STR_ARGS(r->format.schema), r->format.is_strict);
-    for (size_t i = 0; i < r->limits.n_stops && !err; i++)
-        err = buf_addf(out, " '%.*s'", STR_ARGS(r->limits.stops[i]));
-    if (!err)
-        err = buf_addf(out, " %d %zu", (int)r->limits.max_tokens, r->n);
-    EXPECT(err == ERR_NONE);
 }
 
 static void reads_the_shape_of_the_answer(void)
