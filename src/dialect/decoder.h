@@ -101,7 +101,11 @@ decoder_read decoder_read_whole; /* checks that it is a whole number */
 decoder_read decoder_read_limit; /* max_tokens and its like */
 decoder_read decoder_read_stops; /* a string or an array of them */
 decoder_read decoder_read_n;
-decoder_read decoder_pass_on; /* into request.parameters, under this name */
+decoder_read decoder_refuse_bias; /* an object with members */
+decoder_read decoder_pass_on;     /* into request.parameters, under this name */
+
+/* Reads the value of `stream_options`. */
+bool decoder_stream_options(struct decoder *d);
 
 /* A JSON Schema format: `type` is JSON_SCHEMA, {name, description, schema, strict} of `v`. */
 bool decoder_schema(struct decoder *d, struct str param, const struct json_value *v,

@@ -65,6 +65,40 @@ bool decoder_read_n(struct decoder *d, struct str param, const struct json_value
     return true;
 }
 
+bool decoder_refuse_bias(struct decoder *d, struct str param, const struct json_value *v)
+{
+    struct str key;
+    struct json j;
+
+    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    json_enter_object(&j);
+    return !json_next_member(&j, &key) ||
+           decoder_refuse(d, param, "must be empty: this upstream has no tokens to weigh");
+}
+
+bool decoder_stream_options(struct decoder *d)
+{
+    struct json_value usage = { .type = JSON_NULL };
+    enum json_type type = json_peek(&d->json);
+    struct str key;
+
+    if (!decoder_expect(d, STR("stream_options"), type, ALLOW_OBJECT | ALLOW_NULL, "an object"))
+        return false;
+    d->request->include_usage = false;
+    if (!json_enter_object(&d->json)) {
+        json_skip(&d->json);
+        return true;
+    }
+    while (json_next_member(&d->json, &key))
+        if (json_key_eq(key, STR("include_usage")))
+            json_read(&d->json, &usage);
+        else
+            json_skip(&d->json);
+    d->request->include_usage = usage.type == JSON_TRUE;
+    return d->json.failed || decoder_expect(d, STR("stream_options.include_usage"), usage.type,
+                                            ALLOW_BOOL | ALLOW_NULL, "a boolean");
+}
+
 /* ---- stop ---- */
 
 static bool add_stop(struct decoder *d, struct str param, const struct json_value *v)

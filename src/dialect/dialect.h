@@ -90,3 +90,4 @@ struct dialect_ops {
 
 extern const struct dialect_ops dialect_openai_chat;
 extern const struct dialect_ops dialect_anthropic_messages;
+extern const struct dialect_ops dialect_openai_completions;

@@ -5,7 +5,7 @@
  * function that fails leaves the buffer as it was, so that half a chunk never goes out.
  */
 #include "dialect/openai_chat_decode.h"
-#include "json/writer.h"
+#include "dialect/openai_wire.h"
 
 /* The one choice of a chunk, behind its index, and behind its delta. */
 #define DELTA ",\"delta\":{"
@@ -18,52 +18,7 @@ struct encoder {
     size_t n; /* choices */
 };
 
-static const char *finish_name(enum chat_finish finish)
-{
-    static const char *const names[] = {
-        [CHAT_FINISH_STOP] = "stop",
-        [CHAT_FINISH_LENGTH] = "length",
-        [CHAT_FINISH_TOOL_CALLS] = "tool_calls",
-        [CHAT_FINISH_FILTER] = "content_filter",
-    };
-
-    BUG_ON((size_t)finish >= COUNT_OF(names));
-    return names[finish];
-}
-
 /* ---- streams ---- */
-
-static enum err add_prefix(const struct dialect_answer *answer, struct buf *out)
-{
-    enum err err = buf_addf(out,
-                            "data: {\"id\":\"chatcmpl-%.*s\",\"object\":\"chat.completion.chunk\","
-                            "\"created\":%lld,\"model\":\"",
-                            STR_ARGS(answer->id), (long long)answer->created_s);
-
-    if (!err)
-        err = json_escape_add(out, answer->model);
-    if (!err)
-        err = buf_add(out, STR("\",\"choices\":["));
-    return err;
-}
-
-static enum err build_prefix(struct encoder *e, const struct dialect_answer *answer)
-{
-    enum { FIXED_MAX = 256, ESCAPED_MAX = 6 };
-    struct buf b;
-    enum err err;
-    char *p;
-
-    buf_init(&b, FIXED_MAX + answer->id.n + ESCAPED_MAX * answer->model.n);
-    err = add_prefix(answer, &b);
-    p = err ? NULL : arena_try(answer->arena, b.n);
-    if (p) {
-        memcpy(p, b.p, b.n);
-        e->prefix = (struct str){ p, b.n };
-    }
-    buf_deinit(&b);
-    return err || p ? err : ERR_NOMEM;
-}
 
 static enum err begin_chunk(const struct encoder *e, size_t choice, struct buf *out)
 {
@@ -97,7 +52,7 @@ static enum err add_chunk(const struct encoder *e, size_t choice, struct str hea
 static enum err stream_begin(void *encoder, const struct dialect_answer *answer, struct buf *out)
 {
     struct encoder *e = encoder;
-    enum err err = build_prefix(e, answer);
+    enum err err = openai_prefix(answer, "chatcmpl-", "chat.completion.chunk", &e->prefix);
 
     if (err)
         return err;
@@ -171,27 +126,6 @@ static enum err stream_tool(void *encoder, size_t choice, const struct chat_tool
     return err;
 }
 
-static void write_detail(struct json_writer *w, const char *name, const char *detail, int64_t n)
-{
-    json_w_key(w, name);
-    json_w_object(w);
-    json_w_member_int(w, detail, n);
-    json_w_object_end(w);
-}
-
-static void write_usage(struct json_writer *w, const struct chat_usage *usage)
-{
-    json_w_object(w);
-    json_w_member_int(w, "prompt_tokens", usage->prompt_tokens);
-    json_w_member_int(w, "completion_tokens", usage->completion_tokens);
-    json_w_member_int(w, "total_tokens", usage->prompt_tokens + usage->completion_tokens);
-    write_detail(w, "prompt_tokens_details", "cached_tokens", usage->cached_tokens);
-    write_detail(w, "completion_tokens_details", "reasoning_tokens", usage->reasoning_tokens);
-    if (usage->estimated)
-        json_w_member_bool(w, "x_estimated", true);
-    json_w_object_end(w);
-}
-
 static enum err add_usage_chunk(const struct encoder *e, const struct chat_usage *usage,
                                 struct buf *out)
 {
@@ -203,7 +137,7 @@ static enum err add_usage_chunk(const struct encoder *e, const struct chat_usage
     if (err)
         return err;
     json_w_init(&w, out);
-    write_usage(&w, usage);
+    openai_write_usage(&w, usage);
     err = json_w_end(&w);
     if (!err)
         err = buf_add(out, STR("}\n\n"));
@@ -214,7 +148,7 @@ static enum err stream_choice_end(void *encoder, size_t choice, const struct dia
                                   struct buf *out)
 {
     return add_chunk(encoder, choice, STR(DELTA "},\"logprobs\":null,\"finish_reason\":\""),
-                     str_of(finish_name(end->finish)), STR("\"}"), out);
+                     str_of(openai_finish_name(end->finish)), STR("\"}"), out);
 }
 
 static enum err stream_end(void *encoder, const struct chat_usage *usage, struct buf *out)
@@ -228,11 +162,6 @@ static enum err stream_end(void *encoder, const struct chat_usage *usage, struct
     if (err)
         buf_truncate(out, before);
     return err;
-}
-
-static enum err stream_keepalive(UNUSED void *encoder, struct buf *out)
-{
-    return buf_add(out, STR(": keep-alive\n\n"));
 }
 
 /* ---- what an upstream wrote ---- */
@@ -267,54 +196,6 @@ static enum err stream_raw(struct str json, struct buf *out)
 static enum err stream_raw_end(struct buf *out)
 {
     return buf_add(out, STR("data: [DONE]\n\n"));
-}
-
-/* ---- errors ---- */
-
-static void write_str_or_null(struct json_writer *w, const char *name, struct str s)
-{
-    json_w_key(w, name);
-    if (s.n > 0)
-        json_w_str(w, s);
-    else
-        json_w_null(w);
-}
-
-static enum err write_error(const struct failure *failure, struct buf *out)
-{
-    const struct failure_row *row = failure_row(failure->kind);
-    size_t before = out->n;
-    struct json_writer w;
-    enum err err;
-
-    json_w_init(&w, out);
-    json_w_object(&w);
-    json_w_key(&w, "error");
-    json_w_object(&w);
-    json_w_member_str(&w, "message", failure->message);
-    json_w_member_str(&w, "type", str_of(row->type));
-    write_str_or_null(&w, "param", failure->param);
-    write_str_or_null(&w, "code", str_of(row->code));
-    json_w_object_end(&w);
-    json_w_object_end(&w);
-    err = json_w_end(&w);
-    if (err)
-        buf_truncate(out, before);
-    return err;
-}
-
-static enum err stream_error(UNUSED void *encoder, const struct failure *failure, struct buf *out)
-{
-    size_t before = out->n;
-    enum err err = buf_add(out, STR("data: "));
-
-    if (!err)
-        err = write_error(failure, out);
-    if (!err)
-        err = buf_add(out, STR("\n\n"));
-    if (err)
-        buf_truncate(out, before);
-    return err;
 }
 
 /* ---- whole answers ---- */
@@ -368,7 +249,7 @@ static void write_choice(struct json_writer *w, size_t index, const struct diale
     write_message(w, choice);
     json_w_key(w, "logprobs");
     json_w_null(w);
-    json_w_member_str(w, "finish_reason", str_of(finish_name(choice->end.finish)));
+    json_w_member_str(w, "finish_reason", str_of(openai_finish_name(choice->end.finish)));
     json_w_object_end(w);
 }
 
@@ -391,7 +272,7 @@ static enum err write_whole(const struct dialect_answer *answer, const struct di
         write_choice(&w, i, &whole->choices[i]);
     json_w_array_end(&w);
     json_w_key(&w, "usage");
-    write_usage(&w, &whole->usage);
+    openai_write_usage(&w, &whole->usage);
     json_w_key(&w, "system_fingerprint");
     json_w_null(&w);
     json_w_object_end(&w);
@@ -412,10 +293,10 @@ const struct dialect_ops dialect_openai_chat = {
     .stream_tool = stream_tool,
     .stream_choice_end = stream_choice_end,
     .stream_end = stream_end,
-    .stream_error = stream_error,
-    .stream_keepalive = stream_keepalive,
+    .stream_error = openai_stream_error,
+    .stream_keepalive = openai_keepalive,
     .stream_raw = stream_raw,
     .stream_raw_end = stream_raw_end,
     .whole = write_whole,
-    .error = write_error,
+    .error = openai_error,
 };

@@ -46,17 +46,6 @@ static bool refuse_former(struct decoder *d, struct str param, const struct json
     return decoder_refuse(d, param, "is a former name: use tools and tool_choice");
 }
 
-static bool refuse_bias(struct decoder *d, struct str param, const struct json_value *v)
-{
-    struct str key;
-    struct json j;
-
-    json_init(&j, v->raw, JSON_DEPTH_MAX);
-    json_enter_object(&j);
-    return !json_next_member(&j, &key) ||
-           decoder_refuse(d, param, "must be empty: this upstream has no tokens to weigh");
-}
-
 static bool check_modalities(struct decoder *d, struct str param, const struct json_value *v)
 {
     struct json_value item;
@@ -90,7 +79,7 @@ static const struct decoder_parameter parameters[] = {
     { "seed", ALLOW_NUMBER, false, "a whole number", decoder_read_whole },
     { "logprobs", ALLOW_BOOL, false, "a boolean", refuse_true },
     { "top_logprobs", ALLOW_NUMBER, false, "a whole number", decoder_read_whole },
-    { "logit_bias", ALLOW_OBJECT, false, "an object", refuse_bias },
+    { "logit_bias", ALLOW_OBJECT, false, "an object", decoder_refuse_bias },
     { "tools", ALLOW_ARRAY, false, "an array", openai_chat_tools },
     { "tool_choice", ALLOW_STRING | ALLOW_OBJECT, false, "a string or an object",
       openai_chat_tool_choice },
@@ -109,35 +98,12 @@ static const struct decoder_parameter parameters[] = {
 
 /* ---- the body ---- */
 
-static bool read_stream_options(struct decoder *d)
-{
-    struct json_value usage = { .type = JSON_NULL };
-    enum json_type type = json_peek(&d->json);
-    struct str key;
-
-    if (!decoder_expect(d, STR("stream_options"), type, ALLOW_OBJECT | ALLOW_NULL, "an object"))
-        return false;
-    d->request->include_usage = false;
-    if (!json_enter_object(&d->json)) {
-        json_skip(&d->json);
-        return true;
-    }
-    while (json_next_member(&d->json, &key))
-        if (json_key_eq(key, STR("include_usage")))
-            json_read(&d->json, &usage);
-        else
-            json_skip(&d->json);
-    d->request->include_usage = usage.type == JSON_TRUE;
-    return d->json.failed || decoder_expect(d, STR("stream_options.include_usage"), usage.type,
-                                            ALLOW_BOOL | ALLOW_NULL, "a boolean");
-}
-
 static bool read_member(struct decoder *d, struct str key)
 {
     if (json_key_eq(key, STR("messages")))
         return openai_chat_messages(d);
     if (json_key_eq(key, STR("stream_options")))
-        return read_stream_options(d);
+        return decoder_stream_options(d);
     return decoder_parameter(d, parameters, COUNT_OF(parameters), key);
 }
 

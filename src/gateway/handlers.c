@@ -10,6 +10,11 @@ void handle_chat_completions(struct gateway_worker *w, struct http_request *r)
     exchange_start(w, r, &dialect_openai_chat);
 }
 
+void handle_completions(struct gateway_worker *w, struct http_request *r)
+{
+    exchange_start(w, r, &dialect_openai_completions);
+}
+
 void handle_messages(struct gateway_worker *w, struct http_request *r)
 {
     exchange_start(w, r, &dialect_anthropic_messages);
