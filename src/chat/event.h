@@ -14,6 +14,7 @@ enum chat_event_type {
     CHAT_TOOL_CALL,
     CHAT_RAW,
     CHAT_USAGE,
+    CHAT_CHOICE_END, /* of several choices one has ended; none but choice 0 need it */
     CHAT_FINISH,
     CHAT_ERROR
 };
@@ -30,11 +31,12 @@ struct chat_usage {
     int64_t completion_tokens; /* reasoning included */
     int64_t reasoning_tokens;
     bool estimated;
+    int64_t cached_tokens; /* of the prompt's */
 };
 
 /* A piece of a tool call: its id and name come with the first piece, its arguments in any. */
 struct chat_tool_piece {
-    size_t index; /* which of the answer's tool calls */
+    size_t index; /* which of the choice's tool calls */
     struct str id;
     struct str name;
     struct str arguments;
@@ -42,11 +44,13 @@ struct chat_tool_piece {
 
 struct chat_event {
     enum chat_event_type type;
+    size_t choice;      /* TEXT, REASONING, TOOL_CALL, CHOICE_END: below chat_request.n */
     struct str text;    /* TEXT, REASONING: valid UTF-8; RAW: JSON; lives during the call */
     struct str said;    /* RAW: text and tool calls in it, for who counts tokens */
     struct str thought; /* RAW: reasoning in it, for the same */
     const struct chat_tool_piece *tool; /* TOOL_CALL */
-    enum chat_finish finish;            /* FINISH */
+    enum chat_finish finish;            /* CHOICE_END; FINISH: of choice 0 */
+    struct str stop;                    /* the same: the stop sequence that ended it, if known */
     const struct chat_usage *usage;     /* USAGE: as the upstream counted */
     const struct failure *failure;      /* ERROR */
 };

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "chat/failure.h"
+#include "chat/shape.h"
 
 enum chat_role { CHAT_SYSTEM, CHAT_DEVELOPER, CHAT_USER, CHAT_ASSISTANT, CHAT_TOOL };
 
@@ -31,20 +32,39 @@ struct chat_message {
     size_t n_parts;
     struct chat_tool_call *tool_calls; /* assistant */
     size_t n_tool_calls;
-    struct str tool_call_id; /* tool */
+    struct str tool_call_id; /* tool; its parts are texts in all dialects but openai_chat */
+    struct str reasoning;    /* assistant: what it thought, where the dialect tells; may be empty */
 };
+
+/* What only steers how the answer turns out ("temperature"), as a chat completion's body has it. */
+struct chat_parameter {
+    const char *name;
+    struct str json; /* the value as the client spelled it */
+};
+
+enum { CHAT_CHOICES_MAX = 128 }; /* bound on chat_request.n */
 
 struct chat_request {
     struct str model; /* as the client named it; empty: DEFAULT_MODEL */
     struct chat_message *messages;
     size_t n_messages; /* at least 1 */
     bool stream;
-    bool include_usage; /* stream_options.include_usage */
+    bool include_usage;   /* stream_options.include_usage */
+    bool hides_reasoning; /* the client did not ask to see it */
+    struct chat_tools tools;
+    struct chat_format format;
+    struct chat_limits limits;
+    size_t n; /* answers that are wanted; 0 is 1 */
+    const struct chat_parameter *parameters;
+    size_t n_parameters;
     struct str raw; /* the body as it came, where that is an OpenAI chat completion; else p NULL */
     struct failure
         doubt; /* with `raw`: why this request is refused unless the body goes upstream
                   as it came, to a server that may know better; FAILURE_NONE: it is not */
 };
+
+/* How many tokens the prompt is about: its messages and its tools (chat/estimate.h). */
+int64_t chat_request_tokens(const struct chat_request *chat);
 
 /* All text parts of a message joined (without separator); in `a` when there is more than one. */
 struct str chat_message_text(const struct chat_message *m, struct arena *a);

@@ -22,24 +22,33 @@
 #include "ops/signals.h"
 
 /* An endpoint that only upstreams know. */
-#define RELAY(path, method, needs)                                            \
-    { "/v1" path, (method), PATH_KEY | PATH_STREAM | (needs), handle_relay }, \
-    {                                                                         \
-        path, (method), PATH_KEY | PATH_STREAM | (needs), handle_relay        \
+#define RELAY(path, method, needs)                                                  \
+    { "/v1" path, (method), PATH_KEY | PATH_STREAM | (needs), handle_relay, NULL }, \
+    {                                                                               \
+        path, (method), PATH_KEY | PATH_STREAM | (needs), handle_relay, NULL        \
+    }
+
+/* An endpoint that takes a body of a dialect. */
+#define ASK(path, handle, dialect)                                         \
+    { "/v1" path, HTTP_POST, PATH_KEY | PATH_JSON, (handle), &(dialect) }, \
+    {                                                                      \
+        path, HTTP_POST, PATH_KEY | PATH_JSON, (handle), &(dialect)        \
     }
 
 /* Which handler answers which path. Clients differ in whether they write the /v1. */
 static const struct gateway_path paths[] = {
-    { "/", HTTP_GET, 0, handle_root },
-    { "/healthz", HTTP_GET, 0, handle_healthz },
-    { "/readyz", HTTP_GET, 0, handle_readyz },
-    { "/metrics", HTTP_GET, 0, handle_metrics },
-    { "/v1/chat/completions", HTTP_POST, PATH_KEY | PATH_JSON, handle_chat_completions },
-    { "/chat/completions", HTTP_POST, PATH_KEY | PATH_JSON, handle_chat_completions },
-    { "/v1/models", HTTP_GET, PATH_KEY, handle_models },
-    { "/models", HTTP_GET, PATH_KEY, handle_models },
-    { "/v1/models/", HTTP_GET, PATH_KEY | PATH_PREFIX, handle_model },
-    { "/models/", HTTP_GET, PATH_KEY | PATH_PREFIX, handle_model },
+    { "/", HTTP_GET, 0, handle_root, NULL },
+    { "/healthz", HTTP_GET, 0, handle_healthz, NULL },
+    { "/readyz", HTTP_GET, 0, handle_readyz, NULL },
+    { "/metrics", HTTP_GET, 0, handle_metrics, NULL },
+    ASK("/chat/completions", handle_chat_completions, dialect_openai_chat),
+    ASK("/completions", handle_completions, dialect_openai_completions),
+    ASK("/messages", handle_messages, dialect_anthropic_messages),
+    ASK("/messages/count_tokens", handle_count_tokens, dialect_anthropic_messages),
+    { "/v1/models", HTTP_GET, PATH_KEY, handle_models, NULL },
+    { "/models", HTTP_GET, PATH_KEY, handle_models, NULL },
+    { "/v1/models/", HTTP_GET, PATH_KEY | PATH_PREFIX, handle_model, NULL },
+    { "/models/", HTTP_GET, PATH_KEY | PATH_PREFIX, handle_model, NULL },
     RELAY("/embeddings", HTTP_POST, 0),
     RELAY("/rerank", HTTP_POST, 0),
     RELAY("/moderations", HTTP_POST, 0),
@@ -55,7 +64,7 @@ static const struct gateway_path paths[] = {
     RELAY("/batches", HTTP_POST, 0),
     RELAY("/batches/", HTTP_GET, PATH_PREFIX),
     RELAY("/batches/", HTTP_POST, PATH_PREFIX),
-    { NULL, HTTP_GET, 0, NULL },
+    { NULL, HTTP_GET, 0, NULL, NULL },
 };
 _Static_assert(COUNT_OF(paths) <= GATEWAY_PATHS_MAX, "each row is counted");
 

@@ -12,34 +12,66 @@
 /* What an answer needs besides its events; lives as long as the encoder. */
 struct dialect_answer {
     const struct chat_request *request;
-    struct arena *arena; /* for what an encoder builds once an answer */
-    struct str model;    /* as the client named it, or the default */
-    struct str id;       /* "chatcmpl-..." is made of it */
-    int64_t created_s;   /* seconds since 1970 */
+    struct arena *arena;   /* for what an encoder builds once an answer */
+    struct str model;      /* as the client named it, or the default */
+    struct str id;         /* "chatcmpl-..." is made of it */
+    int64_t created_s;     /* seconds since 1970 */
+    int64_t prompt_tokens; /* estimated, for a dialect that tells them first; else 0 */
+};
+
+/* How a choice ended. */
+struct dialect_end {
+    enum chat_finish finish;
+    struct str stop; /* the stop sequence that did it, if known */
+};
+
+struct dialect_choice {
+    struct str text;
+    struct str reasoning; /* empty where the request hides it */
+    const struct chat_tool_call *tool_calls;
+    size_t n_tool_calls;
+    struct dialect_end end;
 };
 
 /* A whole answer, for clients that do not stream. */
 struct dialect_whole {
-    struct str text;
-    struct str reasoning;
-    enum chat_finish finish;
+    const struct dialect_choice *choices; /* the request's n of them */
+    size_t n_choices;
     struct chat_usage usage;
+};
+
+/* What a request can ask for that not every upstream can do. */
+enum dialect_wish {
+    DIALECT_STOP,
+    DIALECT_LIMIT,
+    DIALECT_TOOLS,
+    DIALECT_FORMAT,
+    DIALECT_N,
+    DIALECT_WISHES,
 };
 
 struct dialect_ops {
     const char *name;    /* "openai_chat" */
     size_t encoder_size; /* bytes of a zeroed encoder */
+    bool counts_first;   /* wants dialect_answer.prompt_tokens when a stream begins */
+    const char *params[DIALECT_WISHES]; /* what a client calls them; NULL: it has none */
 
     /* Fills `ret` from `body`; false with *ret_failure set (FAILURE_BAD_REQUEST and its param). */
     bool (*decode)(struct str body, struct arena *a, struct chat_request *ret,
                    struct failure *ret_failure);
 
-    /* All append to `out`; ERR_TOO_BIG or ERR_NOMEM are its. */
+    /* All append to `out`; ERR_TOO_BIG or ERR_NOMEM are its. Choices are below the request's n; a
+     * tool's pieces are in the form that chat/tool_calls.h gives them. ERR_PROTOCOL: the format
+     * cannot tell what the upstream does. */
     enum err (*stream_begin)(void *encoder, const struct dialect_answer *answer, struct buf *out);
-    enum err (*stream_text)(void *encoder, struct str text, struct buf *out);
-    enum err (*stream_reasoning)(void *encoder, struct str text, struct buf *out);
-    enum err (*stream_finish)(void *encoder, enum chat_finish finish,
-                              const struct chat_usage *usage, struct buf *out);
+    enum err (*stream_text)(void *encoder, size_t choice, struct str text, struct buf *out);
+    enum err (*stream_reasoning)(void *encoder, size_t choice, struct str text, struct buf *out);
+    enum err (*stream_tool)(void *encoder, size_t choice, const struct chat_tool_piece *piece,
+                            struct buf *out);
+    /* Once a choice, when all is said; then the end of the stream. */
+    enum err (*stream_choice_end)(void *encoder, size_t choice, const struct dialect_end *end,
+                                  struct buf *out);
+    enum err (*stream_end)(void *encoder, const struct chat_usage *usage, struct buf *out);
     /* The encoder of an answer of RAW events is NULL here. */
     enum err (*stream_error)(void *encoder, const struct failure *failure, struct buf *out);
     enum err (*stream_keepalive)(void *encoder, struct buf *out);
@@ -57,3 +89,5 @@ struct dialect_ops {
 };
 
 extern const struct dialect_ops dialect_openai_chat;
+extern const struct dialect_ops dialect_anthropic_messages;
+extern const struct dialect_ops dialect_openai_completions;

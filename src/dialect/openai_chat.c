@@ -5,71 +5,36 @@
  * function that fails leaves the buffer as it was, so that half a chunk never goes out.
  */
 #include "dialect/openai_chat_decode.h"
-#include "json/writer.h"
+#include "dialect/openai_wire.h"
 
-/* The one choice of a chunk, around its delta. */
-#define DELTA "{\"index\":0,\"delta\":{"
+/* The one choice of a chunk, behind its index, and behind its delta. */
+#define DELTA ",\"delta\":{"
 #define DELTA_END "},\"logprobs\":null,\"finish_reason\":null}"
 
 struct encoder {
     struct str prefix; /* "data: {"id":...,"choices":[", in the answer's arena */
     struct str ending; /* from behind the choices to the end of the event */
     bool include_usage;
+    size_t n; /* choices */
 };
-
-static const char *finish_name(enum chat_finish finish)
-{
-    static const char *const names[] = {
-        [CHAT_FINISH_STOP] = "stop",
-        [CHAT_FINISH_LENGTH] = "length",
-        [CHAT_FINISH_TOOL_CALLS] = "tool_calls",
-        [CHAT_FINISH_FILTER] = "content_filter",
-    };
-
-    BUG_ON((size_t)finish >= COUNT_OF(names));
-    return names[finish];
-}
 
 /* ---- streams ---- */
 
-static enum err add_prefix(const struct dialect_answer *answer, struct buf *out)
+static enum err begin_chunk(const struct encoder *e, size_t choice, struct buf *out)
 {
-    enum err err = buf_addf(out,
-                            "data: {\"id\":\"chatcmpl-%.*s\",\"object\":\"chat.completion.chunk\","
-                            "\"created\":%lld,\"model\":\"",
-                            STR_ARGS(answer->id), (long long)answer->created_s);
+    enum err err = buf_add(out, e->prefix);
 
     if (!err)
-        err = json_escape_add(out, answer->model);
-    if (!err)
-        err = buf_add(out, STR("\",\"choices\":["));
+        err = choice ? buf_addf(out, "{\"index\":%zu", choice) : buf_add(out, STR("{\"index\":0"));
     return err;
 }
 
-static enum err build_prefix(struct encoder *e, const struct dialect_answer *answer)
-{
-    enum { FIXED_MAX = 256, ESCAPED_MAX = 6 };
-    struct buf b;
-    enum err err;
-    char *p;
-
-    buf_init(&b, FIXED_MAX + answer->id.n + ESCAPED_MAX * answer->model.n);
-    err = add_prefix(answer, &b);
-    p = err ? NULL : arena_try(answer->arena, b.n);
-    if (p) {
-        memcpy(p, b.p, b.n);
-        e->prefix = (struct str){ p, b.n };
-    }
-    buf_deinit(&b);
-    return err || p ? err : ERR_NOMEM;
-}
-
 /* A chunk of one choice: `head`, the escaped `text`, `tail`. */
-static enum err add_chunk(const struct encoder *e, struct str head, struct str text,
+static enum err add_chunk(const struct encoder *e, size_t choice, struct str head, struct str text,
                           struct str tail, struct buf *out)
 {
     size_t before = out->n;
-    enum err err = buf_add(out, e->prefix);
+    enum err err = begin_chunk(e, choice, out);
 
     if (!err)
         err = buf_add(out, head);
@@ -87,38 +52,78 @@ static enum err add_chunk(const struct encoder *e, struct str head, struct str t
 static enum err stream_begin(void *encoder, const struct dialect_answer *answer, struct buf *out)
 {
     struct encoder *e = encoder;
-    enum err err = build_prefix(e, answer);
+    enum err err = openai_prefix(answer, "chatcmpl-", "chat.completion.chunk", &e->prefix);
 
     if (err)
         return err;
     e->include_usage = answer->request->include_usage;
     e->ending = e->include_usage ? STR("],\"usage\":null}\n\n") : STR("]}\n\n");
-    return add_chunk(e, STR(DELTA "\"role\":\"assistant\",\"content\":\""), STR(""),
+    e->n = answer->request->n ? answer->request->n : 1;
+    for (size_t i = 0; i < e->n && !err; i++)
+        err = add_chunk(e, i, STR(DELTA "\"role\":\"assistant\",\"content\":\""), STR(""),
+                        STR("\"" DELTA_END), out);
+    return err;
+}
+
+static enum err stream_text(void *encoder, size_t choice, struct str text, struct buf *out)
+{
+    return add_chunk(encoder, choice, STR(DELTA "\"content\":\""), text, STR("\"" DELTA_END), out);
+}
+
+static enum err stream_reasoning(void *encoder, size_t choice, struct str text, struct buf *out)
+{
+    return add_chunk(encoder, choice, STR(DELTA "\"reasoning_content\":\""), text,
                      STR("\"" DELTA_END), out);
 }
 
-static enum err stream_text(void *encoder, struct str text, struct buf *out)
+/* What comes with the first piece of a call only. */
+static enum err add_tool_name(const struct chat_tool_piece *piece, struct buf *out)
 {
-    return add_chunk(encoder, STR(DELTA "\"content\":\""), text, STR("\"" DELTA_END), out);
+    enum err err = buf_add(out, STR("\"id\":\""));
+
+    if (!err)
+        err = json_escape_add(out, piece->id);
+    if (!err)
+        err = buf_add(out, STR("\",\"type\":\"function\","));
+    return err;
 }
 
-static enum err stream_reasoning(void *encoder, struct str text, struct buf *out)
+static enum err add_tool_function(const struct chat_tool_piece *piece, struct buf *out)
 {
-    return add_chunk(encoder, STR(DELTA "\"reasoning_content\":\""), text, STR("\"" DELTA_END),
-                     out);
+    enum err err = buf_add(out, STR("\"function\":{"));
+
+    if (!err && piece->id.n > 0) {
+        err = buf_add(out, STR("\"name\":\""));
+        if (!err)
+            err = json_escape_add(out, piece->name);
+        if (!err)
+            err = buf_add(out, STR("\","));
+    }
+    if (!err)
+        err = buf_add(out, STR("\"arguments\":\""));
+    if (!err)
+        err = json_escape_add(out, piece->arguments);
+    return err ? err : buf_add(out, STR("\"}}]" DELTA_END));
 }
 
-static void write_usage(struct json_writer *w, const struct chat_usage *usage)
+static enum err stream_tool(void *encoder, size_t choice, const struct chat_tool_piece *piece,
+                            struct buf *out)
 {
-    json_w_object(w);
-    json_w_member_int(w, "prompt_tokens", usage->prompt_tokens);
-    json_w_member_int(w, "completion_tokens", usage->completion_tokens);
-    json_w_member_int(w, "total_tokens", usage->prompt_tokens + usage->completion_tokens);
-    json_w_key(w, "completion_tokens_details");
-    json_w_object(w);
-    json_w_member_int(w, "reasoning_tokens", usage->reasoning_tokens);
-    json_w_object_end(w);
-    json_w_object_end(w);
+    const struct encoder *e = encoder;
+    size_t before = out->n;
+    enum err err = begin_chunk(e, choice, out);
+
+    if (!err)
+        err = buf_addf(out, DELTA "\"tool_calls\":[{\"index\":%zu,", piece->index);
+    if (!err && piece->id.n > 0)
+        err = add_tool_name(piece, out);
+    if (!err)
+        err = add_tool_function(piece, out);
+    if (!err)
+        err = buf_add(out, e->ending);
+    if (err)
+        buf_truncate(out, before);
+    return err;
 }
 
 static enum err add_usage_chunk(const struct encoder *e, const struct chat_usage *usage,
@@ -132,33 +137,31 @@ static enum err add_usage_chunk(const struct encoder *e, const struct chat_usage
     if (err)
         return err;
     json_w_init(&w, out);
-    write_usage(&w, usage);
+    openai_write_usage(&w, usage);
     err = json_w_end(&w);
     if (!err)
         err = buf_add(out, STR("}\n\n"));
     return err;
 }
 
-static enum err stream_finish(void *encoder, enum chat_finish finish,
-                              const struct chat_usage *usage, struct buf *out)
+static enum err stream_choice_end(void *encoder, size_t choice, const struct dialect_end *end,
+                                  struct buf *out)
+{
+    return add_chunk(encoder, choice, STR(DELTA "},\"logprobs\":null,\"finish_reason\":\""),
+                     str_of(openai_finish_name(end->finish)), STR("\"}"), out);
+}
+
+static enum err stream_end(void *encoder, const struct chat_usage *usage, struct buf *out)
 {
     const struct encoder *e = encoder;
     size_t before = out->n;
-    enum err err = add_chunk(e, STR(DELTA "},\"logprobs\":null,\"finish_reason\":\""),
-                             str_of(finish_name(finish)), STR("\"}"), out);
+    enum err err = e->include_usage && usage ? add_usage_chunk(e, usage, out) : ERR_NONE;
 
-    if (!err && e->include_usage && usage)
-        err = add_usage_chunk(e, usage, out);
     if (!err)
         err = buf_add(out, STR("data: [DONE]\n\n"));
     if (err)
         buf_truncate(out, before);
     return err;
-}
-
-static enum err stream_keepalive(UNUSED void *encoder, struct buf *out)
-{
-    return buf_add(out, STR(": keep-alive\n\n"));
 }
 
 /* ---- what an upstream wrote ---- */
@@ -195,81 +198,59 @@ static enum err stream_raw_end(struct buf *out)
     return buf_add(out, STR("data: [DONE]\n\n"));
 }
 
-/* ---- errors ---- */
-
-static void write_str_or_null(struct json_writer *w, const char *name, struct str s)
-{
-    json_w_key(w, name);
-    if (s.n > 0)
-        json_w_str(w, s);
-    else
-        json_w_null(w);
-}
-
-static enum err write_error(const struct failure *failure, struct buf *out)
-{
-    const struct failure_row *row = failure_row(failure->kind);
-    size_t before = out->n;
-    struct json_writer w;
-    enum err err;
-
-    json_w_init(&w, out);
-    json_w_object(&w);
-    json_w_key(&w, "error");
-    json_w_object(&w);
-    json_w_member_str(&w, "message", failure->message);
-    json_w_member_str(&w, "type", str_of(row->type));
-    write_str_or_null(&w, "param", failure->param);
-    write_str_or_null(&w, "code", str_of(row->code));
-    json_w_object_end(&w);
-    json_w_object_end(&w);
-    err = json_w_end(&w);
-    if (err)
-        buf_truncate(out, before);
-    return err;
-}
-
-static enum err stream_error(UNUSED void *encoder, const struct failure *failure, struct buf *out)
-{
-    size_t before = out->n;
-    enum err err = buf_add(out, STR("data: "));
-
-    if (!err)
-        err = write_error(failure, out);
-    if (!err)
-        err = buf_add(out, STR("\n\n"));
-    if (err)
-        buf_truncate(out, before);
-    return err;
-}
-
 /* ---- whole answers ---- */
 
-static void write_message(struct json_writer *w, const struct dialect_whole *whole)
+static void write_tool_call(struct json_writer *w, const struct chat_tool_call *call)
+{
+    json_w_object(w);
+    json_w_member_str(w, "id", call->id);
+    json_w_member_str(w, "type", STR("function"));
+    json_w_key(w, "function");
+    json_w_object(w);
+    json_w_member_str(w, "name", call->name);
+    json_w_member_str(w, "arguments", call->arguments);
+    json_w_object_end(w);
+    json_w_object_end(w);
+}
+
+static void write_tool_calls(struct json_writer *w, const struct dialect_choice *choice)
+{
+    if (choice->n_tool_calls == 0)
+        return;
+    json_w_key(w, "tool_calls");
+    json_w_array(w);
+    for (size_t i = 0; i < choice->n_tool_calls; i++)
+        write_tool_call(w, &choice->tool_calls[i]);
+    json_w_array_end(w);
+}
+
+static void write_message(struct json_writer *w, const struct dialect_choice *choice)
 {
     json_w_key(w, "message");
     json_w_object(w);
     json_w_member_str(w, "role", STR("assistant"));
-    json_w_member_str(w, "content", whole->text);
-    if (whole->reasoning.n > 0)
-        json_w_member_str(w, "reasoning_content", whole->reasoning);
+    json_w_key(w, "content");
+    if (choice->text.n == 0 && choice->n_tool_calls > 0)
+        json_w_null(w);
+    else
+        json_w_str(w, choice->text);
+    if (choice->reasoning.n > 0)
+        json_w_member_str(w, "reasoning_content", choice->reasoning);
+    write_tool_calls(w, choice);
     json_w_key(w, "refusal");
     json_w_null(w);
     json_w_object_end(w);
 }
 
-static void write_choices(struct json_writer *w, const struct dialect_whole *whole)
+static void write_choice(struct json_writer *w, size_t index, const struct dialect_choice *choice)
 {
-    json_w_key(w, "choices");
-    json_w_array(w);
     json_w_object(w);
-    json_w_member_int(w, "index", 0);
-    write_message(w, whole);
+    json_w_member_int(w, "index", (int64_t)index);
+    write_message(w, choice);
     json_w_key(w, "logprobs");
     json_w_null(w);
-    json_w_member_str(w, "finish_reason", str_of(finish_name(whole->finish)));
+    json_w_member_str(w, "finish_reason", str_of(openai_finish_name(choice->end.finish)));
     json_w_object_end(w);
-    json_w_array_end(w);
 }
 
 static enum err write_whole(const struct dialect_answer *answer, const struct dialect_whole *whole,
@@ -285,9 +266,13 @@ static enum err write_whole(const struct dialect_answer *answer, const struct di
     json_w_member_str(&w, "object", STR("chat.completion"));
     json_w_member_int(&w, "created", answer->created_s);
     json_w_member_str(&w, "model", answer->model);
-    write_choices(&w, whole);
+    json_w_key(&w, "choices");
+    json_w_array(&w);
+    for (size_t i = 0; i < whole->n_choices; i++)
+        write_choice(&w, i, &whole->choices[i]);
+    json_w_array_end(&w);
     json_w_key(&w, "usage");
-    write_usage(&w, &whole->usage);
+    openai_write_usage(&w, &whole->usage);
     json_w_key(&w, "system_fingerprint");
     json_w_null(&w);
     json_w_object_end(&w);
@@ -300,15 +285,18 @@ static enum err write_whole(const struct dialect_answer *answer, const struct di
 const struct dialect_ops dialect_openai_chat = {
     .name = "openai_chat",
     .encoder_size = sizeof(struct encoder),
+    .params = { "stop", "max_tokens", "tools", "response_format", "n" },
     .decode = openai_chat_decode,
     .stream_begin = stream_begin,
     .stream_text = stream_text,
     .stream_reasoning = stream_reasoning,
-    .stream_finish = stream_finish,
-    .stream_error = stream_error,
-    .stream_keepalive = stream_keepalive,
+    .stream_tool = stream_tool,
+    .stream_choice_end = stream_choice_end,
+    .stream_end = stream_end,
+    .stream_error = openai_stream_error,
+    .stream_keepalive = openai_keepalive,
     .stream_raw = stream_raw,
     .stream_raw_end = stream_raw_end,
     .whole = write_whole,
-    .error = write_error,
+    .error = openai_error,
 };

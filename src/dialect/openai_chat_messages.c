@@ -7,7 +7,6 @@
 #include "dialect/openai_chat_decode.h"
 
 enum {
-    QUOTED_MAX = 64,      /* how much of a client's own text an error message repeats */
     MESSAGES_MAX = 65536, /* a loop must not be held up by a body of a million of them */
 };
 
@@ -21,6 +20,7 @@ struct draft {
     struct json_value role;
     struct json_value refusal;
     struct json_value tool_call_id;
+    struct json_value reasoning;
 };
 
 /* A part in the making. */
@@ -53,16 +53,6 @@ static struct str call_param(struct decoder *d, const struct draft *m, const cha
 {
     return arena_printf(d->arena, "messages[%zu].tool_calls[%zu]%s", m->index,
                         m->message.n_tool_calls, rest);
-}
-
-/* Refuses a word that should be one of a few. */
-static bool refuse_word(struct decoder *d, struct str param, struct str word, const char *want)
-{
-    word = str_sub(word, 0, QUOTED_MAX);
-    failure_set(d->failure, d->arena, FAILURE_BAD_REQUEST, "%.*s must be %s, not \"%.*s\".",
-                STR_ARGS(param), want, STR_ARGS(word));
-    d->failure->param = param;
-    return false;
 }
 
 /* ---- parts of content ---- */
@@ -131,7 +121,7 @@ static bool judge_part(struct decoder *d, struct draft *m, const struct part_dra
         return add_part(d, m, CHAT_PART_TEXT, &p->refusal, ".refusal");
     if (str_eq(type, STR("image_url")))
         return add_part(d, m, CHAT_PART_IMAGE, &p->url, ".image_url.url");
-    return refuse_word(d, part_param(d, m, ".type"), type, "text, refusal or image_url");
+    return decoder_refuse_word(d, part_param(d, m, ".type"), type, "text, refusal or image_url");
 }
 
 static bool read_part(struct decoder *d, struct draft *m)
@@ -281,6 +271,8 @@ static bool read_member(struct decoder *d, struct draft *m, struct str key)
         m->audio = skip_typed(d);
     else if (json_key_eq(key, STR("function_call")))
         m->function_call = skip_typed(d);
+    else if (json_key_eq(key, STR("reasoning_content")))
+        json_read(&d->json, &m->reasoning);
     else
         json_skip(&d->json);
     return true;
@@ -298,8 +290,8 @@ static bool judge_role(struct decoder *d, struct draft *m)
             return true;
     }
     m->message.role = CHAT_USER;
-    return refuse_word(d, message_param(d, m, ".role"), name,
-                       "system, developer, user, assistant or tool");
+    return decoder_refuse_word(d, message_param(d, m, ".role"), name,
+                               "system, developer, user, assistant or tool");
 }
 
 /* An assistant without content: it refused, called tools, or said nothing at all, which client
@@ -342,6 +334,8 @@ static bool judge(struct decoder *d, struct draft *m)
         return false;
     if (m->message.role != CHAT_ASSISTANT)
         m->message.n_tool_calls = 0;
+    else if (m->reasoning.type == JSON_STRING)
+        return decoder_text(d, &m->reasoning, &m->message.reasoning);
     return true;
 }
 
@@ -368,7 +362,7 @@ static bool read_message(struct decoder *d)
     return true;
 }
 
-bool decoder_messages(struct decoder *d)
+bool openai_chat_messages(struct decoder *d)
 {
     enum json_type type = json_peek(&d->json);
 

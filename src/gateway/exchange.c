@@ -113,14 +113,6 @@ static void close_books(struct exchange *x, enum ending ending, const struct fai
         log_exchange(x, ending, f);
 }
 
-static void release_buffers(void *arg)
-{
-    struct exchange *x = arg;
-
-    buf_deinit(&x->text);
-    buf_deinit(&x->reasoning);
-}
-
 /* ---- start ---- */
 
 static void on_drain(void *arg)
@@ -212,6 +204,7 @@ static void begin(struct exchange *x)
     x->answer.id = new_answer_id(&x->request->arena);
     x->answer.created_s = loop_wall_ms(w->loop) / 1000;
     x->answer.arena = &x->request->arena;
+    answer_init(x);
     list_add_tail(&w->exchanges, &x->node);
     metric_add(METRIC_EXCHANGES, 1);
     arm_clocks(x);
@@ -232,10 +225,7 @@ void exchange_start(struct gateway_worker *w, struct http_request *r,
     x->dialect = dialect;
     x->started_us = clock_now_us();
     x->started_ms = x->heard_ms = x->wrote_ms = loop_now_ms(w->loop);
-    buf_init(&x->text, ANSWER_MAX);
-    buf_init(&x->reasoning, ANSWER_MAX);
     fingerprint_text_init(&x->said);
-    arena_on_release(&r->arena, release_buffers, x);
     if (!dialect->decode(r->body, &r->arena, &x->chat, &f) || !exchange_find_route(x, &f)) {
         exchange_drop_route(x);
         gateway_view_unref(x->view);
@@ -397,6 +387,12 @@ static void on_piece(struct exchange *x, const struct chat_event *event)
                        "later, or raise MEMORY_LIMIT."),
         .prompt_accepted = true,
     };
+    const struct failure untold = {
+        .kind = FAILURE_PROTOCOL,
+        .message = STR("The upstream sends several tool calls at once, in turns, which this API "
+                       "cannot tell. Ask for serial tool calls, or use chat completions."),
+        .prompt_accepted = true,
+    };
     enum err err;
 
     x->heard_ms = loop_now_ms(x->worker->loop);
@@ -406,7 +402,7 @@ static void on_piece(struct exchange *x, const struct chat_event *event)
     }
     err = answer_piece(x, event);
     if (err) {
-        fail(x, err == ERR_TOO_BIG ? &too_big : &no_memory);
+        fail(x, err == ERR_TOO_BIG ? &too_big : err == ERR_PROTOCOL ? &untold : &no_memory);
         return;
     }
     if (x->chat.stream && !x->paused && http_reply_is_full(x->request)) {
@@ -421,11 +417,22 @@ static void finish(struct exchange *x)
     answer_finish(x);
 }
 
+/* Some upstreams call tools and say that they only stopped. */
+static void end_choice(struct exchange *x, size_t choice, const struct chat_event *event)
+{
+    struct exchange_choice *c = &x->choices[choice];
+
+    c->end.finish = event->finish == CHAT_FINISH_STOP && c->tool_calls.n > 0
+                        ? CHAT_FINISH_TOOL_CALLS
+                        : event->finish;
+    c->end.stop = event->stop.n ? arena_dup(&x->request->arena, event->stop) : STR("");
+}
+
 /* The next turn must find this answer's tip: the last bytes wait for it, but not for long. The
  * answer is whole, so no other deadline may make an error of it. */
-static void on_finish(struct exchange *x, enum chat_finish how)
+static void on_finish(struct exchange *x, const struct chat_event *event)
 {
-    x->finish = how;
+    end_choice(x, 0, event);
     x->paused = false; /* the provider has said all: it is not to be resumed */
     set_state(x, EXCHANGE_SETTLING);
     timer_disarm(&x->commit);
@@ -449,8 +456,12 @@ static void on_event(void *arg, const struct chat_event *event)
         x->usage = *event->usage;
         x->has_usage = true;
         break;
+    case CHAT_CHOICE_END:
+        if (event->choice < x->n_choices)
+            end_choice(x, event->choice, event);
+        break;
     case CHAT_FINISH:
-        on_finish(x, event->finish);
+        on_finish(x, event);
         break;
     case CHAT_ERROR:
         fail(x, event->failure);

@@ -5,30 +5,44 @@
  */
 #include "gateway/exchange_internal.h"
 
-/* ---- usage ---- */
+/* ---- choices ---- */
 
-static void count_prompt(const struct chat_request *chat, struct token_estimate *e)
+static void release_choices(void *arg)
 {
-    for (size_t i = 0; i < chat->n_messages; i++) {
-        const struct chat_message *m = &chat->messages[i];
+    struct exchange *x = arg;
 
-        for (size_t k = 0; k < m->n_parts; k++)
-            if (m->parts[k].type == CHAT_PART_TEXT)
-                token_estimate_add(e, m->parts[k].text);
-        for (size_t k = 0; k < m->n_tool_calls; k++) {
-            token_estimate_add(e, m->tool_calls[k].name);
-            token_estimate_add(e, m->tool_calls[k].arguments);
-        }
+    for (size_t i = 0; i < x->n_choices; i++) {
+        buf_deinit(&x->choices[i].text);
+        buf_deinit(&x->choices[i].reasoning);
+        tool_calls_deinit(&x->choices[i].tool_calls);
     }
 }
 
+void answer_init(struct exchange *x)
+{
+    struct arena *a = &x->request->arena;
+    size_t kept = x->chat.stream ? 0 : ANSWER_MAX;
+
+    x->n_choices = x->chat.n ? x->chat.n : 1;
+    x->choices = arena_alloc(a, x->n_choices * sizeof(*x->choices));
+    for (size_t i = 0; i < x->n_choices; i++) {
+        struct exchange_choice *c = &x->choices[i];
+        struct str seed = i ? arena_printf(a, "%.*s_%zu", STR_ARGS(x->answer.id), i) : x->answer.id;
+
+        buf_init(&c->text, ANSWER_MAX);
+        buf_init(&c->reasoning, ANSWER_MAX);
+        tool_calls_init(&c->tool_calls, seed, kept);
+    }
+    arena_on_release(a, release_choices, x);
+}
+
+/* ---- usage ---- */
+
 static void estimate_usage(struct exchange *x)
 {
-    struct token_estimate prompt = { 0 };
     struct chat_usage *u = &x->usage;
 
-    count_prompt(&x->chat, &prompt);
-    u->prompt_tokens = token_estimate_total(&prompt);
+    u->prompt_tokens = chat_request_tokens(&x->chat);
     u->reasoning_tokens = token_estimate_total(&x->reasoning_tokens);
     u->completion_tokens = token_estimate_total(&x->said_tokens) + u->reasoning_tokens;
     u->estimated = true;
@@ -71,6 +85,8 @@ static enum err begin_stream(struct exchange *x)
     answer_commit(x);
     if (x->encoder)
         return ERR_NONE;
+    if (x->dialect->counts_first)
+        x->answer.prompt_tokens = chat_request_tokens(&x->chat);
     x->encoder = arena_alloc(&x->request->arena, x->dialect->encoder_size);
     return x->dialect->stream_begin(x->encoder, &x->answer, http_reply_buf(x->request));
 }
@@ -89,18 +105,25 @@ void answer_keepalive(struct exchange *x)
     }
 }
 
+static enum err encode_piece(struct exchange *x, const struct chat_event *event, struct buf *out)
+{
+    const struct dialect_ops *d = x->dialect;
+
+    if (event->type == CHAT_TEXT)
+        return d->stream_text(x->encoder, event->choice, event->text, out);
+    if (event->type == CHAT_TOOL_CALL)
+        return d->stream_tool(x->encoder, event->choice, event->tool, out);
+    return x->chat.hides_reasoning
+               ? ERR_NONE
+               : d->stream_reasoning(x->encoder, event->choice, event->text, out);
+}
+
 static enum err stream_piece(struct exchange *x, const struct chat_event *event)
 {
-    struct buf *out;
     enum err err = begin_stream(x);
 
-    if (err)
-        return err;
-    out = http_reply_buf(x->request);
-    if (event->type == CHAT_TEXT)
-        err = x->dialect->stream_text(x->encoder, event->text, out);
-    else
-        err = x->dialect->stream_reasoning(x->encoder, event->text, out);
+    if (!err)
+        err = encode_piece(x, event, http_reply_buf(x->request));
     if (!err)
         sent(x);
     return err;
@@ -121,32 +144,48 @@ static enum err raw_piece(struct exchange *x, const struct chat_event *event)
 {
     token_estimate_add(&x->said_tokens, event->said);
     token_estimate_add(&x->reasoning_tokens, event->thought);
-    return x->chat.stream ? stream_raw(x, event->text) : buf_add(&x->text, event->text);
+    return x->chat.stream ? stream_raw(x, event->text) : buf_add(&x->choices[0].text, event->text);
 }
 
-/* No dialect here has tool calls of its own yet: they only count. */
-static enum err tool_piece(struct exchange *x, const struct chat_tool_piece *piece)
+static enum err tool_piece(struct exchange *x, const struct chat_event *event)
 {
-    token_estimate_add(&x->said_tokens, piece->name);
-    token_estimate_add(&x->said_tokens, piece->arguments);
-    return ERR_NONE;
+    struct chat_tool_piece piece;
+    const struct chat_event whole = { .type = CHAT_TOOL_CALL,
+                                      .choice = event->choice,
+                                      .tool = &piece };
+    enum err err = tool_calls_add(&x->choices[event->choice].tool_calls, event->tool, &piece);
+
+    if (err)
+        return err;
+    token_estimate_add(&x->said_tokens, piece.name);
+    token_estimate_add(&x->said_tokens, piece.arguments);
+    return x->chat.stream ? stream_piece(x, &whole) : ERR_NONE;
 }
 
+static enum err text_piece(struct exchange *x, const struct chat_event *event)
+{
+    struct exchange_choice *c = &x->choices[event->choice];
+
+    if (event->type == CHAT_REASONING) {
+        token_estimate_add(&x->reasoning_tokens, event->text);
+    } else {
+        token_estimate_add(&x->said_tokens, event->text);
+        if (event->choice == 0)
+            fingerprint_text_add(&x->said, event->text);
+    }
+    if (x->chat.stream)
+        return stream_piece(x, event);
+    return buf_add(event->type == CHAT_TEXT ? &c->text : &c->reasoning, event->text);
+}
+
+/* A choice that nobody asked for is not for the client. */
 enum err answer_piece(struct exchange *x, const struct chat_event *event)
 {
     if (event->type == CHAT_RAW)
         return raw_piece(x, event);
-    if (event->type == CHAT_TOOL_CALL)
-        return tool_piece(x, event->tool);
-    if (event->type == CHAT_TEXT) {
-        fingerprint_text_add(&x->said, event->text);
-        token_estimate_add(&x->said_tokens, event->text);
-    } else {
-        token_estimate_add(&x->reasoning_tokens, event->text);
-    }
-    if (x->chat.stream)
-        return stream_piece(x, event);
-    return buf_add(event->type == CHAT_TEXT ? &x->text : &x->reasoning, event->text);
+    if (event->choice >= x->n_choices)
+        return ERR_NONE;
+    return event->type == CHAT_TOOL_CALL ? tool_piece(x, event) : text_piece(x, event);
 }
 
 /* ---- ends ---- */
@@ -163,6 +202,7 @@ static enum err say_target(struct exchange *x)
 /* The upstream has said how it finished, and what was used; a raw answer gets no word of ours. */
 static enum err end_stream(struct exchange *x)
 {
+    struct buf *out;
     enum err err;
 
     if (x->is_raw) {
@@ -170,10 +210,10 @@ static enum err end_stream(struct exchange *x)
         return x->dialect->stream_raw_end(http_reply_buf(x->request));
     }
     err = begin_stream(x);
-    if (err)
-        return err;
-    return x->dialect->stream_finish(x->encoder, x->finish, answer_usage(x),
-                                     http_reply_buf(x->request));
+    out = http_reply_buf(x->request);
+    for (size_t i = 0; i < x->n_choices && !err; i++)
+        err = x->dialect->stream_choice_end(x->encoder, i, &x->choices[i].end, out);
+    return err ? err : x->dialect->stream_end(x->encoder, answer_usage(x), out);
 }
 
 static void finish_stream(struct exchange *x)
@@ -186,11 +226,28 @@ static void finish_stream(struct exchange *x)
     http_reply_end(x->request);
 }
 
+static const struct dialect_choice *whole_choices(struct exchange *x)
+{
+    struct dialect_choice *list = arena_alloc(&x->request->arena, x->n_choices * sizeof(*list));
+
+    for (size_t i = 0; i < x->n_choices; i++) {
+        const struct exchange_choice *c = &x->choices[i];
+
+        list[i] = (struct dialect_choice){ .text = buf_str(&c->text),
+                                           .tool_calls =
+                                               tool_calls_list(&c->tool_calls, &x->request->arena),
+                                           .n_tool_calls = c->tool_calls.n,
+                                           .end = c->end };
+        if (!x->chat.hides_reasoning)
+            list[i].reasoning = buf_str(&c->reasoning);
+    }
+    return list;
+}
+
 static void finish_whole(struct exchange *x)
 {
-    const struct dialect_whole whole = { .text = buf_str(&x->text),
-                                         .reasoning = buf_str(&x->reasoning),
-                                         .finish = x->finish,
+    const struct dialect_whole whole = { .choices = whole_choices(x),
+                                         .n_choices = x->n_choices,
                                          .usage = *answer_usage(x) };
     const struct failure nomem = { .kind = FAILURE_OVERLOADED,
                                    .message =
@@ -214,7 +271,7 @@ void answer_finish(struct exchange *x)
     if (x->chat.stream)
         finish_stream(x);
     else if (x->is_raw)
-        gateway_reply_json(x->request, 200, buf_str(&x->text));
+        gateway_reply_json(x->request, 200, buf_str(&x->choices[0].text));
     else
         finish_whole(x);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "chat/estimate.h"
+#include "chat/tool_calls.h"
 #include "gateway/exchange.h"
 #include "gateway/route_book.h"
 #include "net/timer.h"
@@ -10,6 +11,14 @@
 enum { ANSWER_MAX = 64 << 20, SETTLE_HOLD_MS = 200 };
 
 enum exchange_state { EXCHANGE_WAITING, EXCHANGE_ANSWERING, EXCHANGE_SETTLING, EXCHANGE_DONE };
+
+/* One of the request's n answers. */
+struct exchange_choice {
+    struct buf text;      /* whole answers only; raw: all of the body, in the first */
+    struct buf reasoning; /* whole answers only */
+    struct tool_calls tool_calls;
+    struct dialect_end end;
+};
 
 struct exchange {
     struct list node; /* of gateway_worker.exchanges */
@@ -53,12 +62,11 @@ struct exchange {
     int64_t heard_ms;       /* last sign of life of the upstream */
     int64_t wrote_ms;       /* last bytes to the client */
 
-    struct buf text;              /* whole answers only; raw: all of it */
-    struct buf reasoning;         /* whole answers only */
+    struct exchange_choice *choices; /* in the request's arena */
+    size_t n_choices;
     struct fingerprint_text said; /* what the client received as text */
     struct token_estimate said_tokens;
     struct token_estimate reasoning_tokens;
-    enum chat_finish finish;
     struct chat_usage usage; /* the upstream's own count, or the estimate; when has_usage */
     bool has_usage;
 };
@@ -89,12 +97,22 @@ void exchange_upstream_ends(struct exchange *x);
 /* x-upstream and its like, for the answer that begins now. */
 void exchange_set_headers(struct exchange *x);
 
+/* ---- exchange_fit.c ---- */
+
+/* Whether the upstream of `capabilities` can do all that is asked; else `f` names what it cannot.
+ */
+bool exchange_fits(const struct exchange *x, unsigned capabilities, struct failure *f);
+
 /* ---- exchange_answer.c ---- */
+
+/* Makes the choices, once the request is decoded. */
+void answer_init(struct exchange *x);
 
 /* Begins the streamed answer if it has not begun: status line and headers. */
 void answer_commit(struct exchange *x);
 
-/* A piece of the answer, to the client or into the whole answer. ERR_TOO_BIG, ERR_NOMEM. */
+/* A piece of the answer, to the client or into the whole answer. ERR_TOO_BIG, ERR_NOMEM;
+ * ERR_PROTOCOL: the client's format cannot tell it. */
 MUST_USE enum err answer_piece(struct exchange *x, const struct chat_event *event);
 void answer_keepalive(struct exchange *x);
 

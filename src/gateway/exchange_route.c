@@ -47,15 +47,31 @@ static bool takes_raw(const struct exchange *x, size_t step)
            (upstream_of(x, step)->provider->capabilities & PROVIDER_RAW) != 0;
 }
 
-/* What only an upstream that gets the body as it came could judge is for those alone. */
-static void drop_unfit_steps(struct exchange *x)
+/* What only an upstream that gets the body as it came could judge is for those alone, and what one
+ * cannot do is for others. */
+static bool fits(const struct exchange *x, size_t step, struct failure *f)
 {
+    if (takes_raw(x, step))
+        return true;
+    if (x->chat.doubt.kind == FAILURE_NONE)
+        return exchange_fits(x, upstream_of(x, step)->provider->capabilities, f);
+    *f = x->chat.doubt;
+    return false;
+}
+
+/* False when none is left; `f` says why the first is not. */
+static bool drop_unfit_steps(struct exchange *x, struct failure *f)
+{
+    struct failure other;
     size_t n = 0;
 
     for (size_t i = 0; i < x->n_steps; i++)
-        if (takes_raw(x, i))
+        if (fits(x, i, i == 0 ? f : &other))
             x->steps[n++] = x->steps[i];
     x->n_steps = n;
+    if (n > 0)
+        *f = (struct failure){ 0 };
+    return n > 0;
 }
 
 static struct str first_user_message(struct exchange *x)
@@ -82,11 +98,7 @@ bool exchange_find_route(struct exchange *x, struct failure *f)
     }
     x->n_steps = routes_order(x->table->routes, route, x->answer.model, STR("master"),
                               first_user_message(x), x->steps);
-    if (x->chat.doubt.kind != FAILURE_NONE)
-        drop_unfit_steps(x);
-    if (x->n_steps == 0)
-        *f = x->chat.doubt;
-    return x->n_steps > 0;
+    return drop_unfit_steps(x, f);
 }
 
 void exchange_drop_route(struct exchange *x)

@@ -42,6 +42,7 @@ struct gateway_path {
     enum http_method method; /* GET implies HEAD */
     unsigned needs;          /* PATH_... */
     void (*handle)(struct gateway_worker *w, struct http_request *r);
+    const struct dialect_ops *dialect; /* whose errors its clients understand; NULL: OpenAI's */
 };
 
 /* Settings and what was made of them; never changes. A reload makes another: workers then take that
@@ -141,6 +142,9 @@ void gateway_share_close(struct gateway_worker *w, void (*closed)(void *arg), vo
 const struct gateway_path *gateway_find_path(const struct gateway *g, const struct http_head *head,
                                              bool *ret_known);
 
+/* The dialect whose errors the clients of this path understand, that of a path below one, too. */
+const struct dialect_ops *gateway_dialect_of(const struct gateway *g, struct str path);
+
 /* ---- answering ---- */
 
 /* x-upstream and its like for the answer that is about to begin, behind the headers that `r` came
@@ -157,9 +161,13 @@ void gateway_reply_failure(struct http_request *r, const struct dialect_ops *dia
  * answer. */
 void gateway_note_refusal(const struct http_request *r, const struct failure *failure);
 
-/* A failure made on the spot of a request without an exchange, noted as such. */
+/* A failure made on the spot of a request without an exchange, noted as such; in OpenAI's shape. */
 void gateway_reply_error(struct http_request *r, enum failure_kind kind, const char *format, ...)
     FORMAT(3, 4);
+
+/* The same in the shape of a dialect. */
+void gateway_reply_error_as(struct http_request *r, const struct dialect_ops *dialect,
+                            enum failure_kind kind, const char *format, ...) FORMAT(4, 5);
 
 /* A JSON body with a status. */
 void gateway_reply_json(struct http_request *r, int status, struct str body);
@@ -170,5 +178,8 @@ void gateway_reply_written(struct http_request *r, int status, struct json_write
 /* ---- handlers ---- */
 
 void handle_chat_completions(struct gateway_worker *w, struct http_request *r);
+void handle_completions(struct gateway_worker *w, struct http_request *r);
+void handle_messages(struct gateway_worker *w, struct http_request *r);
+void handle_count_tokens(struct gateway_worker *w, struct http_request *r);
 void handle_models(struct gateway_worker *w, struct http_request *r);
 void handle_model(struct gateway_worker *w, struct http_request *r);

@@ -86,16 +86,35 @@ void gateway_note_refusal(const struct http_request *r, const struct failure *fa
              LOG_STR("param", str_sub(failure->param, 0, 200)));
 }
 
-void gateway_reply_error(struct http_request *r, enum failure_kind kind, const char *format, ...)
+static void reply_error(struct http_request *r, const struct dialect_ops *dialect,
+                        enum failure_kind kind, const char *format, va_list args) FORMAT(4, 0);
+static void reply_error(struct http_request *r, const struct dialect_ops *dialect,
+                        enum failure_kind kind, const char *format, va_list args)
 {
     struct failure f = { .kind = kind };
     char text[1024];
+
+    vsnprintf(text, sizeof(text), format, args);
+    f.message = str_of(text);
+    gateway_note_refusal(r, &f);
+    gateway_reply_failure(r, dialect, &f);
+}
+
+void gateway_reply_error(struct http_request *r, enum failure_kind kind, const char *format, ...)
+{
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    reply_error(r, NULL, kind, format, args);
     va_end(args);
-    f.message = str_of(text);
-    gateway_note_refusal(r, &f);
-    gateway_reply_failure(r, NULL, &f);
+}
+
+void gateway_reply_error_as(struct http_request *r, const struct dialect_ops *dialect,
+                            enum failure_kind kind, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    reply_error(r, dialect, kind, format, args);
+    va_end(args);
 }

@@ -23,7 +23,8 @@ struct str request_key(const struct http_head *head)
 }
 
 /* Answers the request when its key is missing or wrong. */
-static void require_key(struct gateway_worker *w, struct http_request *r)
+static void require_key(struct gateway_worker *w, struct http_request *r,
+                        const struct dialect_ops *dialect)
 {
     const struct secret *master = &w->view->settings->api_master_key;
     struct str key = request_key(&r->head);
@@ -31,12 +32,13 @@ static void require_key(struct gateway_worker *w, struct http_request *r)
     if (!secret_is_set(master) || secret_eq(master, key))
         return;
     if (key.n)
-        gateway_reply_error(r, FAILURE_WRONG_KEY,
-                            "The API key is wrong. Use the API_MASTER_KEY of this gateway.");
+        gateway_reply_error_as(r, dialect, FAILURE_WRONG_KEY,
+                               "The API key is wrong. Use the API_MASTER_KEY of this gateway.");
     else
-        gateway_reply_error(r, FAILURE_MISSING_KEY,
-                            "No API key was sent. Send it as \"Authorization: Bearer KEY\" or "
-                            "\"x-api-key: KEY\"; the key is API_MASTER_KEY of this gateway.");
+        gateway_reply_error_as(
+            r, dialect, FAILURE_MISSING_KEY,
+            "No API key was sent. Send it as \"Authorization: Bearer KEY\" or \"x-api-key: KEY\"; "
+            "the key is API_MASTER_KEY of this gateway.");
 }
 
 /* ---- DNS rebinding and web pages, when nothing else protects ---- */
@@ -105,8 +107,11 @@ static bool origin_is_ours(const struct settings *s, struct str origin, struct s
            str_eq_nocase(str_from(origin, scheme + 3), host);
 }
 
-static bool is_no_web_page(struct gateway_worker *w, struct http_request *r, unsigned needs)
+static bool is_no_web_page(struct gateway_worker *w, struct http_request *r,
+                           const struct gateway_path *row)
 {
+    const struct dialect_ops *dialect = row->dialect;
+    unsigned needs = row->needs;
     const struct settings *s = w->view->settings;
     struct str origin = http_value(&r->head, "origin");
 
@@ -114,30 +119,30 @@ static bool is_no_web_page(struct gateway_worker *w, struct http_request *r, uns
         return true;
     if (endpoint_is_loopback(&s->listen) && !s->listen.is_unix && r->head.host.n &&
         !host_is_loopback(r->head.host)) {
-        gateway_reply_error(
-            r, FAILURE_FORBIDDEN,
+        gateway_reply_error_as(
+            r, dialect, FAILURE_FORBIDDEN,
             "This gateway has no key and answers only to the Host localhost or 127.0.0.1; set "
             "API_MASTER_KEY to use it under another name.");
         return false;
     }
     if (origin.p && !origin_is_ours(s, origin, r->head.host)) {
-        gateway_reply_error(
-            r, FAILURE_FORBIDDEN,
+        gateway_reply_error_as(
+            r, dialect, FAILURE_FORBIDDEN,
             "This gateway has no key and takes no requests from web pages of other origins; set "
             "API_MASTER_KEY and CORS_ORIGINS to allow one.");
         return false;
     }
     if ((needs & PATH_STREAM) && r->head.framing != HTTP_BODY_NONE && !is_json(&r->head) &&
         !bears_credentials(&r->head)) {
-        gateway_reply_error(r, FAILURE_MEDIA_TYPE,
-                            "This gateway has no key: send the body with \"Content-Type: "
-                            "application/json\", or with any \"Authorization\" header, which a "
-                            "web page cannot add unasked.");
+        gateway_reply_error_as(r, dialect, FAILURE_MEDIA_TYPE,
+                               "This gateway has no key: send the body with \"Content-Type: "
+                               "application/json\", or with any \"Authorization\" header, which a "
+                               "web page cannot add unasked.");
         return false;
     }
     if ((needs & PATH_JSON) && !is_json(&r->head)) {
-        gateway_reply_error(r, FAILURE_MEDIA_TYPE,
-                            "The body must be sent with \"Content-Type: application/json\".");
+        gateway_reply_error_as(r, dialect, FAILURE_MEDIA_TYPE,
+                               "The body must be sent with \"Content-Type: application/json\".");
         return false;
     }
     return true;
@@ -173,6 +178,18 @@ const struct gateway_path *gateway_find_path(const struct gateway *g, const stru
     return NULL;
 }
 
+const struct dialect_ops *gateway_dialect_of(const struct gateway *g, struct str path)
+{
+    for (const struct gateway_path *row = g->paths; row->path; row++) {
+        size_t n = strlen(row->path);
+        bool is_below = path.n > n && path.p[n] == '/' && str_starts(path, str_of(row->path));
+
+        if (row->dialect && (is_below || path_matches(row, path)))
+            return row->dialect;
+    }
+    return NULL;
+}
+
 /* "GET, HEAD" */
 static void allowed_methods(const struct gateway *g, struct str path, char *out, size_t cap)
 {
@@ -190,15 +207,16 @@ static void allowed_methods(const struct gateway *g, struct str path, char *out,
 
 static void refuse_path(struct gateway_worker *w, struct http_request *r, bool known)
 {
+    const struct dialect_ops *dialect = gateway_dialect_of(w->gateway, r->head.path);
     char methods[128];
     struct str allow, body;
     struct buf out;
     struct failure f;
 
     if (!known) {
-        gateway_reply_error(r, FAILURE_NOT_FOUND,
-                            "There is no %.*s here. Known paths begin with /v1/.",
-                            STR_ARGS(str_sub(r->head.path, 0, 200)));
+        gateway_reply_error_as(r, dialect, FAILURE_NOT_FOUND,
+                               "There is no %.*s here. Known paths begin with /v1/.",
+                               STR_ARGS(str_sub(r->head.path, 0, 200)));
         return;
     }
     allowed_methods(w->gateway, r->head.path, methods, sizeof(methods));
@@ -208,7 +226,8 @@ static void refuse_path(struct gateway_worker *w, struct http_request *r, bool k
                 STR_ARGS(str_sub(r->head.method_text, 0, 32)), methods);
     gateway_note_refusal(r, &f);
     buf_init(&out, 4096);
-    body = dialect_openai_chat.error(&f, &out) ? STR("{}") : buf_str(&out);
+    dialect = dialect ? dialect : &dialect_openai_chat;
+    body = dialect->error(&f, &out) ? STR("{}") : buf_str(&out);
     const struct http_header headers[] = { { STR("allow"), allow },
                                            { STR("content-type"), STR("application/json") } };
     http_reply(r, failure_row(f.kind)->status, headers, COUNT_OF(headers), body);
@@ -233,13 +252,13 @@ static void on_head(void *arg, struct http_request *r, size_t *max_body)
         return;
     }
     r->streams_body = (row->needs & PATH_STREAM) != 0;
-    if (!is_no_web_page(w, r, row->needs))
+    if (!is_no_web_page(w, r, row))
         return;
     if (row->needs & PATH_KEY)
-        require_key(w, r);
+        require_key(w, r, row->dialect);
     if ((row->needs & PATH_KEY) && !http_reply_is_begun(r) && atomic_load(&w->gateway->draining))
-        gateway_reply_error(r, FAILURE_OVERLOADED,
-                            "The gateway is shutting down; try again in a moment.");
+        gateway_reply_error_as(r, row->dialect, FAILURE_OVERLOADED,
+                               "The gateway is shutting down; try again in a moment.");
 }
 
 static void on_request(void *arg, struct http_request *r)
@@ -252,15 +271,17 @@ static void on_request(void *arg, struct http_request *r)
     row->handle(w, r);
 }
 
-/* Errors of HTTP itself, in OpenAI's shape: whatever the path, the client sees JSON. */
+/* Errors of HTTP itself, in the shape of the path's API: whatever the path, the client sees JSON.
+ */
 static void write_error(void *arg, const struct http_request *r, int status, const char *what,
                         struct buf *out)
 {
     const struct failure f = { .kind = failure_of_status(status), .message = str_of(what) };
+    const struct gateway_worker *w = arg;
+    const struct dialect_ops *dialect = gateway_dialect_of(w->gateway, r->head.path);
 
-    (void)arg;
-    (void)r;
-    if (dialect_openai_chat.error(&f, out))
+    dialect = dialect ? dialect : &dialect_openai_chat;
+    if (dialect->error(&f, out))
         buf_clear(out);
 }
 

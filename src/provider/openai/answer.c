@@ -239,14 +239,20 @@ static enum err take_raw(struct provider_call *c, struct str json, const struct 
 
 static enum err take_piece(struct provider_call *c, const struct piece *p)
 {
-    struct chat_event event = { .type = CHAT_TEXT, .text = p->text, .tool = &p->tool };
+    static const enum chat_event_type types[] = {
+        [PIECE_TEXT] = CHAT_TEXT,
+        [PIECE_REASONING] = CHAT_REASONING,
+        [PIECE_TOOL] = CHAT_TOOL_CALL,
+        [PIECE_FINISH] = CHAT_CHOICE_END,
+    };
+    const struct chat_event event = { .type = types[p->type],
+                                      .choice = p->choice,
+                                      .text = p->text,
+                                      .tool = &p->tool,
+                                      .finish = p->finish };
 
-    if (p->choice > 0 || p->type == PIECE_FINISH)
-        return ERR_NONE;
-    if (p->type == PIECE_REASONING)
-        event.type = CHAT_REASONING;
-    if (p->type == PIECE_TOOL)
-        event.type = CHAT_TOOL_CALL;
+    if (p->type == PIECE_FINISH && p->choice == 0)
+        return ERR_NONE; /* FINISH will tell */
     if (!openai_call_set_phase(c, PHASE_ANSWERING))
         return ERR_CANCELED;
     return openai_call_emit(c, &event) ? ERR_NONE : ERR_CANCELED;

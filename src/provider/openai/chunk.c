@@ -247,7 +247,7 @@ static void read_count(struct json *j, int64_t *ret)
         *ret = n;
 }
 
-static void read_details(struct walk *w)
+static void read_details(struct walk *w, const char *name, int64_t *ret)
 {
     struct str key;
 
@@ -256,8 +256,8 @@ static void read_details(struct walk *w)
         return;
     }
     while (json_next_member(&w->json, &key))
-        if (json_key_eq(key, STR("reasoning_tokens")))
-            read_count(&w->json, &w->chunk->usage.reasoning_tokens);
+        if (json_key_eq(key, str_of(name)))
+            read_count(&w->json, ret);
         else
             json_skip(&w->json);
 }
@@ -278,7 +278,9 @@ static void read_usage(struct walk *w)
         else if (json_key_eq(key, STR("completion_tokens")))
             read_count(&w->json, &u->completion_tokens);
         else if (json_key_eq(key, STR("completion_tokens_details")))
-            read_details(w);
+            read_details(w, "reasoning_tokens", &u->reasoning_tokens);
+        else if (json_key_eq(key, STR("prompt_tokens_details")))
+            read_details(w, "cached_tokens", &u->cached_tokens);
         else
             json_skip(&w->json);
 }

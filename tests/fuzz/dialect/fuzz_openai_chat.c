@@ -34,7 +34,7 @@ static void check_round_trip(void *encoder, struct str text, struct arena *a)
 
     buf_init(&out, OUT_MAX);
     BUG_ON(!utf8_is_valid(text));
-    BUG_ON(dialect_openai_chat.stream_text(encoder, text, &out));
+    BUG_ON(dialect_openai_chat.stream_text(encoder, 0, text, &out));
     BUG_ON(!str_eq(content_of(buf_str(&out), a), text));
     buf_deinit(&out);
 }
@@ -48,7 +48,9 @@ static void check_request(const struct chat_request *r, struct arena *a)
     buf_init(&out, OUT_MAX);
     BUG_ON(r->n_messages == 0);
     BUG_ON(dialect_openai_chat.stream_begin(encoder, &answer, &out));
-    BUG_ON(content_of(buf_str(&out), a).n != 0);
+    BUG_ON(r->n > CHAT_CHOICES_MAX);
+    if (r->n <= 1)
+        BUG_ON(content_of(buf_str(&out), a).n != 0);
     buf_deinit(&out);
     for (size_t i = 0; i < r->n_messages; i++) {
         const struct chat_message *m = &r->messages[i];

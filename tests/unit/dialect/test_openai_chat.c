@@ -15,10 +15,12 @@
 #define ROLE "\"role\":\"assistant\",\"content\":\"\""
 #define USAGE                                                           \
     "{\"prompt_tokens\":7,\"completion_tokens\":5,\"total_tokens\":12," \
-    "\"completion_tokens_details\":{\"reasoning_tokens\":2}}"
+    "\"prompt_tokens_details\":{\"cached_tokens\":3},"                  \
+    "\"completion_tokens_details\":{\"reasoning_tokens\":2},\"x_estimated\":true}"
 #define DONE "data: [DONE]\n\n"
 
-static const struct chat_usage usage = { 7, 5, 2, true };
+static const struct chat_usage usage = { 7, 5, 2, true, 3 };
+static const struct dialect_end stopped = { .finish = CHAT_FINISH_STOP };
 
 /* An encoder with its answer. */
 struct rig {
@@ -55,13 +57,15 @@ static enum err stream(struct rig *r)
     enum err err = d->stream_begin(r->encoder, &r->answer, &r->out);
 
     if (!err)
-        err = d->stream_reasoning(r->encoder, STR("hm\n"), &r->out);
+        err = d->stream_reasoning(r->encoder, 0, STR("hm\n"), &r->out);
     if (!err)
-        err = d->stream_text(r->encoder, STR("\"Hi\" \xf0\x9f\x98\x80"), &r->out);
+        err = d->stream_text(r->encoder, 0, STR("\"Hi\" \xf0\x9f\x98\x80"), &r->out);
     if (!err)
         err = d->stream_keepalive(r->encoder, &r->out);
     if (!err)
-        err = d->stream_finish(r->encoder, CHAT_FINISH_STOP, &usage, &r->out);
+        err = d->stream_choice_end(r->encoder, 0, &stopped, &r->out);
+    if (!err)
+        err = d->stream_end(r->encoder, &usage, &r->out);
     return err;
 }
 
@@ -109,8 +113,10 @@ static void every_finish_has_its_name(void)
         set_up(&r, false, 8192);
         EXPECT_INT(dialect_openai_chat.stream_begin(r.encoder, &r.answer, &r.out), ERR_NONE);
         buf_clear(&r.out);
-        EXPECT_INT(dialect_openai_chat.stream_finish(r.encoder, rows[i].finish, NULL, &r.out),
+        EXPECT_INT(dialect_openai_chat.stream_choice_end(
+                       r.encoder, 0, &(struct dialect_end){ .finish = rows[i].finish }, &r.out),
                    ERR_NONE);
+        EXPECT_INT(dialect_openai_chat.stream_end(r.encoder, NULL, &r.out), ERR_NONE);
         EXPECT_STR(buf_str(&r.out), rows[i].want);
         tear_down(&r);
     }
@@ -219,7 +225,8 @@ static void an_error_that_does_not_fit_leaves_nothing(void)
 
 static void a_whole_answer_has_the_shape_of_the_api(void)
 {
-    struct dialect_whole whole = { .text = STR("Hi\t\"you\""), .usage = usage };
+    const struct dialect_choice choice = { .text = STR("Hi\t\"you\"") };
+    const struct dialect_whole whole = { &choice, 1, usage };
     struct rig r;
 
     set_up(&r, false, 8192);
@@ -234,7 +241,9 @@ static void a_whole_answer_has_the_shape_of_the_api(void)
 
 static void reasoning_stands_beside_the_text_of_a_whole_answer(void)
 {
-    struct dialect_whole whole = { .reasoning = STR("hm"), .finish = CHAT_FINISH_LENGTH };
+    const struct dialect_choice choice = { .reasoning = STR("hm"),
+                                           .end = { .finish = CHAT_FINISH_LENGTH } };
+    const struct dialect_whole whole = { &choice, 1, usage };
     struct json_value message;
     struct rig r;
 
@@ -249,7 +258,8 @@ static void reasoning_stands_beside_the_text_of_a_whole_answer(void)
 
 static void a_whole_answer_that_does_not_fit_leaves_nothing(void)
 {
-    struct dialect_whole whole = { .text = STR("Hi") };
+    const struct dialect_choice choice = { .text = STR("Hi") };
+    const struct dialect_whole whole = { &choice, 1, usage };
 
     for (size_t max = 0; max < 200; max++) {
         struct rig r;
@@ -272,10 +282,84 @@ static void a_chunk_of_text_allocates_nothing(void)
     mem_fail_nth(1);
     for (int i = 0; i < 100; i++) {
         buf_clear(&r.out);
-        EXPECT_INT(dialect_openai_chat.stream_text(r.encoder, STR("word"), &r.out), ERR_NONE);
+        EXPECT_INT(dialect_openai_chat.stream_text(r.encoder, 0, STR("word"), &r.out), ERR_NONE);
     }
     mem_fail_nth(0);
     EXPECT(r.arena.used == used);
+    tear_down(&r);
+}
+
+/* ---- tools, and several choices ---- */
+
+static void a_tool_call_tells_its_name_once(void)
+{
+    const struct chat_tool_piece pieces[] = {
+        { 0, STR("c\"1"), STR("f"), STR("") },
+        { 0, STR(""), STR(""), STR("{\"a\"") },
+        { 1, STR("c2"), STR("g"), STR("{}") },
+    };
+    struct rig r;
+
+    set_up(&r, false, 8192);
+    EXPECT_INT(dialect_openai_chat.stream_begin(r.encoder, &r.answer, &r.out), ERR_NONE);
+    buf_clear(&r.out);
+    for (size_t i = 0; i < COUNT_OF(pieces); i++)
+        EXPECT_INT(dialect_openai_chat.stream_tool(r.encoder, 0, &pieces[i], &r.out), ERR_NONE);
+    EXPECT_STR(buf_str(&r.out),
+               CHUNK("\"tool_calls\":[{\"index\":0,\"id\":\"c\\\"1\",\"type\":\"function\","
+                     "\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]",
+                     "null") CHUNK("\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
+                                   "\"{\\\"a\\\"\"}}]",
+                                   "null")
+                   CHUNK("\"tool_calls\":[{\"index\":1,\"id\":\"c2\",\"type\":\"function\","
+                         "\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}}]",
+                         "null"));
+    tear_down(&r);
+}
+
+static void a_whole_answer_has_its_tool_calls(void)
+{
+    const struct chat_tool_call call = { STR("c1"), STR("f"), STR("{\"a\":1}") };
+    const struct dialect_choice choice = { .tool_calls = &call,
+                                           .n_tool_calls = 1,
+                                           .end = { .finish = CHAT_FINISH_TOOL_CALLS } };
+    const struct dialect_whole whole = { &choice, 1, usage };
+    struct json_value choices;
+    struct rig r;
+
+    set_up(&r, false, 8192);
+    EXPECT_INT(dialect_openai_chat.whole(&r.answer, &whole, &r.out), ERR_NONE);
+    EXPECT_INT(json_find(buf_str(&r.out), &choices, "choices", NULL), ERR_NONE);
+    EXPECT_STR(
+        choices.raw,
+        "[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{"
+        "\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":"
+        "\"{\\\"a\\\":1}\"}}],\"refusal\":null},\"logprobs\":null,\"finish_reason\":"
+        "\"tool_calls\"}]");
+    tear_down(&r);
+}
+
+#define SECOND(delta, finish)                                                                   \
+    HEAD "{\"index\":1,\"delta\":{" delta "},\"logprobs\":null,\"finish_reason\":" finish "}]}" \
+         "\n\n"
+
+static void several_choices_have_their_indexes(void)
+{
+    const struct dialect_choice choices[] = { { .text = STR("a") }, { .text = STR("b") } };
+    const struct dialect_whole whole = { choices, 2, usage };
+    struct rig r;
+
+    set_up(&r, false, 8192);
+    r.request.n = 2;
+    EXPECT_INT(dialect_openai_chat.stream_begin(r.encoder, &r.answer, &r.out), ERR_NONE);
+    EXPECT_INT(dialect_openai_chat.stream_text(r.encoder, 1, STR("b"), &r.out), ERR_NONE);
+    EXPECT_INT(dialect_openai_chat.stream_choice_end(r.encoder, 1, &stopped, &r.out), ERR_NONE);
+    EXPECT_STR(buf_str(&r.out), CHUNK(ROLE, "null") SECOND(ROLE, "null")
+                                    SECOND("\"content\":\"b\"", "null") SECOND("", "\"stop\""));
+    buf_clear(&r.out);
+    EXPECT_INT(dialect_openai_chat.whole(&r.answer, &whole, &r.out), ERR_NONE);
+    EXPECT(str_find(buf_str(&r.out), STR("{\"index\":1,\"message\":{\"role\":\"assistant\","
+                                         "\"content\":\"b\"")) != SIZE_MAX);
     tear_down(&r);
 }
 
@@ -294,6 +378,9 @@ static const struct test suite[] = {
       reasoning_stands_beside_the_text_of_a_whole_answer },
     { "a whole answer that does not fit leaves nothing",
       a_whole_answer_that_does_not_fit_leaves_nothing },
+    { "a tool call tells its name once", a_tool_call_tells_its_name_once },
+    { "a whole answer has its tool calls", a_whole_answer_has_its_tool_calls },
+    { "several choices have their indexes", several_choices_have_their_indexes },
     { "a chunk of text allocates nothing", a_chunk_of_text_allocates_nothing },
 };
 

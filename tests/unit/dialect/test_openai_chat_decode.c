@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "test.h"
+#include "listing.h"
 
 #define USER "{\"role\":\"user\",\"content\":\"hi\"}"
 #define BODY(members) "{\"messages\":[" USER "]," members "}"
@@ -18,24 +18,6 @@ static bool decode(struct str body, struct arena *a, struct chat_request *ret, s
 }
 
 /* ---- what is read ---- */
-
-/* Messages in one line: "user(text)", images as "[url]", calls as "{id name arguments}". */
-static void list_message(const struct chat_message *m, struct buf *out)
-{
-    enum err err = buf_addf(out, "%s(", chat_role_name(m->role));
-
-    for (size_t i = 0; i < m->n_parts && !err; i++)
-        err = buf_addf(out, m->parts[i].type == CHAT_PART_IMAGE ? "[%.*s]" : "%.*s",
-                       STR_ARGS(m->parts[i].text));
-    for (size_t i = 0; i < m->n_tool_calls && !err; i++)
-        err = buf_addf(out, "{%.*s %.*s %.*s}", STR_ARGS(m->tool_calls[i].id),
-                       STR_ARGS(m->tool_calls[i].name), STR_ARGS(m->tool_calls[i].arguments));
-    if (!err && m->tool_call_id.n > 0)
-        err = buf_addf(out, "#%.*s", STR_ARGS(m->tool_call_id));
-    if (!err)
-        err = buf_add(out, STR(")"));
-    EXPECT(err == ERR_NONE);
-}
 
 /* Reads `body`, which may be doubted. */
 static void expect_read(bool may_doubt, const char *body, const char *want)
@@ -84,7 +66,7 @@ static void reads_messages_of_all_shapes(void)
         { "{\"role\":\"assistant\",\"content\":null,\"refusal\":\"never\"}", "assistant(never)" },
         { "{\"role\":\"assistant\",\"content\":\"a\",\"refusal\":null,"
           "\"reasoning_content\":\"hm\",\"tool_calls\":null}",
-          "assistant(a)" },
+          "assistant(a<hm>)" },
         { "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"c1\",\"type\":"
           "\"function\",\"function\":{\"arguments\":\"{\\\"a\\\":1}\",\"name\":\"f\"}},"
           "{\"function\":{\"name\":\"g\",\"arguments\":\"\"},\"id\":\"c2\"}]}",
@@ -162,7 +144,7 @@ static void parameters_of_the_right_type_are_taken(void)
         BODY("\"temperature\":0.7,\"top_p\":1,\"presence_penalty\":-2,\"frequency_penalty\":1e400"),
         BODY("\"max_tokens\":1,\"max_completion_tokens\":2,\"seed\":-3,\"n\":1"),
         BODY("\"stop\":\"a\",\"user\":\"u\",\"tools\":[],\"tool_choice\":\"auto\""),
-        BODY("\"stop\":[\"a\",\"b\"],\"tool_choice\":{},\"logit_bias\":{}"),
+        BODY("\"stop\":[\"a\",\"b\"],\"functions\":[],\"modalities\":[\"text\"],\"logit_bias\":{}"),
         BODY("\"stop\":[],\"response_format\":{\"type\":\"text\"},\"logprobs\":false"),
         BODY("\"temperature\":null,\"max_tokens\":null,\"n\":null,\"stop\":null,\"tools\":null,"
              "\"user\":null,\"seed\":null,\"response_format\":null"),
@@ -266,7 +248,7 @@ static const struct {
     { BODY("\"max_tokens\":1.5"), "max_tokens" },
     { BODY("\"max_completion_tokens\":1e3"), "max_completion_tokens" },
     { BODY("\"n\":\"1\""), "n" },
-    { BODY("\"n\":2"), "n" },
+    { BODY("\"n\":129"), "n" },
     { BODY("\"n\":0"), "n" },
     { BODY("\"n\":1.5"), "n" },
     { BODY("\"stop\":5"), "stop" },
@@ -277,6 +259,15 @@ static const struct {
     { BODY("\"seed\":\"x\""), "seed" },
     { BODY("\"response_format\":\"json\""), "response_format" },
     { BODY("\"logprobs\":\"no\""), "logprobs" },
+    { BODY("\"max_tokens\":0"), "max_tokens" },
+    { BODY("\"stop\":[\"\"]"), "stop" },
+    { BODY("\"logprobs\":true"), "logprobs" },
+    { BODY("\"logit_bias\":{\"1\":2}"), "logit_bias" },
+    { BODY("\"functions\":[{}]"), "functions" },
+    { BODY("\"function_call\":\"auto\""), "function_call" },
+    { BODY("\"modalities\":[\"text\",\"audio\"]"), "modalities" },
+    { BODY("\"audio\":{}"), "audio" },
+    { BODY("\"web_search_options\":{}"), "web_search_options" },
     { "{\"messages\":[]", "" },
     { "", "" },
     { "   ", "" },
@@ -322,9 +313,10 @@ static void an_upstream_that_gets_the_body_may_know_better(void)
         const char *messages;
     } rows[] = {
         { BODY("\"tools\":[{\"x\":1e400}],\"response_format\":{\"type\":\"json_schema\"},\"x\":-0"),
-          NULL, "user(hi)" },
-        { BODY("\"n\":3,\"temperature\":\"hot\""), "n", "user(hi)" },
-        { BODY("\"stop\":{},\"n\":3"), "stop", "user(hi)" },
+          "tools[0].type", "user(hi)" },
+        { BODY("\"top_k\":1e400,\"x\":-0"), NULL, "user(hi)" },
+        { BODY("\"n\":300,\"temperature\":\"hot\""), "n", "user(hi)" },
+        { BODY("\"stop\":{},\"n\":300"), "stop", "user(hi)" },
         { MESSAGE("{\"role\":\"robot\",\"content\":\"a\"}," USER), "messages[0].role",
           "user(a)user(hi)" },
         { MESSAGE("{\"role\":\"function\",\"name\":\"f\",\"content\":\"1\"}"), "messages[0].role",
@@ -367,9 +359,9 @@ static void what_the_gateway_goes_by_is_refused_for_good(void)
         MESSAGE("{\"role\":\"robot\",\"content\":\"a\"},{\"role\":5}"),
         MESSAGE("3"),
         BODY("\"model\":5"),
-        BODY("\"n\":2,\"stream\":1"),
+        BODY("\"n\":300,\"stream\":1"),
         BODY("\"stream_options\":{\"include_usage\":\"yes\"}"),
-        BODY("\"n\":2,\"x\":01"),
+        BODY("\"n\":300,\"x\":01"),
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -400,7 +392,7 @@ static void messages_say_what_to_do(void)
           "messages[0].role must be system, developer, user, assistant or tool, not \"robot\"." },
         { MESSAGE("{\"role\":\"user\",\"content\":true}"),
           "messages[0].content must be a string or an array of parts, not a boolean." },
-        { BODY("\"n\":3"), "n must be 1: this upstream gives one answer." },
+        { BODY("\"n\":0"), "n must be a whole number from 1 to 128." },
         { BODY("\"max_tokens\":0.5"), "max_tokens must be a whole number." },
     };
 

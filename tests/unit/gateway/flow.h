@@ -210,7 +210,9 @@ static inline void reasoning(const char *z)
 
 static inline void usage(int64_t prompt, int64_t completion, int64_t of_reasoning)
 {
-    struct chat_usage u = { prompt, completion, of_reasoning, false };
+    const struct chat_usage u = { .prompt_tokens = prompt,
+                                  .completion_tokens = completion,
+                                  .reasoning_tokens = of_reasoning };
 
     event_of(call(), &(struct chat_event){ .type = CHAT_USAGE, .usage = &u });
 }
@@ -245,14 +247,19 @@ static inline void handle_ok(struct gateway_worker *w, struct http_request *r)
 }
 
 static const struct gateway_path flow_paths[] = {
-    { "/healthz", HTTP_GET, 0, handle_ok },
-    { "/v1/chat/completions", HTTP_POST, PATH_KEY | PATH_JSON, handle_chat_completions },
-    { "/v1/models", HTTP_GET, PATH_KEY, handle_models },
-    { "/v1/models/", HTTP_GET, PATH_KEY | PATH_PREFIX, handle_model },
-    { "/both", HTTP_GET, PATH_KEY, handle_ok },
-    { "/both", HTTP_POST, PATH_KEY | PATH_JSON, handle_ok },
-    { "/both", HTTP_DELETE, PATH_KEY, handle_ok },
-    { NULL, HTTP_GET, 0, NULL },
+    { "/healthz", HTTP_GET, 0, handle_ok, NULL },
+    { "/v1/chat/completions", HTTP_POST, PATH_KEY | PATH_JSON, handle_chat_completions,
+      &dialect_openai_chat },
+    { "/v1/models", HTTP_GET, PATH_KEY, handle_models, NULL },
+    { "/v1/models/", HTTP_GET, PATH_KEY | PATH_PREFIX, handle_model, NULL },
+    { "/v1/messages", HTTP_POST, PATH_KEY | PATH_JSON, handle_messages,
+      &dialect_anthropic_messages },
+    { "/v1/messages/count_tokens", HTTP_POST, PATH_KEY | PATH_JSON, handle_count_tokens,
+      &dialect_anthropic_messages },
+    { "/both", HTTP_GET, PATH_KEY, handle_ok, NULL },
+    { "/both", HTTP_POST, PATH_KEY | PATH_JSON, handle_ok, NULL },
+    { "/both", HTTP_DELETE, PATH_KEY, handle_ok, NULL },
+    { NULL, HTTP_GET, 0, NULL, NULL },
 };
 
 static inline void pass(int64_t ms)

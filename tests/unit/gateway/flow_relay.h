@@ -164,11 +164,11 @@ static inline void relay_fails(enum failure_kind kind, bool is_unsent)
 /* ---- the client's side ---- */
 
 static const struct gateway_path relay_paths[] = {
-    { "/healthz", HTTP_GET, 0, handle_ok },
-    { "/v1/embeddings", HTTP_POST, PATH_KEY | PATH_STREAM, handle_relay },
-    { "/v1/files", HTTP_POST, PATH_KEY | PATH_STREAM, handle_relay },
-    { "/files/", HTTP_GET, PATH_KEY | PATH_STREAM | PATH_PREFIX, handle_relay },
-    { NULL, HTTP_GET, 0, NULL },
+    { "/healthz", HTTP_GET, 0, handle_ok, NULL },
+    { "/v1/embeddings", HTTP_POST, PATH_KEY | PATH_STREAM, handle_relay, NULL },
+    { "/v1/files", HTTP_POST, PATH_KEY | PATH_STREAM, handle_relay, NULL },
+    { "/files/", HTTP_GET, PATH_KEY | PATH_STREAM | PATH_PREFIX, handle_relay, NULL },
+    { NULL, HTTP_GET, 0, NULL, NULL },
 };
 
 static inline void begin_relays(void)

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tools of a messages request. Those that Anthropic's servers would run themselves are dropped: the
+ * model may do without. Those without a schema that only Anthropic's own models know are refused.
+ */
+#include "dialect/anthropic_decode.h"
+
+static struct str tool_param(struct decoder *d, size_t i, const char *rest)
+{
+    return arena_printf(d->arena, "tools[%zu]%s", i, rest);
+}
+
+static bool runs_at_anthropic(struct str type)
+{
+    static const char *const begins[] = { "web_search_", "web_fetch_", "code_execution_",
+                                          "tool_search_tool_" };
+
+    for (size_t i = 0; i < COUNT_OF(begins); i++)
+        if (str_starts(type, str_of(begins[i])))
+            return true;
+    return false;
+}
+
+struct tool_draft {
+    struct json_value type;
+    struct json_value name;
+    struct json_value description;
+    struct json_value schema;
+    struct json_value strict;
+};
+
+static bool judge_tool(struct decoder *d, size_t i, const struct tool_draft *t)
+{
+    struct chat_tool tool = { .is_strict = t->strict.type == JSON_TRUE };
+    struct str type;
+
+    if (!decoder_string(d, tool_param(d, i, ".type"), &t->type, false, &type))
+        return false;
+    if (runs_at_anthropic(type))
+        return true;
+    if (type.n > 0 && !str_eq(type, STR("custom")))
+        return decoder_refuse_word(d, tool_param(d, i, ".type"), type,
+                                   "custom: only Anthropic's models know this tool's arguments");
+    if (!decoder_string(d, tool_param(d, i, ".name"), &t->name, true, &tool.name) ||
+        !decoder_string(d, tool_param(d, i, ".description"), &t->description, false,
+                        &tool.description) ||
+        !decoder_expect(d, tool_param(d, i, ".input_schema"), t->schema.type, ALLOW_OBJECT,
+                        "an object"))
+        return false;
+    tool.parameters = t->schema.raw;
+    return decoder_add_tool(d, &tool);
+}
+
+static bool read_tool(struct decoder *d, size_t i, const struct json_value *v)
+{
+    struct tool_draft t = { 0 };
+    const struct decoder_member members[] = { { "type", &t.type },
+                                              { "name", &t.name },
+                                              { "description", &t.description },
+                                              { "input_schema", &t.schema },
+                                              { "strict", &t.strict } };
+
+    if (!decoder_expect(d, tool_param(d, i, ""), v->type, ALLOW_OBJECT, "an object"))
+        return false;
+    decoder_members(v, members, COUNT_OF(members));
+    return judge_tool(d, i, &t);
+}
+
+bool anthropic_tools(struct decoder *d, UNUSED struct str param, const struct json_value *v)
+{
+    struct json_value item;
+    struct json j;
+
+    d->request->tools.n = 0;
+    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    json_enter_array(&j);
+    for (size_t i = 0; json_next_item(&j) && json_read(&j, &item); i++)
+        if (!read_tool(d, i, &item))
+            return false;
+    return true;
+}
+
+bool anthropic_tool_choice(struct decoder *d, UNUSED struct str param, const struct json_value *v)
+{
+    static const char *const words[] = { [CHAT_CHOOSE_AUTO] = "auto",
+                                         [CHAT_CHOOSE_NONE] = "none",
+                                         [CHAT_CHOOSE_REQUIRED] = "any",
+                                         [CHAT_CHOOSE_NAMED] = "tool" };
+    struct json_value type = { 0 }, name = { 0 }, serial = { 0 };
+    const struct decoder_member members[] = { { "type", &type },
+                                              { "name", &name },
+                                              { "disable_parallel_tool_use", &serial } };
+    struct chat_tools *t = &d->request->tools;
+    struct str word;
+
+    decoder_members(v, members, COUNT_OF(members));
+    if (!decoder_string(d, STR("tool_choice.type"), &type, true, &word))
+        return false;
+    t->is_serial = serial.type == JSON_TRUE;
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        t->choice = (enum chat_tool_choice)i;
+        if (str_eq(word, str_of(words[i])))
+            return decoder_string(d, STR("tool_choice.name"), &name, t->choice == CHAT_CHOOSE_NAMED,
+                                  &t->named);
+    }
+    return decoder_refuse_word(d, STR("tool_choice.type"), word, "auto, any, tool or none");
+}
+
+bool anthropic_judge_choice(struct decoder *d)
+{
+    const struct chat_tools *t = &d->request->tools;
+
+    if (t->choice == CHAT_CHOOSE_REQUIRED && t->n == 0)
+        return decoder_refuse(d, STR("tool_choice"),
+                              "needs tools; those that Anthropic's servers run are not here");
+    if (t->choice != CHAT_CHOOSE_NAMED)
+        return true;
+    for (size_t i = 0; i < t->n; i++)
+        if (str_eq(t->list[i].name, t->named))
+            return true;
+    return decoder_refuse(d, STR("tool_choice.name"),
+                          "is none of the tools; those that Anthropic's servers run are not here");
+}

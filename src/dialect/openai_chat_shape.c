@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tools and formats of a chat completion. */
+#include "dialect/openai_chat_decode.h"
+
+static struct str tool_param(struct decoder *d, size_t i, const char *rest)
+{
+    return arena_printf(d->arena, "tools[%zu]%s", i, rest);
+}
+
+static bool judge_function(struct decoder *d, size_t i, const struct json_value *function)
+{
+    struct json_value name = { 0 }, description = { 0 }, parameters = { 0 }, strict = { 0 };
+    const struct decoder_member members[] = { { "name", &name },
+                                              { "description", &description },
+                                              { "parameters", &parameters },
+                                              { "strict", &strict } };
+    struct chat_tool tool = { 0 };
+
+    if (!decoder_expect(d, tool_param(d, i, ".function"), function->type, ALLOW_OBJECT,
+                        "an object"))
+        return false;
+    decoder_members(function, members, COUNT_OF(members));
+    if (!decoder_string(d, tool_param(d, i, ".function.name"), &name, true, &tool.name) ||
+        !decoder_string(d, tool_param(d, i, ".function.description"), &description, false,
+                        &tool.description))
+        return false;
+    if (parameters.type > JSON_NULL && !decoder_expect(d, tool_param(d, i, ".function.parameters"),
+                                                       parameters.type, ALLOW_OBJECT, "an object"))
+        return false;
+    if (parameters.type == JSON_OBJECT)
+        tool.parameters = parameters.raw;
+    tool.is_strict = strict.type == JSON_TRUE;
+    return decoder_add_tool(d, &tool);
+}
+
+static bool judge_tool(struct decoder *d, size_t i, const struct json_value *v)
+{
+    struct json_value type = { 0 }, function = { 0 };
+    const struct decoder_member members[] = { { "type", &type }, { "function", &function } };
+    struct str word;
+
+    if (!decoder_expect(d, tool_param(d, i, ""), v->type, ALLOW_OBJECT, "an object"))
+        return false;
+    decoder_members(v, members, COUNT_OF(members));
+    if (!decoder_string(d, tool_param(d, i, ".type"), &type, true, &word))
+        return false;
+    if (!str_eq(word, STR("function")))
+        return decoder_refuse_word(d, tool_param(d, i, ".type"), word, "function");
+    return judge_function(d, i, &function);
+}
+
+bool openai_chat_tools(struct decoder *d, UNUSED struct str param, const struct json_value *v)
+{
+    struct json_value item;
+    struct json j;
+
+    d->request->tools.n = 0;
+    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    json_enter_array(&j);
+    for (size_t i = 0; json_next_item(&j) && json_read(&j, &item); i++)
+        if (!judge_tool(d, i, &item) && !decoder_soften(d))
+            return false;
+    return true;
+}
+
+static bool choose_word(struct decoder *d, struct str param, const struct json_value *v)
+{
+    struct chat_tools *t = &d->request->tools;
+    struct str word;
+
+    if (!decoder_text(d, v, &word))
+        return false;
+    if (str_eq(word, STR("auto")))
+        t->choice = CHAT_CHOOSE_AUTO;
+    else if (str_eq(word, STR("none")))
+        t->choice = CHAT_CHOOSE_NONE;
+    else if (str_eq(word, STR("required")))
+        t->choice = CHAT_CHOOSE_REQUIRED;
+    else
+        return decoder_refuse_word(d, param, word, "none, auto, required or an object");
+    return true;
+}
+
+bool openai_chat_tool_choice(struct decoder *d, struct str param, const struct json_value *v)
+{
+    struct json_value type = { 0 }, function = { 0 }, name = { 0 };
+    const struct decoder_member members[] = { { "type", &type }, { "function", &function } };
+    const struct decoder_member inner[] = { { "name", &name } };
+    struct chat_tools *t = &d->request->tools;
+    struct str word;
+
+    if (v->type == JSON_STRING)
+        return choose_word(d, param, v);
+    decoder_members(v, members, COUNT_OF(members));
+    decoder_members(&function, inner, COUNT_OF(inner));
+    if (!decoder_string(d, STR("tool_choice.type"), &type, true, &word))
+        return false;
+    if (!str_eq(word, STR("function")))
+        return decoder_refuse_word(d, STR("tool_choice.type"), word, "function");
+    if (!decoder_string(d, STR("tool_choice.function.name"), &name, true, &t->named))
+        return false;
+    t->choice = CHAT_CHOOSE_NAMED;
+    return true;
+}
+
+bool openai_chat_format(struct decoder *d, UNUSED struct str param, const struct json_value *v)
+{
+    struct json_value type = { 0 }, schema = { 0 };
+    const struct decoder_member members[] = { { "type", &type }, { "json_schema", &schema } };
+    struct chat_format *f = &d->request->format;
+    struct str word;
+
+    *f = (struct chat_format){ 0 };
+    decoder_members(v, members, COUNT_OF(members));
+    if (!decoder_string(d, STR("response_format.type"), &type, true, &word))
+        return false;
+    if (str_eq(word, STR("json_schema")))
+        return decoder_schema(d, STR("response_format.json_schema"), &schema, true);
+    if (str_eq(word, STR("json_object")))
+        f->type = CHAT_FORMAT_JSON_OBJECT;
+    else if (!str_eq(word, STR("text")))
+        return decoder_refuse_word(d, STR("response_format.type"), word,
+                                   "text, json_object or json_schema");
+    return true;
+}

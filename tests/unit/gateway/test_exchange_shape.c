@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is asked of an answer's shape: handed to upstreams that can, refused by name else; tool
+ * calls and several choices on their way back. */
+#include "flow_routes.h"
+
+enum { ALL = PROVIDER_STOP | PROVIDER_LIMITS | PROVIDER_TOOLS | PROVIDER_SCHEMA | PROVIDER_N };
+
+#define TOOLS "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]"
+
+static const struct {
+    const char *members;
+    const char *param;
+    unsigned capability;
+} wishes[] = {
+    { "\"stop\":\"x\",", "stop", PROVIDER_STOP },
+    { "\"max_tokens\":5,", "max_tokens", PROVIDER_LIMITS },
+    { TOOLS ",", "tools", PROVIDER_TOOLS },
+    { "\"response_format\":{\"type\":\"json_object\"},", "response_format", PROVIDER_SCHEMA },
+    { "\"n\":2,", "n", PROVIDER_N },
+};
+
+static void ask_for(const char *members)
+{
+    char body[512];
+
+    snprintf(body, sizeof(body), "{\"model\":\"m\",\"stream\":true,%s" HI "}", members);
+    ask(body);
+}
+
+static void what_no_upstream_can_do_is_refused_by_name(void)
+{
+    char param[64];
+
+    begin_routes();
+    for (size_t i = 0; i < COUNT_OF(wishes); i++) {
+        f.providers[0].capabilities = f.providers[1].capabilities = ALL & ~wishes[i].capability;
+        ask_for(wishes[i].members);
+        snprintf(param, sizeof(param), "\"param\":\"%s\"", wishes[i].param);
+        EXPECT(has(wire_str(&f.w), param));
+        expect_refusal(400, NULL);
+        EXPECT_INT(f.n_calls, 0);
+        again();
+    }
+    end();
+}
+
+static void targets_that_cannot_are_passed_over(void)
+{
+    begin_routes();
+    for (size_t i = 0; i < COUNT_OF(wishes); i++) {
+        f.providers[0].capabilities = 0;
+        f.providers[1].capabilities = wishes[i].capability;
+        ask_for(wishes[i].members);
+        EXPECT_Z(asked(), "b");
+        finish(CHAT_FINISH_STOP);
+        settled();
+        again();
+    }
+    end();
+}
+
+static void tools_that_must_not_be_called_need_no_upstream_that_knows_them(void)
+{
+    begin_routes();
+    ask_for(TOOLS ",\"tool_choice\":\"none\",");
+    EXPECT_INT(f.n_calls, 1);
+    finish(CHAT_FINISH_STOP);
+    settled();
+    end();
+}
+
+static void tool(const char *id, const char *name, const char *arguments)
+{
+    const struct chat_tool_piece piece = { 0, str_of(id), str_of(name), str_of(arguments) };
+
+    phase(PHASE_ANSWERING);
+    event_of(call(), &(struct chat_event){ .type = CHAT_TOOL_CALL, .tool = &piece });
+}
+
+static void tool_calls_come_in_one_form(void)
+{
+    begin();
+    f.providers[0].capabilities = ALL;
+    ask("{\"model\":\"GPT5\",\"stream\":true," TOOLS "," HI "}");
+    tool("c1", "f", "{");
+    tool("c1", "f", "}");
+    turn(f.l);
+    EXPECT(has(wire_str(&f.w), "\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\","
+                               "\"arguments\":\"{\"}"));
+    EXPECT(has(wire_str(&f.w), "[{\"index\":0,\"function\":{\"arguments\":\"}\"}}]"));
+    finish(CHAT_FINISH_TOOL_CALLS);
+    settled();
+    EXPECT(has(wire_str(&f.w), "\"finish_reason\":\"tool_calls\""));
+    end();
+}
+
+static void a_whole_answer_has_its_tool_calls(void)
+{
+    begin();
+    f.providers[0].capabilities = ALL;
+    ask("{\"model\":\"GPT5\"," TOOLS "," HI "}");
+    tool("c1", "f", "{");
+    tool("", "", "}");
+    finish(CHAT_FINISH_TOOL_CALLS);
+    settled();
+    EXPECT(
+        has(wire_str(&f.w),
+            "\"content\":null,\"tool_calls\":[{\"id\":\"c1\",\"type\":\"function\",\"function\":{"
+            "\"name\":\"f\",\"arguments\":\"{}\"}}]"));
+    expect_quiet(1);
+    end();
+}
+
+static void choice(size_t n, const char *text)
+{
+    phase(PHASE_ANSWERING);
+    event_of(call(), &(struct chat_event){ .type = CHAT_TEXT, .choice = n, .text = str_of(text) });
+}
+
+static void every_choice_has_its_text_and_its_end(void)
+{
+    const struct chat_event ended = { .type = CHAT_CHOICE_END,
+                                      .choice = 1,
+                                      .finish = CHAT_FINISH_LENGTH };
+
+    begin();
+    f.providers[0].capabilities = ALL;
+    ask("{\"model\":\"GPT5\",\"n\":2," HI "}");
+    choice(1, "b");
+    choice(0, "a");
+    choice(2, "nobody asked");
+    event_of(call(), &ended);
+    finish(CHAT_FINISH_STOP);
+    settled();
+    EXPECT(has(wire_str(&f.w),
+               "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"a\","
+               "\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"},"
+               "{\"index\":1,\"message\":{\"role\":\"assistant\",\"content\":\"b\","
+               "\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"length\"}]"));
+    EXPECT(!has(wire_str(&f.w), "nobody"));
+    end();
+}
+
+static const struct test suite[] = {
+    { "what no upstream can do is refused by name", what_no_upstream_can_do_is_refused_by_name },
+    { "targets that cannot are passed over", targets_that_cannot_are_passed_over },
+    { "tools that must not be called need no upstream that knows them",
+      tools_that_must_not_be_called_need_no_upstream_that_knows_them },
+    { "tool calls come in one form", tool_calls_come_in_one_form },
+    { "a whole answer has its tool calls", a_whole_answer_has_its_tool_calls },
+    { "every choice has its text and its end", every_choice_has_its_text_and_its_end },
+};
+
+TEST_MAIN(suite)
