@@ -134,10 +134,10 @@ static enum state unit(struct json_prefix *p, char c)
     if (is_digit(c))
         digit = (unsigned)(c - '0');
     else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-        digit = (unsigned)((c | 0x20) - 'a') + 10;
+        digit = (unsigned)((c | 0x20) - 'a' + 10);
     else
         return BROKEN;
-    p->unit = (uint16_t)(p->unit << 4 | digit);
+    p->unit = (uint16_t)((unsigned)p->unit << 4 | digit);
     return --p->digits > 0 ? UNIT : end_unit(p);
 }
 
