@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "json/reader.h"
 
 enum {
     SCHEMA_BYTES_MAX = 256 * 1024,
@@ -35,3 +36,6 @@ enum schema_verdict {
  * model can go by; as many as `why` takes, which may be NULL. */
 MUST_USE enum schema_verdict schema_check(const struct schema *s, struct str value,
                                           struct buf *why);
+
+/* Whether a value of this type may fit, by what the schema says of types in its first line. */
+bool schema_may_begin(const struct schema *s, enum json_type type);

@@ -452,3 +452,8 @@ enum schema_verdict schema_check(const struct schema *s, struct str value, struc
         return SCHEMA_UNDECIDED;
     return ok ? SCHEMA_FITS : SCHEMA_MISFIT;
 }
+
+bool schema_may_begin(const struct schema *s, enum json_type type)
+{
+    return s->types == 0 || (s->types & 1u << type);
+}
