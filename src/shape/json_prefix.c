@@ -72,13 +72,13 @@ static enum state begin_value(struct json_prefix *p, char c)
     case '0':
         return ZERO;
     case 't':
-        p->word = "rue";
+        p->word = &"true"[1];
         return WORD;
     case 'f':
-        p->word = "alse";
+        p->word = &"false"[1];
         return WORD;
     case 'n':
-        p->word = "ull";
+        p->word = &"null"[1];
         return WORD;
     default:
         return is_digit(c) ? DIGITS : BROKEN;
@@ -94,17 +94,36 @@ static enum state after_value(struct json_prefix *p, char c)
     return in_object(p) ? KEY : VALUE;
 }
 
-static enum state key(struct json_prefix *p, char c, enum state here)
+/* ---- one function for each state ---- */
+
+static enum state value(struct json_prefix *p, char c)
+{
+    return is_space(c) ? VALUE : begin_value(p, c);
+}
+
+static enum state first_item(struct json_prefix *p, char c)
 {
     if (is_space(c))
-        return here;
-    if (c == '}' && here == FIRST_KEY)
+        return FIRST_ITEM;
+    return c == ']' ? close_one(p, c) : begin_value(p, c);
+}
+
+static enum state key(struct json_prefix *p, char c)
+{
+    if (is_space(c))
+        return (enum state)p->state;
+    if (c == '}' && p->state == FIRST_KEY)
         return close_one(p, c);
     p->is_key = true;
     return c == '"' ? STRING : BROKEN;
 }
 
-/* ---- strings ---- */
+static enum state colon(struct json_prefix *p UNUSED, char c)
+{
+    if (is_space(c))
+        return COLON;
+    return c == ':' ? VALUE : BROKEN;
+}
 
 static enum state escape(struct json_prefix *p, char c)
 {
@@ -150,6 +169,16 @@ static enum state string(struct json_prefix *p, char c)
     return (unsigned char)c < 0x20 ? BROKEN : STRING;
 }
 
+static enum state low(struct json_prefix *p UNUSED, char c)
+{
+    return c == '\\' ? LOW_U : BROKEN;
+}
+
+static enum state low_u(struct json_prefix *p, char c)
+{
+    return c == 'u' ? escape(p, c) : BROKEN;
+}
+
 static enum state word(struct json_prefix *p, char c)
 {
     if (c != *p->word)
@@ -157,11 +186,18 @@ static enum state word(struct json_prefix *p, char c)
     return *++p->word ? WORD : AFTER;
 }
 
-/* ---- numbers ---- */
+static enum state minus(struct json_prefix *p UNUSED, char c)
+{
+    if (c == '0')
+        return ZERO;
+    return is_digit(c) ? DIGITS : BROKEN;
+}
 
 /* A number that may end: what follows decides. */
-static enum state after_digits(struct json_prefix *p, char c, enum state here)
+static enum state digits(struct json_prefix *p, char c)
 {
+    enum state here = (enum state)p->state;
+
     if (is_digit(c) && here != ZERO)
         return here;
     if (c == '.' && (here == ZERO || here == DIGITS))
@@ -171,58 +207,32 @@ static enum state after_digits(struct json_prefix *p, char c, enum state here)
     return after_value(p, c);
 }
 
-static enum state exponent(char c, enum state here)
+static enum state point(struct json_prefix *p UNUSED, char c)
 {
-    if ((c == '+' || c == '-') && here == EXPONENT)
+    return is_digit(c) ? FRACTION : BROKEN;
+}
+
+static enum state exponent(struct json_prefix *p, char c)
+{
+    if ((c == '+' || c == '-') && p->state == EXPONENT)
         return SIGN;
     return is_digit(c) ? POWER : BROKEN;
 }
 
-static enum state step(struct json_prefix *p, char c)
+static enum state broken(struct json_prefix *p UNUSED, char c UNUSED)
 {
-    enum state here = (enum state)p->state;
-
-    switch (here) {
-    case VALUE:
-        return is_space(c) ? VALUE : begin_value(p, c);
-    case FIRST_ITEM:
-        return is_space(c) ? FIRST_ITEM : c == ']' ? close_one(p, c) : begin_value(p, c);
-    case FIRST_KEY:
-    case KEY:
-        return key(p, c, here);
-    case COLON:
-        return is_space(c) ? COLON : c == ':' ? VALUE : BROKEN;
-    case AFTER:
-        return after_value(p, c);
-    case STRING:
-        return string(p, c);
-    case ESCAPE:
-        return escape(p, c);
-    case UNIT:
-        return unit(p, c);
-    case LOW:
-        return c == '\\' ? LOW_U : BROKEN;
-    case LOW_U:
-        return c == 'u' ? escape(p, c) : BROKEN;
-    case WORD:
-        return word(p, c);
-    case MINUS:
-        return c == '0' ? ZERO : is_digit(c) ? DIGITS : BROKEN;
-    case ZERO:
-    case DIGITS:
-    case FRACTION:
-    case POWER:
-        return after_digits(p, c, here);
-    case POINT:
-        return is_digit(c) ? FRACTION : BROKEN;
-    case EXPONENT:
-    case SIGN:
-        return exponent(c, here);
-    case BROKEN:
-        break;
-    }
     return BROKEN;
 }
+
+static enum state (*const steps[])(struct json_prefix *p, char c) = {
+    [VALUE] = value,   [FIRST_ITEM] = first_item, [FIRST_KEY] = key,
+    [KEY] = key,       [COLON] = colon,           [AFTER] = after_value,
+    [STRING] = string, [ESCAPE] = escape,         [UNIT] = unit,
+    [LOW] = low,       [LOW_U] = low_u,           [WORD] = word,
+    [MINUS] = minus,   [ZERO] = digits,           [DIGITS] = digits,
+    [POINT] = point,   [FRACTION] = digits,       [EXPONENT] = exponent,
+    [SIGN] = exponent, [POWER] = digits,          [BROKEN] = broken,
+};
 
 static bool may_end(const struct json_prefix *p)
 {
@@ -238,7 +248,7 @@ size_t json_prefix_add(struct json_prefix *p, struct str text, enum json_progres
     while (i < text.n) {
         bool was_open = p->depth > 0;
 
-        p->state = (uint8_t)step(p, text.p[i]);
+        p->state = (uint8_t)steps[p->state](p, text.p[i]);
         if (p->state == BROKEN) {
             *ret = JSON_BROKEN;
             return i;

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "base/encoding.h"
 #include "shape/schema_internal.h"
 
 struct target {
@@ -197,21 +198,22 @@ static struct schema_property *property(struct compiler *c, const struct schema_
                                         struct schema *node, struct str name)
 {
     struct schema_property **slot = &node->properties;
+    struct schema_property *p;
 
-    while (*slot && !str_eq((*slot)->name, name))
-        slot = &(*slot)->next;
-    if (*slot)
-        return *slot;
+    for (; (p = *slot) != NULL; slot = &p->next)
+        if (str_eq(p->name, name))
+            return p;
     if (node->n_properties == SCHEMA_PROPERTIES_MAX) {
         fail(c, at, "there are more properties than this gateway checks (1024)");
         return NULL;
     }
-    *slot = take(c, at, sizeof(**slot));
-    if (*slot) {
-        (*slot)->name = name;
-        (*slot)->index = node->n_properties++;
-    }
-    return *slot;
+    p = take(c, at, sizeof(*p));
+    if (!p)
+        return NULL;
+    p->name = name;
+    p->index = node->n_properties++;
+    *slot = p;
+    return p;
 }
 
 static bool add_properties(struct compiler *c, struct json *j, const struct schema_path *at,
@@ -272,15 +274,36 @@ static bool set_number(struct compiler *c, const struct json_value *v, const str
     return true;
 }
 
+/* References are parts of URLs: names in them may be percent-encoded. */
+static bool decode_ref(struct compiler *c, const struct schema_path *at, struct str *ref)
+{
+    struct buf decoded;
+    bool ok;
+
+    if (str_find_char(*ref, '%') == SIZE_MAX)
+        return true;
+    buf_init(&decoded, SCHEMA_BYTES_MAX);
+    ok = percent_decode(&decoded, *ref) == ERR_NONE ||
+         fail(c, at, "a '%' has no two digits behind it");
+    if (ok)
+        *ref = arena_dup(c->a, buf_str(&decoded));
+    buf_deinit(&decoded);
+    return ok;
+}
+
 static bool set_ref(struct compiler *c, const struct json_value *v, const struct schema_path *at,
                     struct schema *node)
 {
-    if (!take_text(c, v, at, &node->ref))
+    bool is_listed = node->ref.p != NULL; /* a second $ref in one schema replaces the first */
+
+    if (!take_text(c, v, at, &node->ref) || !decode_ref(c, at, &node->ref))
         return false;
     if (!str_eq(node->ref, STR("#")) && !str_starts(node->ref, STR("#/")))
         return fail(c, at, "only references into this schema (\"#/...\") can be followed");
-    node->next_ref = c->refs;
-    c->refs = node;
+    if (!is_listed) {
+        node->next_ref = c->refs;
+        c->refs = node;
+    }
     return true;
 }
 

@@ -343,11 +343,11 @@ void shaper_again(struct shaper *s)
     s->is_repair = true;
     if (s->config.split_think)
         think_split_init(&s->split, s->split.out);
-    if (s->calls)
+    if (s->calls) {
         init_parser(s);
-    if (is_for_calls)
-        tool_check_again(&s->calls->check);
-    else
+        tool_check_again(&s->calls->check, is_for_calls);
+    }
+    if (s->structured)
         structured_again(s->structured);
 }
 

@@ -33,13 +33,13 @@ bool tool_check_init(struct tool_check *c, const struct chat_tools *tools, bool 
     *c = (struct tool_check){ .out = out, .tools = tools, .is_held = is_held };
     buf_init(&c->wrong, TOOL_REPAIR_MAX);
     buf_init(&c->arguments, TOOL_ARGUMENTS_MAX);
-    c->schemas = arena_try(a, tools->n * sizeof(*c->schemas));
+    c->schemas = arena_try(a, tools->n * sizeof(const struct schema *));
     if (!c->schemas) {
         failure_set(ret, a, FAILURE_OVERLOADED,
                     "There is no memory for these tools now. Try again later.");
         return false;
     }
-    memset(c->schemas, 0, tools->n * sizeof(*c->schemas));
+    memset(c->schemas, 0, tools->n * sizeof(const struct schema *));
     return compile_all(c, a, ret);
 }
 
@@ -49,9 +49,10 @@ void tool_check_deinit(struct tool_check *c)
     buf_deinit(&c->arguments);
 }
 
-void tool_check_again(struct tool_check *c)
+void tool_check_again(struct tool_check *c, bool is_for_calls)
 {
-    c->is_repair = true;
+    c->is_last = true;
+    c->is_repair = is_for_calls;
     c->n_bad = 0;
     buf_clear(&c->wrong);
 }
@@ -167,7 +168,7 @@ static bool fits_schema(struct tool_check *c)
     case SCHEMA_FITS:
         break;
     case SCHEMA_MISFIT:
-        if (!c->is_repair || c->tool->is_strict)
+        if (!c->is_last || c->tool->is_strict)
             return false;
         break; /* the client knows better what it can bear */
     case SCHEMA_UNDECIDED:
@@ -246,14 +247,16 @@ enum tool_outcome tool_check_end(struct tool_check *c, struct arena *a, struct s
         say(c, c->tools->choice == CHAT_CHOOSE_NAMED
                    ? "- it has no call of the tool that must be called\n"
                    : "- it has no tool call, and must have one\n");
-    if (c->is_repair && c->n_good == 0 && c->wrong.n == 0)
+    else if (c->is_repair && c->n_good == 0 && c->n_bad == 0)
         say(c, "- it has no tool call\n");
-    if (c->is_lost || (c->is_repair && c->n_good == 0)) {
-        *ret = arena_dup(a, buf_str(&c->wrong));
-        return TOOLS_LOST;
-    }
-    if ((c->n_bad == 0 && !is_due) || c->is_repair)
+    if (c->wrong.n == 0)
         return c->n_good > 0 ? TOOLS_CALLED : TOOLS_NONE;
-    *ret = repair_text(c, a);
-    return TOOLS_REPAIR;
+    if (!c->is_last && !c->is_lost) {
+        *ret = repair_text(c, a);
+        return TOOLS_REPAIR;
+    }
+    if (c->n_good > 0 && !c->is_lost)
+        return TOOLS_CALLED;
+    *ret = arena_dup(a, buf_str(&c->wrong));
+    return TOOLS_LOST;
 }

@@ -19,7 +19,8 @@ struct tool_check {
     const struct chat_tools *tools;
     const struct schema **schemas; /* one a tool; NULL: any object */
     bool is_held;
-    bool is_repair; /* the second answer: no text of it goes out */
+    bool is_last;   /* the second answer: there is no third */
+    bool is_repair; /* it was asked for calls: no text of it goes out */
     size_t n_good;  /* calls that went out */
     size_t n_bad;
     size_t n_dropped; /* beyond the one of a serial answer */
@@ -54,5 +55,5 @@ enum tool_outcome {
 /* The answer is over. *ret is in `a` or empty. */
 enum tool_outcome tool_check_end(struct tool_check *c, struct arena *a, struct str *ret);
 
-/* The next answer is the repaired one. */
-void tool_check_again(struct tool_check *c);
+/* The next answer is the second one; `is_for_calls`: asked for by tool_check_end(). */
+void tool_check_again(struct tool_check *c, bool is_for_calls);

@@ -57,10 +57,10 @@ static enum state in_name(struct tool_tag *t, char c)
     return at + 2 == sizeof(tool_call) ? BEHIND : NAME;
 }
 
-static enum state bracket(struct tool_tag *t, char c, unsigned takes)
+static enum state bracket(struct tool_tag *t, char c)
 {
     t->is_end = c == '/';
-    if (!(takes & (t->is_end ? TAG_CLOSING : TAG_OPENING)))
+    if (!(t->takes & (t->is_end ? TAG_CLOSING : TAG_OPENING)))
         return NOT;
     return t->is_end ? NAME : in_name(t, c);
 }
@@ -92,44 +92,60 @@ static enum state value(struct tool_tag *t, char c)
     return (unsigned char)c < 0x20 ? NOT : c == '\\' ? ESCAPE : VALUE;
 }
 
-static enum state step(struct tool_tag *t, char c, unsigned takes)
+static enum state begin(struct tool_tag *t UNUSED, char c)
 {
-    switch ((enum state)t->state) {
-    case BEGIN:
-        return c == '<' ? BRACKET : NOT;
-    case BRACKET:
-        return bracket(t, c, takes);
-    case NAME:
-        return in_name(t, c);
-    case BEHIND:
-        return c == '-' ? SUFFIX : behind_name(t, c);
-    case SUFFIX:
-        return is_digit(c) ? DIGITS : NOT;
-    case DIGITS:
-        return is_digit(c) ? DIGITS : behind_name(t, c);
-    case QUOTED:
-        return behind_name(t, c);
-    case SPACE:
-        return space(t, c);
-    case ATTRIBUTE:
-        return is_attribute_name(c) ? ATTRIBUTE : c == '=' ? EQUALS : NOT;
-    case EQUALS:
-        return c == '"' ? VALUE : NOT;
-    case VALUE:
-        return value(t, c);
-    case ESCAPE:
-        return (unsigned char)c < 0x20 ? NOT : VALUE;
-    case DONE:
-    case NOT:
-        break;
-    }
+    return c == '<' ? BRACKET : NOT;
+}
+
+static enum state behind(struct tool_tag *t, char c)
+{
+    return c == '-' ? SUFFIX : behind_name(t, c);
+}
+
+static enum state suffix(struct tool_tag *t UNUSED, char c)
+{
+    return is_digit(c) ? DIGITS : NOT;
+}
+
+static enum state digits(struct tool_tag *t, char c)
+{
+    return is_digit(c) ? DIGITS : behind_name(t, c);
+}
+
+static enum state attribute(struct tool_tag *t UNUSED, char c)
+{
+    if (is_attribute_name(c))
+        return ATTRIBUTE;
+    return c == '=' ? EQUALS : NOT;
+}
+
+static enum state equals(struct tool_tag *t UNUSED, char c)
+{
+    return c == '"' ? VALUE : NOT;
+}
+
+static enum state escape(struct tool_tag *t UNUSED, char c)
+{
+    return (unsigned char)c < 0x20 ? NOT : VALUE;
+}
+
+static enum state ended(struct tool_tag *t UNUSED, char c UNUSED)
+{
     return NOT;
 }
+
+static enum state (*const steps[])(struct tool_tag *t, char c) = {
+    [BEGIN] = begin,   [BRACKET] = bracket, [NAME] = in_name,  [BEHIND] = behind,
+    [SUFFIX] = suffix, [DIGITS] = digits,   [SPACE] = space,   [ATTRIBUTE] = attribute,
+    [EQUALS] = equals, [VALUE] = value,     [ESCAPE] = escape, [QUOTED] = behind_name,
+    [DONE] = ended,    [NOT] = ended,
+};
 
 enum tool_tag_step tool_tag_add(struct tool_tag *t, char c, unsigned takes)
 {
     t->text[t->n++] = c;
-    t->state = (uint8_t)step(t, c, takes);
+    t->takes = takes;
+    t->state = (uint8_t)steps[t->state](t, c);
     if (t->state == DONE)
         return TAG_DONE;
     return t->state == NOT || t->n == TOOL_TAG_MAX ? TAG_NOT : TAG_MORE;

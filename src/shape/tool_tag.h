@@ -18,6 +18,7 @@ struct tool_tag {
     char text[TOOL_TAG_MAX]; /* so far */
     size_t n;
     uint8_t state;
+    unsigned takes;   /* what it may be */
     bool is_end;      /* a closing one */
     size_t attribute; /* where its name begins */
     size_t name;      /* where the value of `name` begins; 0: there is none */

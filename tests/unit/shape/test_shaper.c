@@ -166,6 +166,8 @@ static void repairs_once(void)
           "[call 0 # get:{\"n\":1}]" },
         { "htJ", "Well", CALL("now", "{}"), SHAPE_DONE, CHAT_FINISH_TOOL_CALLS,
           "[call 0 # now:{}]" },
+        { "htJ", "Well", CALL("nov", "{}"), SHAPE_FAILED, CHAT_FINISH_STOP, "" },
+        { "htJ", "Well", "Well", SHAPE_FAILED, CHAT_FINISH_STOP, "" },
         { "hJ", "{\"n\":\"\"}", "So: {\"n\":2}", SHAPE_DONE, CHAT_FINISH_STOP, "{\"n\":2}" },
         { "hJ", "{\"n\":\"\"}", "{}", SHAPE_FAILED, CHAT_FINISH_STOP, "" },
         { "j", "Well", "{}", SHAPE_DONE, CHAT_FINISH_STOP, "{}" },

@@ -162,7 +162,7 @@ static void repairs_once(void)
 
         start(&r, CHAT_CHOOSE_AUTO, true);
         EXPECT_INT(answer(&r, rows[i].first, 0), TOOLS_REPAIR);
-        tool_check_again(&r.check);
+        tool_check_again(&r.check, true);
         tool_parser_init(&r.parser, 2, (struct shape_sink){ put, &r }, ended, &r);
         EXPECT_INT(answer(&r, rows[i].second, 0), rows[i].outcome);
         EXPECT_STR(heard_line(&r.heard), rows[i].out);
