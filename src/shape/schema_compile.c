@@ -109,6 +109,12 @@ static bool fail(struct compiler *c, const struct schema_path *at, const char *w
     return false;
 }
 
+static bool count_part(struct compiler *c, const struct schema_path *at)
+{
+    return c->n_nodes++ < SCHEMA_NODES_MAX ||
+           fail(c, at, "the schema has more parts than this gateway checks (10000)");
+}
+
 static void *take(struct compiler *c, const struct schema_path *at, size_t size)
 {
     void *p = c->why.p ? NULL : arena_try(c->a, size);
@@ -249,7 +255,7 @@ static bool add_names(struct compiler *c, struct json *j, const struct schema_pa
         struct str name;
 
         json_read(j, &v);
-        if (!take_text(c, &v, at, &name))
+        if (!count_part(c, at) || !take_text(c, &v, at, &name))
             return false;
         p = property(c, at, node, name);
         if (!p)
@@ -395,9 +401,7 @@ static const struct schema *compile(struct compiler *c, struct json *j,
     struct schema *node;
     struct json_value v;
 
-    if (c->n_nodes++ == SCHEMA_NODES_MAX)
-        fail(c, at, "the schema has more parts than this gateway checks (10000)");
-    node = take(c, at, sizeof(*node));
+    node = count_part(c, at) ? take(c, at, sizeof(*node)) : NULL;
     if (!node)
         return NULL;
     if (json_enter_object(j))

@@ -8,6 +8,23 @@ enum { QUOTE_MAX = 2000 };
 
 /* ---- life ---- */
 
+/* Compiling takes a time that grows with the size, so all together have a bound. */
+static bool are_small(const struct chat_tools *tools, struct arena *a, struct failure *ret)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < tools->n; i++)
+        size += tools->list[i].parameters.n;
+    if (size <= TOOL_SCHEMAS_MAX)
+        return true;
+    failure_set(ret, a, FAILURE_BAD_REQUEST,
+                "The schemas of the tools have %zu bytes, and this gateway takes at most %d. Offer "
+                "fewer tools, or shorten their schemas.",
+                size, TOOL_SCHEMAS_MAX);
+    ret->param = STR("tools");
+    return false;
+}
+
 static bool compile_all(struct tool_check *c, struct arena *a, struct failure *ret)
 {
     struct str why;
@@ -33,6 +50,8 @@ bool tool_check_init(struct tool_check *c, const struct chat_tools *tools, bool 
     *c = (struct tool_check){ .out = out, .tools = tools, .is_held = is_held };
     buf_init(&c->wrong, TOOL_REPAIR_MAX);
     buf_init(&c->arguments, TOOL_ARGUMENTS_MAX);
+    if (!are_small(tools, a, ret))
+        return false;
     c->schemas = arena_try(a, tools->n * sizeof(const struct schema *));
     if (!c->schemas) {
         failure_set(ret, a, FAILURE_OVERLOADED,

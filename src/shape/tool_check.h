@@ -12,7 +12,11 @@
 #include "shape/schema.h"
 #include "shape/tool_parser.h"
 
-enum { TOOL_ARGUMENTS_MAX = 1024 * 1024, TOOL_REPAIR_MAX = 32 * 1024 };
+enum {
+    TOOL_SCHEMAS_MAX = 1024 * 1024,   /* bytes of all tools' schemas */
+    TOOL_ARGUMENTS_MAX = 1024 * 1024, /* of one call */
+    TOOL_REPAIR_MAX = 32 * 1024,
+};
 
 struct tool_check {
     struct shape_sink out;

@@ -253,6 +253,13 @@ static void bounds_the_size_of_schemas(void)
     arena_init(&a);
     EXPECT(!schema_compile(buf_str(&text), &a, &s, &why));
     EXPECT(str_ends(why, STR("more parts than this gateway checks (10000)")));
+    buf_clear(&text);
+    EXPECT(!buf_add(&text, STR("{\"required\":[\"a\"")));
+    for (int i = 0; i < SCHEMA_NODES_MAX; i++)
+        EXPECT(!buf_add(&text, STR(",\"a\"")));
+    EXPECT(!buf_add(&text, STR("]}")));
+    EXPECT(!schema_compile(buf_str(&text), &a, &s, &why));
+    EXPECT_STR(why, "#/required: the schema has more parts than this gateway checks (10000)");
     while (text.n <= SCHEMA_BYTES_MAX)
         EXPECT(!buf_add(&text, STR("          ")));
     EXPECT(!schema_compile(buf_str(&text), &a, &s, &why));

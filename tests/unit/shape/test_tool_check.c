@@ -238,6 +238,27 @@ static void refuses_tools_with_wrong_schemas(void)
     arena_deinit(&a);
 }
 
+static void refuses_too_much_schema(void)
+{
+    static struct chat_tool many[TOOL_SCHEMAS_MAX / SCHEMA_BYTES_MAX + 1];
+    static char space[SCHEMA_BYTES_MAX];
+    const struct chat_tools tools = { .list = many, .n = COUNT_OF(many) };
+    struct tool_check check;
+    struct heard heard;
+    struct failure failure;
+    struct arena a;
+
+    memset(space, ' ', sizeof(space));
+    memcpy(space, "{}", 2);
+    for (size_t i = 0; i < COUNT_OF(many); i++)
+        many[i] = (struct chat_tool){ .name = STR("x"), .parameters = { space, sizeof(space) } };
+    arena_init(&a);
+    EXPECT(!tool_check_init(&check, &tools, true, &a, heard_init(&heard), &failure));
+    EXPECT_STR(failure.param, "tools");
+    tool_check_deinit(&check);
+    arena_deinit(&a);
+}
+
 static const struct test suite[] = {
     { "judges calls whole", judges_calls_whole },
     { "repairs once", repairs_once },
@@ -245,6 +266,7 @@ static const struct test suite[] = {
     { "makes one call of a serial answer", makes_one_call_of_a_serial_answer },
     { "bounds arguments", bounds_arguments },
     { "refuses tools with wrong schemas", refuses_tools_with_wrong_schemas },
+    { "refuses too much schema", refuses_too_much_schema },
 };
 
 TEST_MAIN(suite)
