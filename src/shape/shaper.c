@@ -307,7 +307,7 @@ static bool is_exact(const struct shaper *s, bool was_cut)
 {
     if (was_cut || is_cut(s) || s->is_repair || (s->structured && s->structured->is_changed))
         return false;
-    return !s->calls || (s->calls->check.n_bad == 0 && s->calls->check.n_dropped == 0);
+    return !s->calls || s->calls->check.n_dropped == 0;
 }
 
 static enum chat_finish finish_of(const struct shaper *s, enum chat_finish upstream)

@@ -64,12 +64,10 @@ static enum err read_inside(struct think_split *t, struct str *text)
         i++;
     }
     *text = str_from(all, i);
-    if (held + i > t->n_tag) { /* what was held, as far as it is no tag now, and what follows it */
-        size_t n = held + i - t->n_tag;
-
-        err = sink_text(&t->out, CHAT_REASONING, str_sub(tag, 0, n < held ? n : held));
-        if (!err && n > held)
-            err = sink_text(&t->out, CHAT_REASONING, str_sub(all, 0, n - held));
+    if (held + i > t->n_tag) { /* what was held is no tag */
+        err = sink_text(&t->out, CHAT_REASONING, str_sub(tag, 0, held));
+        if (!err)
+            err = sink_text(&t->out, CHAT_REASONING, str_sub(all, 0, i - t->n_tag));
     }
     if (t->n_tag == tag.n) {
         t->state = CLOSED;

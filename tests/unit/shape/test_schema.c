@@ -68,6 +68,7 @@ static const struct row keywords[] = {
       { "2", "\"e\"", "{\"a\":[2,1],\"b\":null}", "{\"a\":[1,2]}" } },
     { "{\"const\":9007199254740993}", { "9007199254740993" }, { "9007199254740992" } },
     { "{\"const\":1.5}", { "1.5", "15e-1" }, { "1.25", "1" } },
+    { "{\"const\":{\"a\":1}}", { "{ \"a\" : 1 }" }, { "{\"a\":1,\"b\":2}", "{}" } },
     { "{\"const\":[]}", { "[ ]" }, { "[1]", "{}" } },
     { "{\"anyOf\":[{\"type\":\"string\"},{\"minimum\":3}]}", { "\"\"", "3" }, { "2" } },
     { "{\"oneOf\":[{\"multipleOf\":3},{\"multipleOf\":5}]}", { "3", "5" }, { "15", "7" } },
@@ -239,6 +240,22 @@ static void gives_up_on_what_has_no_end(void)
     buf_deinit(&deep);
 }
 
+/* Each level asks for the next one twice: 2^20 schemas over a value of one byte. */
+static void counts_each_schema_that_is_tried_as_work(void)
+{
+    struct buf text;
+
+    buf_init(&text, WHY_MAX);
+    EXPECT(!buf_add(&text, STR("{\"$ref\":\"#/$defs/0\",\"$defs\":{\"20\":true")));
+    for (int i = 0; i < 20; i++)
+        EXPECT(!buf_addf(
+            &text, ",\"%d\":{\"allOf\":[{\"$ref\":\"#/$defs/%d\"},{\"$ref\":\"#/$defs/%d\"}]}", i,
+            i + 1, i + 1));
+    EXPECT(!buf_add(&text, (struct str){ "}}", sizeof("}}") }));
+    EXPECT_INT(verdict(text.p, "1", NULL), SCHEMA_UNDECIDED);
+    buf_deinit(&text);
+}
+
 static void bounds_the_size_of_schemas(void)
 {
     const struct schema *s;
@@ -275,6 +292,7 @@ static const struct test suite[] = {
     { "says no more than a few lines", says_no_more_than_a_few_lines },
     { "reports wrong schemas with where", reports_wrong_schemas_with_where },
     { "gives up on what has no end", gives_up_on_what_has_no_end },
+    { "counts each schema that is tried as work", counts_each_schema_that_is_tried_as_work },
     { "bounds the size of schemas", bounds_the_size_of_schemas },
 };
 

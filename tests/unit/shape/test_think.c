@@ -82,6 +82,18 @@ static void holds_back_only_what_may_be_a_tag(void)
     buf_deinit(&heard.line);
 }
 
+static void bounds_the_space_in_front(void)
+{
+    char text[200];
+    struct heard heard;
+
+    memset(text, ' ', sizeof(text));
+    memcpy(text + 100, "<think>a</think>b", 17);
+    EXPECT(str_eq(split((struct str){ text, sizeof(text) }, SIZE_MAX, &heard),
+                  (struct str){ text, sizeof(text) }));
+    buf_deinit(&heard.line);
+}
+
 static void wraps_reasoning_into_tags(void)
 {
     struct think_wrap t;
@@ -116,6 +128,7 @@ static const struct test suite[] = {
     { "splits reasoning off the beginning", splits_reasoning_off_the_beginning },
     { "does not care how text is cut", does_not_care_how_text_is_cut },
     { "holds back only what may be a tag", holds_back_only_what_may_be_a_tag },
+    { "bounds the space in front", bounds_the_space_in_front },
     { "wraps reasoning into tags", wraps_reasoning_into_tags },
     { "what is wrapped can be split again", what_is_wrapped_can_be_split_again },
 };

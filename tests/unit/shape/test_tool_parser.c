@@ -195,6 +195,11 @@ static void bounds_what_it_holds(void)
     EXPECT(str_eq(finish(&r), (struct str){ text, sizeof(text) }));
     buf_deinit(&r.heard.line);
     start(&r);
+    memset(text, ' ', sizeof(text));
+    feed_cut(feed, &r.parser, CHAT_TEXT, (struct str){ text, 2 * TOOL_SPACE_MAX }, SIZE_MAX);
+    EXPECT_INT(r.heard.line.n, 2 * TOOL_SPACE_MAX);
+    buf_deinit(&r.heard.line);
+    start(&r);
     memset(text, 'x', sizeof(text));
     memcpy(text, "<tool_call name=\"", 17);
     feed_cut(feed, &r.parser, CHAT_TEXT, (struct str){ text, sizeof(text) }, SIZE_MAX);
