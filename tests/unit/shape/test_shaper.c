@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shape/shaper.h"
 
+#include "base/mem.h"
 #include "shape_test.h"
 
 enum { ROUNDS = 10000 };
@@ -48,6 +49,7 @@ static void start(struct rig *r, const char *asks)
     const struct str said = str_of(asks);
     struct shape_config c = { .seed = 1 };
     struct failure failure;
+    char *room;
 
     *r = (struct rig){ .list = { { STR("get"), { NULL, 0 }, STR(SCHEMA), true },
                                  { STR("now"), { NULL, 0 }, { NULL, 0 }, false } } };
@@ -68,6 +70,7 @@ static void start(struct rig *r, const char *asks)
     c.wrap_think = strchr(asks, 'R') != NULL;
     arena_init(&r->arena);
     heard_init(&r->heard);
+    EXPECT_INT(buf_reserve(&r->heard.line, 4096, &room), ERR_NONE);
     EXPECT(shaper_init(&r->s, &c, &r->arena, (struct shape_sink){ hear, &r->heard }, &failure));
 }
 
@@ -375,6 +378,98 @@ static void does_not_care_how_text_is_cut(void)
     }
 }
 
+/* ---- failures ---- */
+
+static const char *const stories[][2] = {
+    { "rRtsm",
+      "<think>Hm </th</think>So:\n<tool_call name=\"now\">{\"a\":1}\n</tool_call>\nST x <" },
+    { "rths",
+      "<think>Hm</thin</think>" CALL("get", "{\"n\":1}") CALL("now", "") "<to S STO x\n<b" },
+    { "rRhJs", "<think>a</think>So {\"n\":1,\"b\":\"STO\\u00e9\"} ." },
+    { "jsm", " <tool_call {\"n\":1,\"b\":\"STO\"} ." },
+    { "hJ", "{\"n\":\"\\n\"}" },
+    { "t", "a\n<tool_call name=\"x\">\n<to b" },
+};
+
+struct faulty {
+    unsigned left; /* events until one fails */
+    bool failed;
+};
+
+static enum err put_faulty(void *arg, const struct chat_event *event UNUSED)
+{
+    struct faulty *f = arg;
+
+    EXPECT(!f->failed); /* nothing may follow a failure */
+    f->failed = --f->left == 0;
+    return f->failed ? ERR_CLOSED : ERR_NONE;
+}
+
+/* All of a story, until something fails. */
+static enum err tell(struct rig *r, const char *text)
+{
+    enum err err = ERR_NONE;
+
+    for (size_t i = 0; text[i] && !err; i++) {
+        const struct chat_event event = { .type = CHAT_TEXT, .text = { text + i, 1 } };
+
+        err = shaper_feed(&r->s, &event);
+    }
+    return err ? err : shaper_end(&r->s, CHAT_FINISH_STOP, &r->result);
+}
+
+static void passes_on_each_error_of_its_sink(void)
+{
+    for (size_t i = 0; i < COUNT_OF(stories); i++) {
+        bool failed = true;
+
+        for (unsigned n = 1; failed; n++) {
+            struct faulty f = { .left = n };
+            struct rig r;
+            enum err err;
+
+            start(&r, stories[i][0]);
+            r.s.out = (struct shape_sink){ put_faulty, &f };
+            if (r.s.first.arg == &r.heard)
+                r.s.first = r.s.out;
+            if (r.s.structured && r.s.structured->out.arg == &r.heard)
+                r.s.structured->out = r.s.out;
+            if (r.s.stops.out.arg == &r.heard)
+                r.s.stops.out = r.s.out;
+            if (r.s.wrap.out.arg == &r.heard)
+                r.s.wrap.out = r.s.out;
+            err = tell(&r, stories[i][1]);
+            EXPECT_INT(err, f.failed ? ERR_CLOSED : ERR_NONE);
+            failed = f.failed;
+            stop(&r);
+        }
+    }
+}
+
+static void survives_each_lack_of_memory(void)
+{
+    for (size_t i = 0; i < COUNT_OF(stories); i++) {
+        struct rig whole;
+
+        start(&whole, stories[i][0]);
+        EXPECT_INT(tell(&whole, stories[i][1]), ERR_NONE);
+        for (uint64_t n = 1; n < 60; n++) {
+            struct rig r;
+            enum err err;
+
+            start(&r, stories[i][0]);
+            mem_fail_nth(n);
+            err = tell(&r, stories[i][1]);
+            mem_fail_nth(0);
+            EXPECT(err == ERR_NONE || err == ERR_NOMEM);
+            if (!err)
+                EXPECT(str_eq(heard_line(&r.heard), heard_line(&whole.heard)));
+            stop(&r);
+        }
+        stop(&whole);
+    }
+}
+
 static const struct test suite[] = {
     { "shapes an answer however cut", shapes_an_answer_however_cut },
     { "repairs once", repairs_once },
@@ -387,6 +482,8 @@ static const struct test suite[] = {
     { "takes no memory for plain text", takes_no_memory_for_plain_text },
     { "refuses what it cannot check", refuses_what_it_cannot_check },
     { "tells the upstream what is asked", tells_the_upstream_what_is_asked },
+    { "passes on each error of its sink", passes_on_each_error_of_its_sink },
+    { "survives each lack of memory", survives_each_lack_of_memory },
     { "does not care how text is cut", does_not_care_how_text_is_cut },
 };
 
