@@ -196,10 +196,7 @@ enum err shaper_feed(struct shaper *s, const struct chat_event *event)
         return s->calls ? count_calls(s, event) : sink_put(&s->first, event);
     case CHAT_RAW:
     case CHAT_USAGE:
-<<<<<<< HEAD
     case CHAT_CHOICE_END:
-=======
->>>>>>> shape
     case CHAT_FINISH:
     case CHAT_ERROR:
         break;
