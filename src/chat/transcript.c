@@ -13,7 +13,10 @@
 #include "base/mem.h"
 #include "json/writer.h"
 
-enum { SUFFIX_DIGITS = 7 };
+enum {
+    SUFFIX_DIGITS = 7,
+    NEAR_MAX = 64, /* how far a result's call is looked for */
+};
 
 struct transcript {
     struct buf *out;
@@ -83,13 +86,30 @@ static void add_tool_call(struct transcript *t, const struct chat_tool_call *cal
     close_block(t, "tool_call");
 }
 
-static void add_message(struct transcript *t, const struct chat_message *m)
+/* The tool whose result message `i` is: a model that wrote the call itself knows no ids. */
+static struct str tool_of(const struct chat_request *req, size_t i)
+{
+    struct str id = req->messages[i].tool_call_id;
+    const struct chat_message *m;
+    size_t k = i;
+
+    while (k > 0 && req->messages[k].role == CHAT_TOOL && i - k < NEAR_MAX)
+        k--;
+    m = &req->messages[k];
+    for (size_t c = 0; id.n > 0 && c < m->n_tool_calls && c < NEAR_MAX; c++)
+        if (str_eq(m->tool_calls[c].id, id))
+            return m->tool_calls[c].name;
+    return STR("");
+}
+
+static void add_message(struct transcript *t, const struct chat_message *m, struct str tool)
 {
     const char *name = chat_role_name(m->role);
     size_t start;
 
     open_tag(t, "<", name);
     add_attribute(t, "id", m->tool_call_id);
+    add_attribute(t, "name", tool);
     add(t, STR(">\n"));
     start = t->out->n;
     add_texts(t, m);
@@ -102,7 +122,8 @@ static void add_message(struct transcript *t, const struct chat_message *m)
 static void add_messages(struct transcript *t, const struct chat_request *req, size_t from)
 {
     for (size_t i = from; i < req->n_messages && !t->failed; i++)
-        add_message(t, &req->messages[i]);
+        add_message(t, &req->messages[i],
+                    req->messages[i].role == CHAT_TOOL ? tool_of(req, i) : STR(""));
 }
 
 /* Length of the tag name that `s` begins with, in any case; 0 for none. */
@@ -216,16 +237,27 @@ static bool find_image(const struct chat_request *req, size_t from, size_t *ret_
     return false;
 }
 
-enum err transcript_write(const struct chat_request *req, size_t from, struct buf *out,
-                          size_t *ret_message, size_t *ret_part)
+/* With an empty line behind them. */
+static enum err write_instructions(struct str instructions, struct buf *out)
+{
+    enum err err = buf_add(out, str_trim(instructions));
+
+    return err ? err : buf_add(out, STR("\n\n"));
+}
+
+enum err transcript_write(const struct chat_request *req, size_t from, struct str instructions,
+                          struct buf *out, size_t *ret_message, size_t *ret_part)
 {
     struct transcript plain = { .out = out };
     size_t start = out->n;
-    enum err err;
+    enum err err = ERR_NONE;
 
     if (find_image(req, from, ret_message, ret_part))
         return ERR_BAD_INPUT;
-    if (from + 1 == req->n_messages && req->messages[from].role == CHAT_USER) {
+    if (instructions.n > 0) {
+        err = write_instructions(instructions, out);
+        err = err ? err : write_blocks(req, from, out);
+    } else if (from + 1 == req->n_messages && req->messages[from].role == CHAT_USER) {
         add_texts(&plain, &req->messages[from]);
         err = plain.failed;
     } else {

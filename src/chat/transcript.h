@@ -20,8 +20,10 @@
 #include "base/buf.h"
 #include "chat/request.h"
 
-/* Appends messages [from, n_messages). ERR_TOO_BIG when `out` is full, ERR_NOMEM. ERR_BAD_INPUT
- * when a message has a part that is no text: *ret_message and *ret_part name it. After an error
- * `out` is as it was. */
-MUST_USE enum err transcript_write(const struct chat_request *req, size_t from, struct buf *out,
-                                   size_t *ret_message, size_t *ret_part);
+/* Appends messages [from, n_messages). Before them stand `instructions`, unless they are empty, in
+ * no block; with them a lone user message is a block, too. ERR_TOO_BIG when `out` is full,
+ * ERR_NOMEM. ERR_BAD_INPUT when a message has a part that is no text: *ret_message and *ret_part
+ * name it. After an error `out` is as it was. */
+MUST_USE enum err transcript_write(const struct chat_request *req, size_t from,
+                                   struct str instructions, struct buf *out, size_t *ret_message,
+                                   size_t *ret_part);

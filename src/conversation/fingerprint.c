@@ -10,9 +10,13 @@
  */
 #include "conversation/fingerprint.h"
 
+#include <stdio.h>
+
+#include "base/encoding.h"
+#include "json/escape.h"
 #include "json/reader.h"
 
-static const char MAGIC[] = "enginelabs-2api conversation 1";
+static const char MAGIC[] = "enginelabs-2api conversation 2";
 
 /* A list's count or a text's length, in 8 bytes, little end first. */
 static void add_number(struct sha256 *h, uint64_t n)
@@ -125,23 +129,94 @@ static bool is_json(struct str s)
     return json_skip(&j) && json_end(&j) == ERR_NONE;
 }
 
-/* Hashes JSON without the white space that stands outside of strings. */
+/* ---- JSON, whoever wrote it ---- */
+
+/* The text of the escape at `p`, a backslash; behind it in *p. */
+static size_t decode_escape(const char **p, const char *end, char out[4])
+{
+    static const char from[] = "bfnrt";
+    static const char to[] = "\b\f\n\r\t";
+    const char *at = *p + 1;
+    const char *known = strchr(from, *at);
+    int32_t high = *at == 'u' ? escape_unit(*p, end) : -1;
+    int32_t low;
+
+    *p += high < 0 ? 2 : ESCAPE_UNIT;
+    if (high < 0) {
+        out[0] = known ? to[known - from] : *at;
+        return 1;
+    }
+    if (high < 0xD800 || high > 0xDBFF)
+        return utf8_put((uint32_t)high, out);
+    low = escape_unit(*p, end); /* it was checked that they come in pairs */
+    *p += ESCAPE_UNIT;
+    return utf8_put(0x10000 + ((uint32_t)(high - 0xD800) << 10) + (uint32_t)(low - 0xDC00), out);
+}
+
+/* The string whose text begins at `p`; returns where it ends. */
+static const char *add_string(struct sha256 *h, const char *p, const char *end)
+{
+    struct sha256 text;
+    char decoded[4];
+
+    sha256_init(&text);
+    while (*p != '"') {
+        const char *from = p;
+
+        while (*p != '"' && *p != '\\')
+            p++;
+        sha256_add(&text, (struct str){ from, (size_t)(p - from) });
+        if (*p == '\\')
+            sha256_add(&text, (struct str){ decoded, decode_escape(&p, end, decoded) });
+    }
+    sha256_add(h, STR("\""));
+    add_digest(h, &text);
+    return p + 1;
+}
+
+static bool is_of_number(char c)
+{
+    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+}
+
+/* As a double, since that is what clients make of it. */
+static const char *add_json_number(struct sha256 *h, const char *p, const char *end)
+{
+    struct json_value v = { .type = JSON_NUMBER, .raw = { p, 0 } };
+    char text[32];
+    double d;
+
+    while (p < end && is_of_number(*p))
+        p++;
+    v.raw.n = (size_t)(p - v.raw.p);
+    if (json_double(&v, &d)) {
+        sha256_add(h, v.raw);
+        return p;
+    }
+    snprintf(text, sizeof(text), "%.17g", d == 0 ? 0 : d);
+    sha256_add(h, str_of(text));
+    return p;
+}
+
+/* Hashes valid JSON by what it says: white space, escapes and the spelling of numbers do not
+ * matter, since clients read arguments and write them anew. The order of members does: all keep it.
+ */
 static void add_json(struct sha256 *h, struct str s)
 {
-    bool in_string = false;
-    size_t from = 0;
+    const char *p = s.p;
+    const char *end = s.p + s.n;
 
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '"') {
-            in_string = !in_string;
-        } else if (in_string) {
-            i += s.p[i] == '\\';
-        } else if (is_blank(s.p[i])) {
-            sha256_add(h, str_sub(s, from, i - from));
-            from = i + 1;
+    while (p < end) {
+        if (*p == '"') {
+            p = add_string(h, p + 1, end);
+        } else if (*p == '-' || (*p >= '0' && *p <= '9')) {
+            p = add_json_number(h, p, end);
+        } else {
+            if (!is_blank(*p))
+                sha256_add(h, (struct str){ p, 1 });
+            p++;
         }
     }
-    sha256_add(h, str_from(s, from));
 }
 
 /* Arguments that are no JSON are compared as text. */
@@ -207,6 +282,7 @@ static void start(const struct fingerprint_scope *scope, const struct chat_reque
     add_str(&h, scope->key_id);
     add_str(&h, scope->upstream);
     add_str(&h, scope->model);
+    add_str(&h, scope->instructions);
     for (size_t i = 0; i < req->n_messages; i++)
         if (is_system(&req->messages[i]))
             add_parts(&h, &req->messages[i]);
@@ -237,13 +313,16 @@ void fingerprint_chain(const struct fingerprint_scope *scope, const struct chat_
     }
 }
 
-void fingerprint_answer(const struct fingerprint *last, const struct fingerprint_text *t,
+void fingerprint_answer(const struct fingerprint *last, const struct fingerprint_said *said,
                         struct fingerprint *ret)
 {
-    struct chat_message m = { .role = CHAT_ASSISTANT };
+    /* add_message() reads them only */
+    struct chat_message m = { .role = CHAT_ASSISTANT,
+                              .tool_calls = (struct chat_tool_call *)(uintptr_t)said->tool_calls,
+                              .n_tool_calls = said->n_tool_calls };
     struct sha256 h;
 
     begin_link(&h, last);
-    add_message(&h, &m, t);
+    add_message(&h, &m, &said->text);
     sha256_end(&h, ret->bytes);
 }

@@ -16,9 +16,10 @@ struct fingerprint {
 
 /* Who talks to what: the start of the chain. */
 struct fingerprint_scope {
-    struct str key_id;   /* of the client's key; empty when there are none */
-    struct str upstream; /* its unique name */
-    struct str model;    /* the upstream's name for it */
+    struct str key_id;       /* of the client's key; empty when there are none */
+    struct str upstream;     /* its unique name */
+    struct str model;        /* the upstream's name for it */
+    struct str instructions; /* what the upstream is told besides the messages; may be empty */
 };
 
 /* Fills chain[i] with the fingerprint of messages 0..i (chain has n_messages entries). */
@@ -38,7 +39,14 @@ void fingerprint_text_init(struct fingerprint_text *t);
 /* Where the text is cut does not matter. */
 void fingerprint_text_add(struct fingerprint_text *t, struct str piece);
 
-/* The link after `last` for an assistant message of this text without tool calls: the same as
- * fingerprint_chain gives when the client sends it back. More may be added to `t` afterwards. */
-void fingerprint_answer(const struct fingerprint *last, const struct fingerprint_text *t,
+/* An assistant message as the client has it. */
+struct fingerprint_said {
+    struct fingerprint_text text;
+    const struct chat_tool_call *tool_calls;
+    size_t n_tool_calls;
+};
+
+/* The link after `last` for that message: the same as fingerprint_chain gives when the client sends
+ * it back. More text may be added afterwards. */
+void fingerprint_answer(const struct fingerprint *last, const struct fingerprint_said *said,
                         struct fingerprint *ret);

@@ -438,7 +438,7 @@ static void on_finish(struct exchange *x, const struct chat_event *event)
     timer_disarm(&x->commit);
     timer_disarm(&x->total);
     timer_arm(x->worker->loop, &x->deadline, SETTLE_HOLD_MS, on_hold_over, x);
-    x->provider->settle(x->call, SETTLE_EXACT, &x->said, on_settled);
+    x->provider->settle(x->call, SETTLE_EXACT, &(struct fingerprint_said){ .text = x->said }, on_settled);
 }
 
 static void on_event(void *arg, const struct chat_event *event)

@@ -87,6 +87,8 @@ struct provider_request {
     struct str model;                /* the upstream's name */
     struct str client_model;         /* the client's; RAW events name it. Outlives the call, too */
     struct str key_id;               /* for the conversation's scope */
+    struct str instructions; /* without PROVIDER_TOOLS or PROVIDER_SCHEMA: what the model is told
+                                once a chat, before all messages; else empty. Outlives the call */
     bool wants_raw; /* chat->raw goes upstream, RAW events come back: with PROVIDER_RAW only */
     const struct provider_edit *edits; /* in order, at most 62; outlive the call with all
                                           they point at */
@@ -150,7 +152,7 @@ struct provider_ops {
     /* After FINISH, once: what the client got. `settled` is called when the next turn can be found,
      * then the call is gone. `answer` is NULL for SETTLE_DIVERGED. */
     void (*settle)(struct provider_call *c, enum provider_verdict verdict,
-                   struct fingerprint_text *answer, void (*settled)(void *arg));
+                   const struct fingerprint_said *answer, void (*settled)(void *arg));
 
     /* Any state: no callback from now on, connections of the call are closed at once, the call is
      * gone. A settlement that has begun completes by itself. */

@@ -44,6 +44,7 @@ struct provider_call {
     struct provider_instance *instance;
     const struct chat_request *chat; /* borrowed up to settle or release */
     struct str key_id;
+    struct str instructions;           /* borrowed as the chat is */
     struct str model;                  /* in the arena */
     char sent_model[ADAPTER_NAME_MAX]; /* what the service calls it; "" until that is known */
     const struct provider_sink *sink;
@@ -196,5 +197,5 @@ struct provider_call *call_start(struct provider_instance *p, const struct provi
 void call_pause(struct provider_call *c);
 void call_resume(struct provider_call *c);
 void call_settle(struct provider_call *c, enum provider_verdict verdict,
-                 struct fingerprint_text *answer, void (*settled)(void *arg));
+                 const struct fingerprint_said *answer, void (*settled)(void *arg));
 void call_release(struct provider_call *c);

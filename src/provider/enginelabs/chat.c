@@ -75,6 +75,7 @@ struct provider_call *call_start(struct provider_instance *p, const struct provi
     struct provider_call *c = mem_new(struct provider_call);
     c->instance = p;
     c->chat = r->chat;
+    c->instructions = r->instructions;
     c->sink = r->sink;
     c->arg = r->arg;
     c->state = CALL_CLAIM;
@@ -95,7 +96,8 @@ static struct prompt_target target_of(const struct provider_call *c)
 {
     return (struct prompt_target){ .config = c->instance->config,
                                    .chat_id = str_of(c->chat_id),
-                                   .model = str_of(c->sent_model) };
+                                   .model = str_of(c->sent_model),
+                                   .instructions = c->instructions };
 }
 
 /* The service bans who asks for a model that it does not know. */
@@ -120,7 +122,8 @@ static bool name_history(struct provider_call *c)
 {
     struct fingerprint_scope scope = { .key_id = c->key_id,
                                        .upstream = str_of(c->instance->config->name),
-                                       .model = c->model };
+                                       .model = c->model,
+                                       .instructions = c->instructions };
 
     c->chain = arena_try(&c->arena, c->chat->n_messages * sizeof(*c->chain));
     if (!c->chain) {
@@ -484,7 +487,7 @@ void call_resume(struct provider_call *c)
 }
 
 /* The next turn is found by the history with this answer behind it. False: it cannot be. */
-static bool store_tip(struct provider_call *c, const struct fingerprint_text *answer)
+static bool store_tip(struct provider_call *c, const struct fingerprint_said *answer)
 {
     const struct provider_env *env = &c->instance->env;
     struct fingerprint at;
@@ -502,7 +505,7 @@ static bool store_tip(struct provider_call *c, const struct fingerprint_text *an
 }
 
 void call_settle(struct provider_call *c, enum provider_verdict verdict,
-                 struct fingerprint_text *answer, void (*settled)(void *arg))
+                 const struct fingerprint_said *answer, void (*settled)(void *arg))
 {
     size_t account = (size_t)roster_find(c->instance->upstream->roster, c->config->account);
 

@@ -84,6 +84,12 @@ static bool write_body(const struct prompt_target *to, struct str prompt, struct
     return err ? fail_memory(err, a, ret) : fits(to, prompt, body, a, ret_over, ret);
 }
 
+/* A chat that goes on was told. */
+static struct str told(const struct prompt_target *to, size_t from)
+{
+    return from == 0 ? to->instructions : STR("");
+}
+
 /* All messages from `from`, whatever the settings say of trimming. */
 static bool write_all(const struct prompt_target *to, const struct chat_request *chat, size_t from,
                       struct arena *a, struct buf *body, size_t *ret_over, struct failure *ret)
@@ -96,7 +102,7 @@ static bool write_all(const struct prompt_target *to, const struct chat_request 
 
     buf_clear(body);
     buf_init(&prompt, PROMPT_BODY_MAX);
-    err = transcript_write(chat, from, &prompt, &message, &part);
+    err = transcript_write(chat, from, told(to, from), &prompt, &message, &part);
     if (err == ERR_BAD_INPUT)
         ok = fail_image(message, part, a, ret);
     else if (err)
@@ -192,10 +198,11 @@ static bool may_fit(const struct prompt_target *to, const struct chat_request *c
                     struct arena *a, struct failure *ret)
 {
     size_t max = to->config->max_prompt_chars;
-    size_t chars = 0;
+    size_t chars;
 
     if (max == 0 || to->config->trim_overflow)
         return true;
+    chars = utf8_count_utf16(told(to, from));
     for (size_t i = from; i < chat->n_messages; i++) {
         const struct chat_message *m = &chat->messages[i];
 

@@ -12,11 +12,12 @@ struct prompt_target {
     const struct enginelabs_config *config;
     struct str chat_id;
     struct str model;
+    struct str instructions; /* stand before message 0, when that is written; may be empty */
 };
 
 /* Replaces `body` by the POST's for messages [from, n_messages); *ret_trimmed of them were left
- * out. System prompts and the last message never are. False: *ret says why (message in `a`) and
- * `body` is empty. */
+ * out. Instructions, system prompts and the last message never are. False: *ret says why (message
+ * in `a`) and `body` is empty. */
 bool prompt_write(const struct prompt_target *to, const struct chat_request *chat, size_t from,
                   struct arena *a, struct buf *body, size_t *ret_trimmed, struct failure *ret);
 

@@ -312,7 +312,7 @@ void openai_call_resume(struct provider_call *c)
 
 /* The upstream keeps nothing of a conversation: there is nothing to store. */
 void openai_call_settle(struct provider_call *c, enum provider_verdict verdict,
-                        struct fingerprint_text *answer, void (*settled)(void *arg))
+                        const struct fingerprint_said *answer, void (*settled)(void *arg))
 {
     (void)verdict;
     (void)answer;

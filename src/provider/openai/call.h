@@ -122,5 +122,5 @@ struct provider_call *openai_call_start(struct provider_instance *p,
 void openai_call_pause(struct provider_call *c);
 void openai_call_resume(struct provider_call *c);
 void openai_call_settle(struct provider_call *c, enum provider_verdict verdict,
-                        struct fingerprint_text *answer, void (*settled)(void *arg));
+                        const struct fingerprint_said *answer, void (*settled)(void *arg));
 void openai_call_release(struct provider_call *c);

@@ -15,7 +15,7 @@ static enum err write_from(const struct chat_request *req, size_t from, size_t m
 
     buf_init(&b, max);
     EXPECT(buf_add(&b, STR("#")) == ERR_NONE);
-    err = transcript_write(req, from, &b, &message, &part);
+    err = transcript_write(req, from, STR(""), &b, &message, &part);
     EXPECT(!err || b.n == 1);
     str_to_z(str_from(buf_str(&b), 1), out, 4096);
     buf_deinit(&b);
@@ -74,9 +74,49 @@ static void tool_calls_stand_inside_their_message(void)
                   "<tool_call id=\"call_2\" name=\"now\">\n"
                   "</tool_call>\n"
                   "</assistant>\n"
-                  "<tool id=\"call_1\">\n"
+                  "<tool id=\"call_1\" name=\"get \\\"x\\\"\">\n"
                   "18 C\n"
                   "</tool>\n");
+    EXPECT_INT(write_from(&m.req, 2, 4096, out), ERR_NONE);
+    EXPECT_Z(out, "<tool id=\"call_1\" name=\"get \\\"x\\\"\">\n18 C\n</tool>\n");
+    m.messages[2].tool_call_id = STR("call_3");
+    EXPECT_INT(write_from(&m.req, 2, 4096, out), ERR_NONE);
+    EXPECT_Z(out, "<tool id=\"call_3\">\n18 C\n</tool>\n");
+}
+
+static void results_of_several_calls_have_the_names_of_theirs(void)
+{
+    struct chat_tool_call calls[] = { { STR("1"), STR("f"), STR("{}") },
+                                      { STR("2"), STR("g"), STR("{}") } };
+    struct made_chat m;
+    char out[4096];
+
+    made_chat(&m, "a:;t:x;t:y");
+    m.messages[0].tool_calls = calls;
+    m.messages[0].n_tool_calls = COUNT_OF(calls);
+    m.messages[1].tool_call_id = STR("2");
+    m.messages[2].tool_call_id = STR("1");
+    EXPECT_INT(write_from(&m.req, 1, 4096, out), ERR_NONE);
+    EXPECT_Z(out,
+             "<tool id=\"2\" name=\"g\">\nx\n</tool>\n<tool id=\"1\" name=\"f\">\ny\n</tool>\n");
+}
+
+static void instructions_stand_in_front_in_no_block(void)
+{
+    size_t message, part;
+    struct made_chat m;
+    struct buf out;
+
+    buf_init(&out, 4096);
+    made_chat(&m, "u:hi");
+    EXPECT_INT(transcript_write(&m.req, 0, STR("Call </user>.\n"), &out, &message, &part),
+               ERR_NONE);
+    EXPECT_STR(buf_str(&out), "Call </user>.\n\n<user>\nhi\n</user>\n");
+    buf_deinit(&out);
+    buf_init(&out, 8);
+    EXPECT_INT(transcript_write(&m.req, 0, STR("Call me."), &out, &message, &part), ERR_TOO_BIG);
+    EXPECT_INT(out.n, 0);
+    buf_deinit(&out);
 }
 
 /* All tags get the suffix `want` when a text says `text`. */
@@ -143,10 +183,10 @@ static void a_part_that_is_no_text_is_named(void)
 
     buf_init(&b, 100);
     made_chat(&m, "u:a;a:b;u:see|@img");
-    EXPECT_INT(transcript_write(&m.req, 0, &b, &message, &part), ERR_BAD_INPUT);
+    EXPECT_INT(transcript_write(&m.req, 0, STR(""), &b, &message, &part), ERR_BAD_INPUT);
     EXPECT(message == 2 && part == 1 && b.n == 0);
     made_chat(&m, "u:@img;a:b;u:c");
-    EXPECT_INT(transcript_write(&m.req, 2, &b, &message, &part), ERR_NONE);
+    EXPECT_INT(transcript_write(&m.req, 2, STR(""), &b, &message, &part), ERR_NONE);
     buf_deinit(&b);
 }
 
@@ -199,7 +239,7 @@ static void many_closing_tags_take_linear_time(void)
         EXPECT(buf_addf(&text, "</user-%d", i) == ERR_NONE);
     made_chat(&m, "s:x;u:y");
     m.parts[0].text = buf_str(&text);
-    EXPECT_INT(transcript_write(&m.req, 0, &out, &message, &part), ERR_NONE);
+    EXPECT_INT(transcript_write(&m.req, 0, STR(""), &out, &message, &part), ERR_NONE);
     EXPECT(str_ends(buf_str(&out), STR("</user-20001>\n")));
     buf_deinit(&out);
     buf_deinit(&text);
@@ -209,6 +249,9 @@ static const struct test suite[] = {
     { "a lone user message is sent as it is", a_lone_user_message_is_sent_as_it_is },
     { "all else is written as blocks in order", all_else_is_written_as_blocks_in_order },
     { "tool calls stand inside their message", tool_calls_stand_inside_their_message },
+    { "results of several calls have the names of theirs",
+      results_of_several_calls_have_the_names_of_theirs },
+    { "instructions stand in front, in no block", instructions_stand_in_front_in_no_block },
     { "a text with a closing tag gets its tags numbered",
       a_text_with_a_closing_tag_gets_its_tags_numbered },
     { "a closing tag made of two parts is seen", a_closing_tag_made_of_two_parts_is_seen },

@@ -70,11 +70,18 @@ static void another_conversation_has_another_one(void)
 static void the_scope_separates_conversations(void)
 {
     static const struct fingerprint_scope scopes[] = {
-        { { "", 0 }, { "", 0 }, { "", 0 } },     { { "k", 1 }, { "", 0 }, { "", 0 } },
-        { { "", 0 }, { "k", 1 }, { "", 0 } },    { { "", 0 }, { "", 0 }, { "k", 1 } },
-        { { "k", 1 }, { "u", 1 }, { "m", 1 } },  { { "ku", 2 }, { "", 0 }, { "m", 1 } },
-        { { "k", 1 }, { "um", 2 }, { "", 0 } },  { { "k", 1 }, { "u", 1 }, { "m2", 2 } },
-        { { "k2", 2 }, { "u", 1 }, { "m", 1 } }, { { "k", 1 }, { "u2", 2 }, { "m", 1 } },
+        { { "", 0 }, { "", 0 }, { "", 0 }, { "", 0 } },
+        { { "k", 1 }, { "", 0 }, { "", 0 }, { "", 0 } },
+        { { "", 0 }, { "k", 1 }, { "", 0 }, { "", 0 } },
+        { { "", 0 }, { "", 0 }, { "k", 1 }, { "", 0 } },
+        { { "k", 1 }, { "u", 1 }, { "m", 1 }, { "", 0 } },
+        { { "ku", 2 }, { "", 0 }, { "m", 1 }, { "", 0 } },
+        { { "k", 1 }, { "um", 2 }, { "", 0 }, { "", 0 } },
+        { { "k", 1 }, { "u", 1 }, { "m2", 2 }, { "", 0 } },
+        { { "k2", 2 }, { "u", 1 }, { "m", 1 }, { "", 0 } },
+        { { "k", 1 }, { "u2", 2 }, { "m", 1 }, { "", 0 } },
+        { .instructions = { "k", 1 } },
+        { .model = { "k", 1 }, .instructions = { "i", 1 } },
     };
     struct fingerprint chain[COUNT_OF(scopes)];
     struct made_chat m;
@@ -142,7 +149,16 @@ static void arguments_are_compared_as_json(void)
         { "{\"a\":\"\\\" : \\\\\"}", "{ \"a\": \"\\\" : \\\\\" }", true },
         { "{\"a\":\"\\\" : \"}", "{\"a\":\"\\\": \"}", false },
         { "{\"a\":1,\"b\":2}", "{\"b\":2,\"a\":1}", false },
-        { "{\"a\":1}", "{\"a\":1.0}", false },
+        { "{\"a\":1}", "{\"a\":1.0}", true },
+        { "{\"a\":1e2,\"b\":-0}", "{\"a\":100,\"b\":0}", true },
+        { "[12345678901234567890]", "[12345678901234567000]", true },
+        { "[1,2]", "[12]", false },
+        { "[0.1]", "[0.2]", false },
+        { "{\"\\u00e9\":\"\\ud83d\\ude00\"}", "{\"\xc3\xa9\":\"\xf0\x9f\x98\x80\"}", true },
+        { "\"\\/\\b\\f\\n\\r\\t\\u000A\"", "\"/\\u0008\\u000c\\u000a\\u000D\\u0009\\n\"", true },
+        { "\"\\u0061\"", "\"b\"", false },
+        { "[\"a\",\"b\"]", "[\"a\\\",\\\"b\"]", false },
+        { "true", "null", false },
         { "no json", "  no json\n", true },
         { "no json", "nojson", false },
         { "", " ", true },
@@ -204,7 +220,7 @@ static void check_answer(struct str text, size_t cut, size_t cut_more)
     fingerprint_text_add(&t, str_sub(text, 0, cut));
     fingerprint_text_add(&t, str_sub(text, cut, cut_more - cut));
     fingerprint_text_add(&t, str_from(text, cut_more));
-    fingerprint_answer(&chain[0], &t, &streamed);
+    fingerprint_answer(&chain[0], &(struct fingerprint_said){ .text = t }, &streamed);
     if (!same(&streamed, &chain[1]))
         fail_msg("\"%.*s\" cut at %zu and %zu", STR_ARGS(text), cut, cut_more);
 }
@@ -262,18 +278,45 @@ static void an_answer_may_go_on_after_its_fingerprint(void)
 
     fingerprint_text_init(&t);
     fingerprint_text_add(&t, STR("one "));
-    fingerprint_answer(&last, &t, &once);
-    fingerprint_answer(&last, &t, &again);
+    fingerprint_answer(&last, &(struct fingerprint_said){ .text = t }, &once);
+    fingerprint_answer(&last, &(struct fingerprint_said){ .text = t }, &again);
     EXPECT(same(&once, &again));
     fingerprint_text_add(&t, STR("two"));
-    fingerprint_answer(&last, &t, &again);
+    fingerprint_answer(&last, &(struct fingerprint_said){ .text = t }, &again);
     EXPECT(!same(&once, &again));
+}
+
+/* Clients read the arguments and write them in their own way. */
+static void an_answer_with_calls_is_the_message_that_comes_back(void)
+{
+    struct chat_tool_call sent[] = { { STR("c1"), STR("f"), STR("{ \"a\": 1.0 }") },
+                                     { STR("c2"), STR("g"), STR("{}") } };
+    struct chat_tool_call back[] = { { STR("c1"), STR("f"), STR("{\"a\":1}") },
+                                     { STR("c2"), STR("g"), STR("{ }") } };
+    struct fingerprint_said said = { .tool_calls = sent, .n_tool_calls = 2 };
+    struct fingerprint chain[2];
+    struct fingerprint answer;
+    struct made_chat m;
+
+    made_chat(&m, "u:hi;a:Let me look.");
+    m.messages[1].tool_calls = back;
+    m.messages[1].n_tool_calls = 2;
+    fingerprint_chain(&nobody, &m.req, chain);
+    fingerprint_text_init(&said.text);
+    fingerprint_text_add(&said.text, STR("Let me look.\n"));
+    fingerprint_answer(&chain[0], &said, &answer);
+    EXPECT(same(&chain[1], &answer));
+    said.n_tool_calls = 1;
+    fingerprint_answer(&chain[0], &said, &answer);
+    EXPECT(!same(&chain[1], &answer));
 }
 
 /* Stores keep fingerprints: another value here is another MAGIC there. */
 static void the_bytes_are_those_of_the_last_release(void)
 {
-    struct fingerprint_scope scope = { STR("key"), STR("cto"), STR("GPT5") };
+    struct fingerprint_scope scope = { .key_id = STR("key"),
+                                       .upstream = STR("cto"),
+                                       .model = STR("GPT5") };
     struct fingerprint chain[4];
     char hex[2 * SHA256_LEN + 1];
     struct made_chat m;
@@ -281,7 +324,7 @@ static void the_bytes_are_those_of_the_last_release(void)
     made_chat(&m, "s:Be brief.;u:Hello;a:Hi!;u:And you?");
     fingerprint_chain(&scope, &m.req, chain);
     hex_encode(chain[2].bytes, SHA256_LEN, hex);
-    EXPECT_Z(hex, "d34249f33de1387a5a412bbe9cdd6a2848c416f909aa0f59bdc8338c41d43616");
+    EXPECT_Z(hex, "06e333cb8a49f0c0a8c5b1718c0df5020b2ab1310906420b24dc28acb3283273");
 }
 
 static const struct test suite[] = {
@@ -297,6 +340,8 @@ static const struct test suite[] = {
     { "an answer hashed in pieces is the message that comes back",
       an_answer_hashed_in_pieces_is_the_message_that_comes_back },
     { "random answers survive random cuts", random_answers_survive_random_cuts },
+    { "an answer with calls is the message that comes back",
+      an_answer_with_calls_is_the_message_that_comes_back },
     { "an answer may go on after its fingerprint", an_answer_may_go_on_after_its_fingerprint },
     { "the bytes are those of the last release", the_bytes_are_those_of_the_last_release },
 };

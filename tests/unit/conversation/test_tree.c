@@ -367,7 +367,7 @@ static void answer(struct talk *t, size_t chat, const struct fingerprint *last, 
     fingerprint_text_init(&said);
     snprintf(piece, sizeof(piece), "%c\n%c", t->text[t->n - 1], t->text[t->n - 1]);
     fingerprint_text_add(&said, str_of(piece));
-    fingerprint_answer(last, &said, &at);
+    fingerprint_answer(last, &(struct fingerprint_said){ .text = said }, &at);
     snprintf(tip.chat, sizeof(tip.chat), "%zu", chat);
     EXPECT(!tip_set(w.port, &at, &tip, TTL_MS, NULL, NULL));
     set_tip(w.chats[chat].told, chat);
@@ -408,8 +408,9 @@ static void ask(struct talk *t)
 static void start(struct turn *c)
 {
     static const char *const names[] = { "one", "two" };
-    struct fingerprint_scope scope = { str_of(names[c->talk.scope.key]), STR("cto"),
-                                       str_of(names[c->talk.scope.model]) };
+    struct fingerprint_scope scope = { .key_id = str_of(names[c->talk.scope.key]),
+                                       .upstream = STR("cto"),
+                                       .model = str_of(names[c->talk.scope.model]) };
 
     write_request(&c->talk, &c->chat, &c->system);
     fingerprint_chain(&scope, &c->chat.req, c->chain);

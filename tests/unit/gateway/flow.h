@@ -115,7 +115,7 @@ static inline void fake_resume(struct provider_call *c)
 }
 
 static inline void fake_settle(struct provider_call *c, enum provider_verdict verdict,
-                               struct fingerprint_text *answer, void (*settled)(void *arg))
+                               const struct fingerprint_said *answer, void (*settled)(void *arg))
 {
     static const struct fingerprint zero;
 

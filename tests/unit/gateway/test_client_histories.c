@@ -39,7 +39,9 @@ static void decode(struct str messages, struct arena *a, struct chat_request *re
 /* `answers` were given one after the other; returns how many of them are in the history. */
 static size_t find_answers(struct str history, struct str answers, struct arena *a)
 {
-    static const struct fingerprint_scope scope = { { "key", 3 }, { "cto", 3 }, { "GPT5", 4 } };
+    static const struct fingerprint_scope scope = { .key_id = { "key", 3 },
+                                                    .upstream = { "cto", 3 },
+                                                    .model = { "GPT5", 4 } };
     struct fingerprint chain[MESSAGES_MAX], want;
     struct json_value answer;
     struct chat_request r;
@@ -60,7 +62,7 @@ static size_t find_answers(struct str history, struct str answers, struct arena 
         EXPECT_INT(json_text(&answer, a, &text), ERR_NONE);
         fingerprint_text_init(&said);
         fingerprint_text_add(&said, text);
-        fingerprint_answer(&chain[i - 1], &said, &want);
+        fingerprint_answer(&chain[i - 1], &(struct fingerprint_said){ .text = said }, &want);
         EXPECT(memcmp(&chain[i], &want, sizeof(want)) == 0);
         found++;
     }
@@ -71,7 +73,9 @@ static size_t find_answers(struct str history, struct str answers, struct arena 
 /* Whether `message`, sent back, is the empty answer that was given behind "hi". */
 static bool is_empty_answer(const char *message)
 {
-    static const struct fingerprint_scope scope = { { "key", 3 }, { "cto", 3 }, { "GPT5", 4 } };
+    static const struct fingerprint_scope scope = { .key_id = { "key", 3 },
+                                                    .upstream = { "cto", 3 },
+                                                    .model = { "GPT5", 4 } };
     struct fingerprint chain[MESSAGES_MAX], want;
     struct fingerprint_text said;
     struct chat_request r;
@@ -81,7 +85,7 @@ static bool is_empty_answer(const char *message)
     decode(arena_printf(&a, "[{\"role\":\"user\",\"content\":\"hi\"},%s]", message), &a, &r);
     fingerprint_chain(&scope, &r, chain);
     fingerprint_text_init(&said);
-    fingerprint_answer(&chain[0], &said, &want);
+    fingerprint_answer(&chain[0], &(struct fingerprint_said){ .text = said }, &want);
     arena_deinit(&a);
     return memcmp(&chain[1], &want, sizeof(want)) == 0;
 }

@@ -363,7 +363,7 @@ static void settles_what_the_client_received(void)
 
     fingerprint_text_init(&said);
     fingerprint_text_add(&said, STR("What was said."));
-    fingerprint_answer(&zero, &said, &want);
+    fingerprint_answer(&zero, &(struct fingerprint_said){ .text = said }, &want);
     begin();
     for (unsigned stream = 0; stream < 2; stream++) {
         ask(stream ? STREAM : WHOLE);

@@ -304,7 +304,9 @@ static inline void on_watch_settled(void *arg)
 
 static inline void watch_settle(struct watch *w, enum provider_verdict verdict)
 {
-    provider_enginelabs.settle(w->call, verdict, verdict == SETTLE_EXACT ? &w->said : NULL,
+    const struct fingerprint_said said = { .text = w->said };
+
+    provider_enginelabs.settle(w->call, verdict, verdict == SETTLE_EXACT ? &said : NULL,
                                on_watch_settled);
     EXPECT(!w->is_settled);
     RUN_UNTIL(w->rig->loop, w->is_settled);

@@ -31,13 +31,16 @@ static void make(struct made *m, const char *const *texts)
     }
 }
 
-static size_t trimmed; /* by the last try */
+static size_t trimmed;          /* by the last try */
+static struct str instructions; /* for the next ones */
 
 /* Kind of the failure of writing from `from`, or of checking with SIZE_MAX; the body in `out`. */
 static enum failure_kind try(const struct enginelabs_config *config, const char *const *texts,
                              size_t from, char out[256], char param[64])
 {
-    struct prompt_target to = { .config = config, .chat_id = STR("c"), .model = STR("M") };
+    struct prompt_target to = {
+        .config = config, .chat_id = STR("c"), .model = STR("M"), .instructions = instructions
+    };
     struct failure f = { 0 };
     struct made m;
     struct arena a;
@@ -55,6 +58,29 @@ static enum failure_kind try(const struct enginelabs_config *config, const char 
     buf_deinit(&body);
     arena_deinit(&a);
     return f.kind;
+}
+
+static void a_chat_is_told_its_instructions_when_it_begins(void)
+{
+    static const char *const texts[] = { "u:hi", "a:ho", "u:hu", NULL };
+    const struct enginelabs_config config = { .max_prompt_chars = 90 };
+    char out[256], param[64];
+
+    instructions = STR("Do it.");
+    EXPECT_INT(try(&config, texts, 0, out, param), FAILURE_NONE);
+    EXPECT(strstr(out, "\"Do it.\\n\\n<user>\\nhi"));
+    EXPECT_INT(try(&config, texts, 2, out, param), FAILURE_NONE);
+    EXPECT(strstr(out, "\"hu\""));
+    EXPECT(!strstr(out, "Do it."));
+    EXPECT_INT(try(&config, texts, SIZE_MAX, out, param), FAILURE_NONE);
+    EXPECT(!strstr(out, "Do it."));
+    EXPECT_INT(try(&config, texts + 2, SIZE_MAX, out, param), FAILURE_NONE);
+    EXPECT(strstr(out, "Do it."));
+    instructions = STR("These are by far longer than this upstream takes in one of its prompts: "
+                       "not one char of them fits.");
+    EXPECT_INT(try(&config, texts + 2, SIZE_MAX, out, param), FAILURE_CONTEXT_LENGTH);
+    EXPECT(strstr(out, "The prompt has 100 char")); /* counted, not written: the block is longer */
+    instructions = STR("");
 }
 
 static void a_lone_user_message_goes_as_it_is(void)
@@ -245,6 +271,8 @@ static void the_oldest_are_left_out_where_that_is_set(void)
 }
 
 static const struct test suite[] = {
+    { "a chat is told its instructions when it begins",
+      a_chat_is_told_its_instructions_when_it_begins },
     { "the oldest are left out where that is set", the_oldest_are_left_out_where_that_is_set },
     { "a lone user message goes as it is", a_lone_user_message_goes_as_it_is },
     { "a prompt without text is refused", a_prompt_without_text_is_refused },

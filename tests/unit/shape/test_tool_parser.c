@@ -252,7 +252,7 @@ static void reads_what_the_transcript_writes(void)
     size_t p;
 
     buf_init(&out, 4096);
-    EXPECT_INT(transcript_write(&req, 0, &out, &m, &p), ERR_NONE);
+    EXPECT_INT(transcript_write(&req, 0, STR(""), &out, &m, &p), ERR_NONE);
     start(&r);
     feed_cut(feed, &r.parser, CHAT_TEXT, buf_str(&out), 0);
     EXPECT_STR(finish(&r), "<assistant-1>\n</user>Let me see.\n"
