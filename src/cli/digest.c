@@ -114,6 +114,14 @@ void digest_upstream(const struct settings *s, const struct upstream_settings *u
     sha256_end(&h, out);
 }
 
+static void add_shape(struct sha256 *h, const struct shape_settings *s)
+{
+    add_number(h, s->emulate_tools);
+    add_number(h, s->hold_until_valid);
+    add_number(h, s->split_think);
+    add_number(h, s->think_tags);
+}
+
 static void add_target(struct sha256 *h, const struct settings *s, const struct target_settings *t)
 {
     add_z(h, s->upstreams[t->upstream].name);
@@ -131,6 +139,7 @@ static void add_target(struct sha256 *h, const struct settings *s, const struct 
         add_z(h, t->rename[i].to);
     }
     add_z(h, t->system_prompt);
+    add_shape(h, &t->shape);
 }
 
 void digest_routes(const struct settings *s, unsigned char out[SHA256_LEN])

@@ -24,6 +24,7 @@ static void on_activity(void *arg);
 static void on_trimmed(void *arg, size_t messages);
 static void on_event(void *arg, const struct chat_event *event);
 static void on_deadline(void *arg);
+static void end_early(struct exchange *x);
 static void on_settled(void *arg);
 static void on_hold_over(void *arg);
 static void on_gone(void *arg);
@@ -51,10 +52,7 @@ enum ending { ENDED_WHOLE, ENDED_FAILED, ENDED_CANCELED };
 static void log_exchange(struct exchange *x, enum ending ending, const struct failure *f)
 {
     static const char *const words[] = { "completed", "failed", "client left" };
-    static const struct chat_usage nothing;
-    /* What was refused before a prompt went out cost nothing, and counting it is work. */
-    const struct chat_usage *usage =
-        ending == ENDED_WHOLE || x->phase >= PHASE_SENT ? answer_usage(x) : &nothing;
+    const struct chat_usage *usage = answer_usage(x);
     int64_t now = loop_now_ms(x->worker->loop);
     const struct failure_row *row = f ? failure_row(f->kind) : NULL;
     /* 499 is what proxies log for a client that did not wait. */
@@ -127,20 +125,6 @@ static void on_drain(void *arg)
         x->provider->resume(x->call);
 }
 
-/* For "%.10g s" in messages. */
-static double seconds(int64_t ms)
-{
-    return (double)ms / 1000;
-}
-
-/* How far the upstream may be: what a late one has got it may well be working on. */
-static enum provider_phase likely_phase(const struct exchange *x)
-{
-    bool is_late = (x->provider->capabilities & PROVIDER_LATE) != 0;
-
-    return is_late && x->phase == PHASE_SENT ? PHASE_ACCEPTED : x->phase;
-}
-
 static void on_total(void *arg)
 {
     struct exchange *x = arg;
@@ -148,8 +132,8 @@ static void on_total(void *arg)
 
     failure_set(&f, &x->request->arena, FAILURE_UPSTREAM_TIMEOUT,
                 "The answer was not complete after %.10g s. API_REQUEST_TIMEOUT sets this limit.",
-                seconds(x->view->settings->request_timeout_ms));
-    f.prompt_accepted = likely_phase(x) >= PHASE_ACCEPTED;
+                (double)x->view->settings->request_timeout_ms / 1000);
+    f.prompt_accepted = exchange_likely_phase(x) >= PHASE_ACCEPTED;
     if (x->state == EXCHANGE_ANSWERING)
         exchange_judge(x, HEALTH_GOOD); /* it was at work all the while */
     end_with(x, &f);
@@ -196,6 +180,7 @@ static struct str new_answer_id(struct arena *a)
 static void begin(struct exchange *x)
 {
     struct gateway_worker *w = x->worker;
+    struct failure f;
 
     x->request->on_drain = on_drain;
     x->request->on_gone = on_gone;
@@ -209,7 +194,8 @@ static void begin(struct exchange *x)
     metric_add(METRIC_EXCHANGES, 1);
     arm_clocks(x);
     exchange_choose_step(x);
-    exchange_start_step(x, &sink);
+    if (!exchange_start_step(x, &sink, &f))
+        end_with(x, &f);
 }
 
 void exchange_start(struct gateway_worker *w, struct http_request *r,
@@ -238,39 +224,6 @@ void exchange_start(struct gateway_worker *w, struct http_request *r,
 
 /* ---- deadlines of the phases ---- */
 
-/* An upstream that is late says nothing before its first token; and a whole answer comes at once,
- * when it is whole. */
-static int64_t late_limit(const struct exchange *x, int64_t limit_ms)
-{
-    const struct settings *s = x->view->settings;
-
-    if (!(x->provider->capabilities & PROVIDER_LATE))
-        return limit_ms;
-    return x->chat.stream ? s->first_token_timeout_ms : s->request_timeout_ms;
-}
-
-static int64_t phase_limit(const struct exchange *x)
-{
-    const struct settings *s = x->view->settings;
-
-    switch (x->phase) {
-    case PHASE_QUEUED:
-        return s->queue_timeout_ms;
-    case PHASE_CONNECTING:
-        /* Sign-in, token and socket: each connection and each answer has its own limit below. */
-        return 3 * (s->connect_timeout_ms + s->accept_timeout_ms);
-    case PHASE_UNSENT:
-        return s->accept_timeout_ms + s->connect_timeout_ms;
-    case PHASE_SENT:
-        return late_limit(x, s->accept_timeout_ms + s->connect_timeout_ms);
-    case PHASE_ACCEPTED:
-        return late_limit(x, s->first_token_timeout_ms);
-    case PHASE_ANSWERING:
-        return s->idle_timeout_ms;
-    }
-    return 0;
-}
-
 static void on_phase(void *arg, enum provider_phase phase)
 {
     struct exchange *x = arg;
@@ -286,7 +239,7 @@ static void on_phase(void *arg, enum provider_phase phase)
     if (phase == PHASE_CONNECTING && x->chat.stream && s->commit_after_ms &&
         !timer_is_armed(&x->commit) && !http_reply_is_begun(x->request))
         timer_arm(l, &x->commit, s->commit_after_ms, on_commit, x);
-    timer_arm(l, &x->deadline, phase_limit(x), on_deadline, x);
+    timer_arm(l, &x->deadline, exchange_phase_limit(x), on_deadline, x);
 }
 
 static void on_attempt(void *arg, struct str account)
@@ -312,53 +265,12 @@ static void on_trimmed(void *arg, size_t messages)
     x->trimmed = messages;
 }
 
-static void set_timeout_failure(const struct exchange *x, struct failure *f)
-{
-    struct arena *a = &x->request->arena;
-    double s = seconds(phase_limit(x));
-    enum provider_phase phase = likely_phase(x);
-
-    switch (phase) {
-    case PHASE_QUEUED:
-        failure_set(f, a, FAILURE_QUEUE_TIMEOUT,
-                    "All accounts were busy for %.10g s. Try again later, raise QUEUE_TIMEOUT, or "
-                    "add an account.",
-                    s);
-        f->retry_after_ms = x->view->settings->queue_timeout_ms;
-        break;
-    case PHASE_CONNECTING:
-        failure_set(f, a, FAILURE_UPSTREAM_TIMEOUT,
-                    "Signing in and connecting to the upstream took longer than %.10g s.", s);
-        break;
-    case PHASE_UNSENT:
-    case PHASE_SENT:
-        failure_set(f, a, FAILURE_UPSTREAM_TIMEOUT,
-                    "The upstream did not say within %.10g s whether it takes the prompt "
-                    "(UPSTREAM_ACCEPT_TIMEOUT).",
-                    s);
-        break;
-    case PHASE_ACCEPTED:
-        failure_set(f, a, FAILURE_UPSTREAM_TIMEOUT,
-                    "The upstream took the prompt but sent no text within %.10g s "
-                    "(UPSTREAM_FIRST_TOKEN_TIMEOUT).",
-                    s);
-        break;
-    case PHASE_ANSWERING:
-        failure_set(f, a, FAILURE_UPSTREAM_TIMEOUT,
-                    "The upstream fell silent in the middle of its answer for %.10g s "
-                    "(UPSTREAM_IDLE_TIMEOUT).",
-                    s);
-        break;
-    }
-    f->prompt_accepted = phase >= PHASE_ACCEPTED;
-}
-
 /* Rearms lazily for the sake of the hot path: a piece of text only notes when it came. */
 static void on_deadline(void *arg)
 {
     struct exchange *x = arg;
     struct loop *l = x->worker->loop;
-    int64_t limit = phase_limit(x);
+    int64_t limit = exchange_phase_limit(x);
     int64_t left = x->heard_ms + limit - loop_now_ms(l);
     struct failure f;
 
@@ -368,31 +280,22 @@ static void on_deadline(void *arg)
         timer_arm(l, &x->deadline, left, on_deadline, x);
         return;
     }
-    set_timeout_failure(x, &f);
+    exchange_set_timeout_failure(x, &f);
     fail(x, &f);
 }
 
 /* ---- events ---- */
 
+static void fail_piece(struct exchange *x, enum err err)
+{
+    struct failure f;
+
+    exchange_set_piece_failure(&f, err);
+    fail(x, &f);
+}
+
 static void on_piece(struct exchange *x, const struct chat_event *event)
 {
-    const struct failure too_big = {
-        .kind = FAILURE_PROTOCOL,
-        .message = STR("The upstream's answer is larger than this gateway keeps for one answer."),
-        .prompt_accepted = true,
-    };
-    const struct failure no_memory = {
-        .kind = FAILURE_OVERLOADED,
-        .message = STR("The gateway ran out of memory in the middle of this answer; try again "
-                       "later, or raise MEMORY_LIMIT."),
-        .prompt_accepted = true,
-    };
-    const struct failure untold = {
-        .kind = FAILURE_PROTOCOL,
-        .message = STR("The upstream sends several tool calls at once, in turns, which this API "
-                       "cannot tell. Ask for serial tool calls, or use chat completions."),
-        .prompt_accepted = true,
-    };
     enum err err;
 
     x->heard_ms = loop_now_ms(x->worker->loop);
@@ -400,9 +303,13 @@ static void on_piece(struct exchange *x, const struct chat_event *event)
         set_state(x, EXCHANGE_ANSWERING);
         x->first_event_ms = x->heard_ms;
     }
-    err = answer_piece(x, event);
+    err = exchange_take(x, event);
     if (err) {
-        fail(x, err == ERR_TOO_BIG ? &too_big : err == ERR_PROTOCOL ? &untold : &no_memory);
+        fail_piece(x, err);
+        return;
+    }
+    if (x->shaper && shaper_is_done(x->shaper)) {
+        end_early(x);
         return;
     }
     if (x->chat.stream && !x->paused && http_reply_is_full(x->request)) {
@@ -417,28 +324,95 @@ static void finish(struct exchange *x)
     answer_finish(x);
 }
 
-/* Some upstreams call tools and say that they only stopped. */
-static void end_choice(struct exchange *x, size_t choice, const struct chat_event *event)
-{
-    struct exchange_choice *c = &x->choices[choice];
-
-    c->end.finish = event->finish == CHAT_FINISH_STOP && c->tool_calls.n > 0
-                        ? CHAT_FINISH_TOOL_CALLS
-                        : event->finish;
-    c->end.stop = event->stop.n ? arena_dup(&x->request->arena, event->stop) : STR("");
-}
-
 /* The next turn must find this answer's tip: the last bytes wait for it, but not for long. The
  * answer is whole, so no other deadline may make an error of it. */
-static void on_finish(struct exchange *x, const struct chat_event *event)
+static void settle(struct exchange *x, bool is_exact)
 {
-    end_choice(x, 0, event);
-    x->paused = false; /* the provider has said all: it is not to be resumed */
+    const struct fingerprint_said said = exchange_said(x);
+
     set_state(x, EXCHANGE_SETTLING);
+    if (!x->call) {
+        finish(x);
+        return;
+    }
     timer_disarm(&x->commit);
     timer_disarm(&x->total);
     timer_arm(x->worker->loop, &x->deadline, SETTLE_HOLD_MS, on_hold_over, x);
-    x->provider->settle(x->call, SETTLE_EXACT, &(struct fingerprint_said){ .text = x->said }, on_settled);
+    x->provider->settle(x->call, is_exact ? SETTLE_EXACT : SETTLE_DIVERGED, is_exact ? &said : NULL,
+                        on_settled);
+}
+
+/* Another call follows this one, whose settlement completes by itself. */
+static void leave_call(struct exchange *x, bool is_exact)
+{
+    const struct fingerprint_said said = exchange_said(x);
+
+    usage_end_call(x);
+    timer_disarm(&x->deadline);
+    exchange_upstream_ends(x);
+    if (!x->call)
+        return;
+    x->provider->settle(x->call, is_exact ? SETTLE_EXACT : SETTLE_DIVERGED, is_exact ? &said : NULL,
+                        on_settled);
+    x->provider->release(TAKE(x->call));
+}
+
+/* From now on another target could not take over. */
+static void stay(struct exchange *x)
+{
+    if (x->state == EXCHANGE_WAITING)
+        set_state(x, EXCHANGE_ANSWERING);
+}
+
+static void ask_to_repair(struct exchange *x, struct str repair)
+{
+    log_debug("asking to repair the answer", LOG_Z("request_id", x->request->id),
+              LOG_Z("upstream", x->upstream->name));
+    stay(x);
+    leave_call(x, false);
+    x->repair = repair;
+    shaper_again(x->shaper);
+    exchange_start_call(x, &sink);
+}
+
+static void ask_for_next_choice(struct exchange *x, bool is_exact)
+{
+    struct failure f;
+
+    stay(x);
+    leave_call(x, is_exact);
+    x->choice++;
+    fingerprint_text_init(&x->said);
+    if (exchange_shape_begin(x, &f))
+        exchange_start_call(x, &sink);
+    else
+        fail(x, &f);
+}
+
+static void on_finish(struct exchange *x, const struct chat_event *event)
+{
+    struct shape_result result;
+    enum err err;
+
+    x->paused = false; /* the provider has said all: it is not to be resumed */
+    err = exchange_end_answer(x, event, &result);
+    if (err)
+        fail_piece(x, err);
+    else if (result.verdict == SHAPE_REPAIR)
+        ask_to_repair(x, result.repair);
+    else if (result.verdict == SHAPE_FAILED)
+        fail(x, &result.failure);
+    else if (x->is_serial && x->choice + 1 < x->n_choices)
+        ask_for_next_choice(x, result.is_exact);
+    else
+        settle(x, result.is_exact);
+}
+
+/* The client has all that it asked for: the upstream need not go on. */
+static void end_early(struct exchange *x)
+{
+    x->provider->release(TAKE(x->call));
+    on_finish(x, &(struct chat_event){ .type = CHAT_FINISH, .finish = CHAT_FINISH_STOP });
 }
 
 static void on_event(void *arg, const struct chat_event *event)
@@ -453,12 +427,11 @@ static void on_event(void *arg, const struct chat_event *event)
         on_piece(x, event);
         break;
     case CHAT_USAGE:
-        x->usage = *event->usage;
-        x->has_usage = true;
+        usage_told(x, event->usage);
         break;
     case CHAT_CHOICE_END:
-        if (event->choice < x->n_choices)
-            end_choice(x, event->choice, event);
+        if (!x->is_serial && event->choice < x->n_choices)
+            exchange_end_choice(x, event->choice, event);
         break;
     case CHAT_FINISH:
         on_finish(x, event);
@@ -497,16 +470,21 @@ static void end_with(struct exchange *x, const struct failure *f)
 
 static void move_on(struct exchange *x, const struct failure *f)
 {
+    struct failure own;
+
     log_info("trying the next target", LOG_Z("request_id", x->request->id),
              LOG_Z("upstream", x->upstream->name), LOG_Z("kind", failure_row(f->kind)->name),
              LOG_STR("error", f->message));
     timer_disarm(&x->deadline);
     x->was_accepted = x->was_accepted || f->prompt_accepted;
-    x->provider->release(TAKE(x->call));
+    if (x->call)
+        x->provider->release(TAKE(x->call));
     x->trimmed = 0;
-    x->has_usage = false;
+    x->usage = (struct chat_usage){ 0 };
+    x->is_asking = false;
     exchange_upstream_ends(x);
-    exchange_start_step(x, &sink);
+    if (!exchange_start_step(x, &sink, &own))
+        end_with(x, &own);
 }
 
 static void fail(struct exchange *x, const struct failure *f)
@@ -529,7 +507,7 @@ void exchange_end_all(struct gateway_worker *w)
         const struct failure f = {
             .kind = FAILURE_OVERLOADED,
             .message = STR("The gateway is shutting down and the answer was not complete in time."),
-            .prompt_accepted = likely_phase(x) >= PHASE_ACCEPTED,
+            .prompt_accepted = exchange_likely_phase(x) >= PHASE_ACCEPTED,
         };
 
         if (x->state == EXCHANGE_SETTLING)

@@ -11,6 +11,7 @@ static void release_choices(void *arg)
 {
     struct exchange *x = arg;
 
+    exchange_shape_drop(x);
     for (size_t i = 0; i < x->n_choices; i++) {
         buf_deinit(&x->choices[i].text);
         buf_deinit(&x->choices[i].reasoning);
@@ -34,26 +35,6 @@ void answer_init(struct exchange *x)
         tool_calls_init(&c->tool_calls, seed, kept);
     }
     arena_on_release(a, release_choices, x);
-}
-
-/* ---- usage ---- */
-
-static void estimate_usage(struct exchange *x)
-{
-    struct chat_usage *u = &x->usage;
-
-    u->prompt_tokens = chat_request_tokens(&x->chat);
-    u->reasoning_tokens = token_estimate_total(&x->reasoning_tokens);
-    u->completion_tokens = token_estimate_total(&x->said_tokens) + u->reasoning_tokens;
-    u->estimated = true;
-}
-
-const struct chat_usage *answer_usage(struct exchange *x)
-{
-    if (!x->has_usage)
-        estimate_usage(x);
-    x->has_usage = true;
-    return &x->usage;
 }
 
 /* ---- streams ---- */
@@ -142,8 +123,6 @@ static enum err stream_raw(struct exchange *x, struct str json)
 
 static enum err raw_piece(struct exchange *x, const struct chat_event *event)
 {
-    token_estimate_add(&x->said_tokens, event->said);
-    token_estimate_add(&x->reasoning_tokens, event->thought);
     return x->chat.stream ? stream_raw(x, event->text) : buf_add(&x->choices[0].text, event->text);
 }
 
@@ -157,8 +136,7 @@ static enum err tool_piece(struct exchange *x, const struct chat_event *event)
 
     if (err)
         return err;
-    token_estimate_add(&x->said_tokens, piece.name);
-    token_estimate_add(&x->said_tokens, piece.arguments);
+    usage_called(x, &piece);
     return x->chat.stream ? stream_piece(x, &whole) : ERR_NONE;
 }
 
@@ -166,25 +144,17 @@ static enum err text_piece(struct exchange *x, const struct chat_event *event)
 {
     struct exchange_choice *c = &x->choices[event->choice];
 
-    if (event->type == CHAT_REASONING) {
-        token_estimate_add(&x->reasoning_tokens, event->text);
-    } else {
-        token_estimate_add(&x->said_tokens, event->text);
-        if (event->choice == 0)
-            fingerprint_text_add(&x->said, event->text);
-    }
+    if (event->type == CHAT_TEXT && event->choice == x->choice)
+        fingerprint_text_add(&x->said, event->text);
     if (x->chat.stream)
         return stream_piece(x, event);
     return buf_add(event->type == CHAT_TEXT ? &c->text : &c->reasoning, event->text);
 }
 
-/* A choice that nobody asked for is not for the client. */
 enum err answer_piece(struct exchange *x, const struct chat_event *event)
 {
     if (event->type == CHAT_RAW)
         return raw_piece(x, event);
-    if (event->choice >= x->n_choices)
-        return ERR_NONE;
     return event->type == CHAT_TOOL_CALL ? tool_piece(x, event) : text_piece(x, event);
 }
 

@@ -1,48 +1,80 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a request asks of the shape of its answer, beside what an upstream can do: the one place
- * where the first exceeds the second.
+ * where the first exceeds the second. The gateway sees to the rest (exchange_shape.c), unless the
+ * settings keep it from that; then it is refused.
  */
 #include "gateway/exchange_internal.h"
 
-static bool is_wished(const struct chat_request *r, enum dialect_wish wish)
+static bool asks_for_tools(const struct chat_request *r)
 {
-    switch (wish) {
-    case DIALECT_STOP:
-        return r->limits.n_stops > 0;
-    case DIALECT_LIMIT:
-        return r->limits.max_tokens > 0;
-    case DIALECT_TOOLS:
-        return r->tools.n > 0 && r->tools.choice != CHAT_CHOOSE_NONE;
-    case DIALECT_FORMAT:
-        return r->format.type != CHAT_FORMAT_TEXT;
-    case DIALECT_N:
-        return r->n > 1;
-    case DIALECT_WISHES:
-        break;
-    }
+    return r->tools.n > 0 && r->tools.choice != CHAT_CHOOSE_NONE;
+}
+
+static bool limits_of(const struct chat_limits *asked, unsigned capabilities,
+                      struct chat_limits *ret)
+{
+    *ret = *asked;
+    if (capabilities & PROVIDER_STOP)
+        ret->n_stops = 0;
+    if (capabilities & PROVIDER_LIMITS)
+        ret->max_tokens = 0;
+    return ret->n_stops > 0 || ret->max_tokens > 0;
+}
+
+bool exchange_shape_config(const struct exchange *x, const struct target_settings *t,
+                           unsigned capabilities, struct chat_limits *limits,
+                           struct shape_config *ret)
+{
+    const struct chat_request *r = &x->chat;
+
+    *ret = (struct shape_config){ .is_held = t->shape.hold_until_valid,
+                                  .split_think = t->shape.split_think,
+                                  .wrap_think = t->shape.think_tags && !r->hides_reasoning };
+    if (asks_for_tools(r) && !(capabilities & PROVIDER_TOOLS))
+        ret->tools = &r->tools;
+    if (r->format.type != CHAT_FORMAT_TEXT && !(capabilities & PROVIDER_SCHEMA))
+        ret->format = &r->format;
+    if (limits_of(&r->limits, capabilities, limits))
+        ret->limits = limits;
+    return ret->tools || ret->format || ret->limits || ret->split_think || ret->wrap_think;
+}
+
+static bool refuse_tools(const struct exchange *x, struct failure *f)
+{
+    const char *param = x->dialect->params[DIALECT_TOOLS];
+
+    failure_set(f, &x->request->arena, FAILURE_BAD_REQUEST,
+                "%s is not known to the upstream of this model, and its target has EMULATE_TOOLS "
+                "turned off: leave it out, turn that on, or choose a model of another upstream.",
+                param);
+    f->param = str_of(param);
     return false;
 }
 
-bool exchange_fits(const struct exchange *x, unsigned capabilities, struct failure *f)
+static bool refuse_n(const struct exchange *x, struct failure *f)
 {
-    static const unsigned needs[] = {
-        [DIALECT_STOP] = PROVIDER_STOP,   [DIALECT_LIMIT] = PROVIDER_LIMITS,
-        [DIALECT_TOOLS] = PROVIDER_TOOLS, [DIALECT_FORMAT] = PROVIDER_SCHEMA,
-        [DIALECT_N] = PROVIDER_N,
-    };
+    const char *param = x->dialect->params[DIALECT_N];
 
-    for (int wish = 0; wish < DIALECT_WISHES; wish++) {
-        const char *param = x->dialect->params[wish];
+    failure_set(f, &x->request->arena, FAILURE_BAD_REQUEST,
+                "%s is %zu, and the upstream of this model gives one answer at a time, for which "
+                "it is asked at most %zu times: ask for fewer, raise MAX_CHOICES, or choose a "
+                "model of another upstream.",
+                param, x->chat.n, x->view->settings->max_choices);
+    f->param = str_of(param);
+    return false;
+}
 
-        if ((capabilities & needs[wish]) || !param || !is_wished(&x->chat, wish))
-            continue;
-        failure_set(f, &x->request->arena, FAILURE_BAD_REQUEST,
-                    "%s is not known to the upstream of this model: leave it out, or choose a "
-                    "model of another upstream.",
-                    param);
-        f->param = str_of(param);
-        return false;
-    }
+bool exchange_fits(const struct exchange *x, const struct target_settings *t, unsigned capabilities,
+                   struct failure *f)
+{
+    struct shape_config config;
+    struct chat_limits limits;
+    bool is_shaped = exchange_shape_config(x, t, capabilities, &limits, &config);
+
+    if (config.tools && !t->shape.emulate_tools)
+        return refuse_tools(x, f);
+    if (x->chat.n > x->view->settings->max_choices && (is_shaped || !(capabilities & PROVIDER_N)))
+        return refuse_n(x, f);
     return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between exchange.c (life and deadlines) and exchange_answer.c (what goes to the client). */
+/* Between exchange.c (life and deadlines) and what it is made of; see the parts below. */
 #pragma once
 
 #include "chat/estimate.h"
@@ -7,6 +7,7 @@
 #include "gateway/exchange.h"
 #include "gateway/route_book.h"
 #include "net/timer.h"
+#include "shape/shaper.h"
 
 enum { ANSWER_MAX = 64 << 20, SETTLE_HOLD_MS = 200 };
 
@@ -64,12 +65,36 @@ struct exchange {
 
     struct exchange_choice *choices; /* in the request's arena */
     size_t n_choices;
-    struct fingerprint_text said; /* what the client received as text */
-    struct token_estimate said_tokens;
+    bool is_serial;               /* each of several has a call of its own, one after the other */
+    size_t choice;                /* then the one that is at work; else 0 */
+    struct fingerprint_text said; /* what the client received as text of that choice */
+
+    struct shaper *shaper; /* of the present answer; NULL: it goes out as it comes */
+    struct chat_limits shape_limits;
+    struct str instructions; /* for the upstream */
+    struct str repair;       /* what the second call for an answer asks; empty: it is the first */
+
+    struct token_estimate said_tokens; /* of the present call */
     struct token_estimate reasoning_tokens;
-    struct chat_usage usage; /* the upstream's own count, or the estimate; when has_usage */
-    bool has_usage;
+    struct chat_usage counted; /* by its upstream; when is_counted */
+    bool is_counted;
+    bool is_asking;          /* the present call is not in `usage` yet */
+    struct chat_usage usage; /* of the calls before it */
 };
+
+/* ---- exchange_failure.c ---- */
+
+/* How far the upstream may be: what a late one has got it may well be working on. */
+enum provider_phase exchange_likely_phase(const struct exchange *x);
+
+/* How long the present phase may take. */
+int64_t exchange_phase_limit(const struct exchange *x);
+
+/* It took longer. */
+void exchange_set_timeout_failure(const struct exchange *x, struct failure *f);
+
+/* A piece of the answer could not be taken: an error of exchange_take(). */
+void exchange_set_piece_failure(struct failure *f, enum err err);
 
 /* ---- exchange_route.c ---- */
 
@@ -80,8 +105,12 @@ void exchange_drop_route(struct exchange *x);
 /* The first target. */
 void exchange_choose_step(struct exchange *x);
 
-/* Starts the call of the present step. */
-void exchange_start_step(struct exchange *x, const struct provider_sink *sink);
+/* Makes ready for the present step and starts its call. False: `f` says why it cannot be asked. */
+MUST_USE bool exchange_start_step(struct exchange *x, const struct provider_sink *sink,
+                                  struct failure *f);
+
+/* Starts another call there: for the next choice, or for a repair. */
+void exchange_start_call(struct exchange *x, const struct provider_sink *sink);
 
 /* Moves `step` on to the next target that is to be tried after this failure; false: there is none,
  * or it is not to be. */
@@ -99,9 +128,47 @@ void exchange_set_headers(struct exchange *x);
 
 /* ---- exchange_fit.c ---- */
 
-/* Whether the upstream of `capabilities` can do all that is asked; else `f` names what it cannot.
- */
-bool exchange_fits(const struct exchange *x, unsigned capabilities, struct failure *f);
+/* Whether all that is asked can be had of an upstream of `capabilities`, with what we see to
+ * ourselves; else `f` names what cannot. */
+bool exchange_fits(const struct exchange *x, const struct target_settings *t, unsigned capabilities,
+                   struct failure *f);
+
+/* What we see to ourselves there, all but the seed; false: nothing. *ret points to *limits. */
+bool exchange_shape_config(const struct exchange *x, const struct target_settings *t,
+                           unsigned capabilities, struct chat_limits *limits,
+                           struct shape_config *ret);
+
+/* ---- exchange_shape.c ---- */
+
+/* Makes the shaper for the next answer of the present target, if it needs one. */
+MUST_USE bool exchange_shape_begin(struct exchange *x, struct failure *f);
+void exchange_shape_drop(struct exchange *x);
+
+/* A piece of the provider's, for the client. Errors of answer_piece(). */
+MUST_USE enum err exchange_take(struct exchange *x, const struct chat_event *event);
+
+/* How a choice ended, as the upstream says. */
+void exchange_end_choice(struct exchange *x, size_t choice, const struct chat_event *event);
+
+/* The present answer is over, by the upstream's FINISH or before. Errors as above. */
+MUST_USE enum err exchange_end_answer(struct exchange *x, const struct chat_event *event,
+                                      struct shape_result *ret);
+
+/* What the client has of it; lives as long as the exchange's next event. */
+struct fingerprint_said exchange_said(struct exchange *x);
+
+/* ---- exchange_usage.c ---- */
+
+void usage_begin_call(struct exchange *x);
+void usage_heard(struct exchange *x, const struct chat_event *event);
+void usage_called(struct exchange *x, const struct chat_tool_piece *piece);
+void usage_told(struct exchange *x, const struct chat_usage *usage);
+
+/* Adds what the present call used; only the first time. */
+void usage_end_call(struct exchange *x);
+
+/* What all calls used, when all is said. Lives as long as `x`. */
+const struct chat_usage *answer_usage(struct exchange *x);
 
 /* ---- exchange_answer.c ---- */
 
@@ -119,7 +186,3 @@ void answer_keepalive(struct exchange *x);
 /* The last bytes. The request is gone afterwards. */
 void answer_finish(struct exchange *x);
 void answer_failure(struct exchange *x, const struct failure *f);
-
-/* What was used, as the upstream counted or estimated: once, when all is said. Lives as long as
- * `x`. */
-const struct chat_usage *answer_usage(struct exchange *x);

@@ -43,7 +43,9 @@ static const struct upstream *upstream_of(const struct exchange *x, size_t step)
 
 static bool takes_raw(const struct exchange *x, size_t step)
 {
-    return x->dialect->stream_raw && x->chat.raw.p &&
+    const struct shape_settings *shape = &x->steps[step].target->shape;
+
+    return x->dialect->stream_raw && x->chat.raw.p && !shape->split_think && !shape->think_tags &&
            (upstream_of(x, step)->provider->capabilities & PROVIDER_RAW) != 0;
 }
 
@@ -54,7 +56,8 @@ static bool fits(const struct exchange *x, size_t step, struct failure *f)
     if (takes_raw(x, step))
         return true;
     if (x->chat.doubt.kind == FAILURE_NONE)
-        return exchange_fits(x, upstream_of(x, step)->provider->capabilities, f);
+        return exchange_fits(x, x->steps[step].target, upstream_of(x, step)->provider->capabilities,
+                             f);
     *f = x->chat.doubt;
     return false;
 }
@@ -136,19 +139,34 @@ static const struct provider_edit *edits_of(struct exchange *x, const struct tar
     return edits;
 }
 
-/* For a provider that sees messages only. */
-static const struct chat_request *with_system_prompt(struct exchange *x, const char *prompt)
+static struct chat_message text_message(struct arena *a, enum chat_role role, struct str text)
+{
+    struct chat_part *part = arena_new(a, struct chat_part);
+
+    *part = (struct chat_part){ .type = CHAT_PART_TEXT, .text = text };
+    return (struct chat_message){ .role = role, .parts = part, .n_parts = 1 };
+}
+
+/* The request as the present call asks it. `system`: for a provider that sees messages only. */
+static const struct chat_request *with_changes(struct exchange *x, const char *system)
 {
     struct arena *a = &x->request->arena;
     struct chat_request *chat = arena_new(a, struct chat_request);
-    struct chat_part *part = arena_new(a, struct chat_part);
+    size_t n = 0;
 
     *chat = x->chat;
-    chat->messages = arena_alloc(a, (chat->n_messages + 1) * sizeof(*chat->messages));
-    *part = (struct chat_part){ .type = CHAT_PART_TEXT, .text = str_of(prompt) };
-    chat->messages[0] = (struct chat_message){ .role = CHAT_SYSTEM, .parts = part, .n_parts = 1 };
-    memcpy(chat->messages + 1, x->chat.messages, x->chat.n_messages * sizeof(*chat->messages));
-    chat->n_messages++;
+    if (x->is_serial)
+        chat->n = 1;
+    if (!system && !x->repair.n)
+        return chat;
+    chat->messages = arena_alloc(a, (x->chat.n_messages + 2) * sizeof(*chat->messages));
+    if (system)
+        chat->messages[n++] = text_message(a, CHAT_SYSTEM, str_of(system));
+    memcpy(chat->messages + n, x->chat.messages, x->chat.n_messages * sizeof(*chat->messages));
+    n += x->chat.n_messages;
+    if (x->repair.n)
+        chat->messages[n++] = text_message(a, CHAT_USER, x->repair);
+    chat->n_messages = n;
     return chat;
 }
 
@@ -215,27 +233,42 @@ bool exchange_moves_on(struct exchange *x, const struct failure *f)
 
 /* ---- one target ---- */
 
-void exchange_start_step(struct exchange *x, const struct provider_sink *sink)
+void exchange_start_call(struct exchange *x, const struct provider_sink *sink)
 {
     const struct route_step *step = &x->steps[x->step];
     const struct target_settings *t = step->target;
+    bool is_raw_kind = (x->provider->capabilities & PROVIDER_RAW) != 0;
+    const char *system = is_raw_kind ? NULL : t->system_prompt;
     struct provider_request request = { .chat = &x->chat,
                                         .model = step->model,
                                         .client_model = x->answer.model,
                                         .key_id = STR("master"),
+                                        .instructions = x->instructions,
+                                        .wants_raw = x->is_raw,
                                         .sink = sink,
                                         .arg = x };
 
-    x->upstream = upstream_of(x, x->step);
-    x->provider = x->upstream->provider;
-    x->is_raw = request.wants_raw = takes_raw(x, x->step);
     x->account = STR("");
     x->phase = PHASE_QUEUED;
     if (t->n_set || t->drop || t->n_rename || t->system_prompt)
         request.edits = edits_of(x, t, &request.n_edits);
-    if (t->system_prompt && !(x->provider->capabilities & PROVIDER_RAW))
-        request.chat = with_system_prompt(x, t->system_prompt);
+    if (system || x->is_serial || x->repair.n)
+        request.chat = with_changes(x, system);
+    usage_begin_call(x);
     x->call = x->provider->start(x->view->instances[t->upstream], &request);
+}
+
+bool exchange_start_step(struct exchange *x, const struct provider_sink *sink, struct failure *f)
+{
+    x->upstream = upstream_of(x, x->step);
+    x->provider = x->upstream->provider;
+    x->is_raw = takes_raw(x, x->step);
+    x->account = STR("");
+    x->phase = PHASE_QUEUED;
+    if (!exchange_shape_begin(x, f))
+        return false;
+    exchange_start_call(x, sink);
+    return true;
 }
 
 /* ---- what the answer says of it ---- */

@@ -48,7 +48,9 @@ static struct route *new_plain(struct routes *r, size_t upstream, const char *na
     struct route_settings *settings = arena_new(&r->arena, struct route_settings);
     struct target_settings *target = arena_new(&r->arena, struct target_settings);
 
-    *target = (struct target_settings){ .upstream = upstream, .model = name, .weight = 1 };
+    *target = (struct target_settings){
+        .upstream = upstream, .model = name, .weight = 1, .shape = r->settings->shape
+    };
     *settings = (struct route_settings){ .name = name, .targets = target, .n_targets = 1 };
     return new_route(r, settings);
 }

@@ -60,6 +60,9 @@ struct settings {
 
     struct health_limits circuit;
 
+    struct shape_settings shape; /* of targets that do not say otherwise */
+    size_t max_choices;          /* answers that are asked for one by one for one request */
+
     const char *ca_file;     /* NULL: the system's */
     struct tls_trust *trust; /* for SETTINGS_SERVE where upstream or store need TLS, else NULL */
     struct proxy_rules proxies;

@@ -230,6 +230,10 @@ const struct node_key settings_target_keys[] = {
     { .row = { "drop", SETTING_TEXT, 0, NULL, NULL }, .read = read_drop },
     { .row = { "rename", SETTING_TEXT, 0, NULL, NULL }, .read = read_rename },
     { .row = { "system_prompt", SETTING_TEXT, 0, NULL, NULL }, .read = read_prompt },
+    { .row = { "emulate_tools", SETTING_BOOL, TARGET(shape.emulate_tools), NULL, NULL } },
+    { .row = { "hold_until_valid", SETTING_BOOL, TARGET(shape.hold_until_valid), NULL, NULL } },
+    { .row = { "split_think", SETTING_BOOL, TARGET(shape.split_think), NULL, NULL } },
+    { .row = { "think_tags", SETTING_BOOL, TARGET(shape.think_tags), NULL, NULL } },
     { .row = { NULL, SETTING_TEXT, 0, NULL, NULL } },
 };
 
@@ -287,6 +291,7 @@ static void read_targets(struct loader *l, const struct yaml_node *list, void *t
         struct target_settings *target = &route->targets[route->n_targets++];
 
         target->weight = 1;
+        target->shape = l->out->shape;
         node_read(l, map, settings_target_keys, target);
         check_edits(l, map, target);
     }

@@ -55,6 +55,11 @@ const struct setting settings_table[] = {
     { "CIRCUIT_WINDOW", SETTING_SECONDS, FIELD(circuit.window_ms), "30", NULL },
     { "CIRCUIT_OPEN_FOR", SETTING_SECONDS, FIELD(circuit.open_ms), "30", NULL },
     { "CIRCUIT_SLOW_START", SETTING_SECONDS, FIELD(circuit.slow_start_ms), "30", NULL },
+    { "EMULATE_TOOLS", SETTING_BOOL, FIELD(shape.emulate_tools), "true", NULL },
+    { "HOLD_UNTIL_VALID", SETTING_BOOL, FIELD(shape.hold_until_valid), "true", NULL },
+    { "SPLIT_THINK", SETTING_BOOL, FIELD(shape.split_think), "false", NULL },
+    { "THINK_TAGS", SETTING_BOOL, FIELD(shape.think_tags), "false", NULL },
+    { "MAX_CHOICES", SETTING_COUNT, FIELD(max_choices), "4", NULL },
     { "UPSTREAM_CA_FILE", SETTING_TEXT, FIELD(ca_file), NULL, NULL },
     { "HTTPS_PROXY", SETTING_PROXY, FIELD(proxies.https), NULL, NULL },
     { "HTTP_PROXY", SETTING_PROXY, FIELD(proxies.http), NULL, NULL },
@@ -214,6 +219,7 @@ static const struct {
     { "CIRCUIT_ERROR_PERCENT", 0, 100, "expected a percentage, 0 to 100" },
     { "CIRCUIT_WINDOW", 1000, UINT64_MAX, "expected at least 1 second" },
     { "CIRCUIT_OPEN_FOR", 1, UINT64_MAX, "expected more than 0" },
+    { "MAX_CHOICES", 1, 128, "expected 1 to 128" },
     { "NGINX_PORT", 1, 65535, "expected a port, 1 to 65535" },
 #define ABOVE_0(name)                                                    \
     {                                                                    \

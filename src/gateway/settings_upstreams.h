@@ -86,6 +86,14 @@ struct rename_settings {
     const char *to;
 };
 
+/* How answers are shaped that the upstream does not shape itself (shape/shaper.h). */
+struct shape_settings {
+    bool emulate_tools; /* else tools are refused where the upstream knows none */
+    bool hold_until_valid;
+    bool split_think;
+    bool think_tags;
+};
+
 struct target_settings {
     size_t upstream;   /* index in settings.upstreams */
     const char *model; /* "*": what stands for the "*" of the route's name */
@@ -95,7 +103,8 @@ struct target_settings {
     const char *const *drop; /* NULL-ended; NULL: none */
     struct rename_settings *rename;
     size_t n_rename;
-    const char *system_prompt; /* put before the client's own; NULL: none */
+    const char *system_prompt;   /* put before the client's own; NULL: none */
+    struct shape_settings shape; /* those of the whole gateway where it has none of its own */
 };
 
 enum route_strategy { ROUTE_FALLBACK, ROUTE_WEIGHTED };

@@ -21,7 +21,7 @@ static void raw_end(void)
     settled();
 }
 
-#define TOOLS "{\"model\":\"GPT5\",\"n\":2,\"temperature\":1e400,\"stream\":true," HI "}"
+#define TOOLS "{\"model\":\"GPT5\",\"n\":2,\"logprobs\":true,\"stream\":true," HI "}"
 
 static void streams_events_as_they_are(void)
 {

@@ -78,7 +78,7 @@ static void weights_keep_a_conversation(void)
 
 /* ---- what goes to a target ---- */
 
-#define DOUBT ASK("m", "\"n\":2,\"temperature\":1e400,")
+#define DOUBT ASK("m", "\"n\":2,\"logprobs\":true,")
 
 static void only_a_raw_upstream_gets_what_only_it_can_judge(void)
 {

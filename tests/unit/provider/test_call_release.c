@@ -280,7 +280,8 @@ static void a_settlement_that_has_begun_completes_without_its_client(void)
     h.is_holding = true;
     START(&r, &w, "u:Hi");
     RUN_UNTIL(r.loop, watch_is_over(&w));
-    provider_enginelabs.settle(w.call, SETTLE_EXACT, &w.said, on_watch_settled);
+    provider_enginelabs.settle(w.call, SETTLE_EXACT, &(struct fingerprint_said){ .text = w.said },
+                               on_watch_settled);
     EXPECT(h.held != NULL);
     leave(&w);
     let_go(&h);

@@ -39,7 +39,8 @@ static void start(struct rig *r)
 
 static void settle(struct watch *w)
 {
-    provider_enginelabs.settle(w->call, SETTLE_EXACT, &w->said, on_watch_settled);
+    provider_enginelabs.settle(w->call, SETTLE_EXACT, &(struct fingerprint_said){ .text = w->said },
+                               on_watch_settled);
     RUN(w->rig, w->is_settled);
 }
 

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What stands between the provider's events and the client: the shaper, where the present target's
+ * upstream does not do all that is asked (shape/shaper.h). One shaper makes one answer; where
+ * there is one and several answers are asked for, each of them has a call of its own.
+ */
+#include "base/random.h"
+#include "gateway/exchange_internal.h"
+
+enum { INSTRUCTIONS_MAX = 64 << 20 };
+
+void exchange_shape_drop(struct exchange *x)
+{
+    if (x->shaper)
+        shaper_deinit(x->shaper);
+    x->shaper = NULL;
+}
+
+static enum err on_shaped(void *arg, const struct chat_event *event)
+{
+    struct exchange *x = arg;
+    struct chat_event own = *event;
+
+    own.choice = x->choice;
+    return answer_piece(x, &own);
+}
+
+/* The shaper names members of a chat completion; the client wrote its own dialect's. */
+static void rename_param(const struct exchange *x, struct failure *f)
+{
+    static const struct {
+        const char *name;
+        enum dialect_wish wish;
+    } names[] = { { "stop", DIALECT_STOP }, { "response_format", DIALECT_FORMAT } };
+
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (str_eq(f->param, str_of(names[i].name)) && x->dialect->params[names[i].wish])
+            f->param = str_of(x->dialect->params[names[i].wish]);
+}
+
+static bool write_instructions(struct exchange *x, const struct shape_config *config,
+                               struct failure *f)
+{
+    struct buf text;
+    enum err err;
+
+    buf_init(&text, INSTRUCTIONS_MAX);
+    err = shape_prompt(config, &text);
+    if (!err)
+        x->instructions = arena_dup(&x->request->arena, buf_str(&text));
+    else
+        failure_set(f, &x->request->arena, FAILURE_OVERLOADED,
+                    "There is no memory for what the model is to be told of tools and format "
+                    "(%s). Send less of them, or try again later.",
+                    err_text(err));
+    buf_deinit(&text);
+    return !err;
+}
+
+/* A conversation's calls are compared with those that come back, so their arguments are kept. */
+static void keep_calls(struct exchange *x)
+{
+    for (size_t i = 0; x->chat.stream && i < x->n_choices; i++)
+        x->choices[i].tool_calls.max = TOOL_ARGUMENTS_MAX;
+}
+
+bool exchange_shape_begin(struct exchange *x, struct failure *f)
+{
+    const struct target_settings *t = x->steps[x->step].target;
+    struct shape_config config;
+    bool is_shaped;
+
+    exchange_shape_drop(x);
+    x->instructions = x->repair = STR("");
+    is_shaped = !x->is_raw &&
+                exchange_shape_config(x, t, x->provider->capabilities, &x->shape_limits, &config);
+    x->is_serial =
+        !x->is_raw && x->n_choices > 1 && (is_shaped || !(x->provider->capabilities & PROVIDER_N));
+    if (!is_shaped)
+        return true;
+    config.seed = random_u64();
+    x->shaper = arena_new(&x->request->arena, struct shaper);
+    if (!shaper_init(x->shaper, &config, &x->request->arena, (struct shape_sink){ on_shaped, x },
+                     f)) {
+        rename_param(x, f);
+        return false;
+    }
+    if (config.tools)
+        keep_calls(x);
+    return write_instructions(x, &config, f);
+}
+
+enum err exchange_take(struct exchange *x, const struct chat_event *event)
+{
+    struct chat_event own = *event;
+
+    if (!x->is_raw && event->choice >= (x->is_serial ? 1 : x->n_choices))
+        return ERR_NONE;
+    usage_heard(x, event);
+    if (x->shaper)
+        return shaper_feed(x->shaper, event);
+    own.choice += x->choice;
+    return answer_piece(x, &own);
+}
+
+/* Some upstreams call tools and say that they only stopped. */
+void exchange_end_choice(struct exchange *x, size_t choice, const struct chat_event *event)
+{
+    struct exchange_choice *c = &x->choices[choice];
+
+    c->end.finish = event->finish == CHAT_FINISH_STOP && c->tool_calls.n > 0
+                        ? CHAT_FINISH_TOOL_CALLS
+                        : event->finish;
+    c->end.stop = event->stop.n ? arena_dup(&x->request->arena, event->stop) : STR("");
+}
+
+/* A stop that we watch for is told by us, any other by who found it. */
+static void end_shaped(struct exchange *x, const struct chat_event *event,
+                       const struct shape_result *result)
+{
+    struct dialect_end *end = &x->choices[x->choice].end;
+
+    end->finish = result->finish;
+    end->stop = event->stop.n ? arena_dup(&x->request->arena, event->stop) : STR("");
+    if (result->stop != SIZE_MAX)
+        end->stop = x->shape_limits.stops[result->stop];
+}
+
+enum err exchange_end_answer(struct exchange *x, const struct chat_event *event,
+                             struct shape_result *ret)
+{
+    const struct tool_calls *calls = &x->choices[x->choice].tool_calls;
+    enum err err;
+
+    if (!x->shaper) {
+        *ret = (struct shape_result){ .verdict = SHAPE_DONE, .is_exact = true };
+        exchange_end_choice(x, x->choice, event);
+    } else {
+        err = shaper_end(x->shaper, event->finish, ret);
+        if (err)
+            return err;
+        if (ret->verdict == SHAPE_DONE)
+            end_shaped(x, event, ret);
+    }
+    /* Without their arguments nobody could tell whether the client gives them back. */
+    ret->is_exact = ret->is_exact && (calls->n == 0 || calls->max > 0);
+    return ERR_NONE;
+}
+
+struct fingerprint_said exchange_said(struct exchange *x)
+{
+    const struct tool_calls *calls = &x->choices[x->choice].tool_calls;
+
+    return (struct fingerprint_said){ .text = x->said,
+                                      .tool_calls = tool_calls_list(calls, &x->request->arena),
+                                      .n_tool_calls = calls->n };
+}
