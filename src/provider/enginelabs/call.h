@@ -42,9 +42,8 @@ enum { CALL_ERROR_BODY_MAX = 4096, CALL_TARGET_MAX = 2048 };
 
 struct provider_call {
     struct provider_instance *instance;
-    const struct chat_request *chat; /* borrowed up to settle or release */
-    struct str key_id;
-    struct str instructions;           /* borrowed as the chat is */
+    const struct chat_request *chat;   /* borrowed up to settle or release */
+    struct str key_id, instructions;   /* the latter borrowed, too */
     struct str model;                  /* in the arena */
     char sent_model[ADAPTER_NAME_MAX]; /* what the service calls it; "" until that is known */
     const struct provider_sink *sink;

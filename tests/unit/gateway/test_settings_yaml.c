@@ -152,28 +152,6 @@ static void reads_what_a_target_changes(void)
     settings_deinit(&s);
 }
 
-static void a_target_is_shaped_as_the_gateway_unless_it_says_otherwise(void)
-{
-    static const char text[] = "hold_until_valid: no\nthink_tags: yes\n"
-                               "upstreams: [{name: a, provider: openai, base_url: http://h}]\n"
-                               "models:\n"
-                               "  - name: m\n"
-                               "    targets:\n"
-                               "      - {upstream: a, model: x}\n"
-                               "      - {upstream: a, model: y, emulate_tools: false, "
-                               "hold_until_valid: true, split_think: true, think_tags: false}\n";
-    struct settings s;
-    const struct shape_settings *one, *other;
-
-    EXPECT_INT(load_yaml(text, &s), ERR_NONE);
-    one = &s.routes[0].targets[0].shape;
-    other = &s.routes[0].targets[1].shape;
-    EXPECT(one->emulate_tools && !one->hold_until_valid && !one->split_think && one->think_tags);
-    EXPECT(!other->emulate_tools && other->hold_until_valid && other->split_think &&
-           !other->think_tags);
-    settings_deinit(&s);
-}
-
 static void stands_below_every_other_source(void)
 {
     static const char text[] = "listen: 127.0.0.1:1\nworkers: 2\nstream_keepalive: 7\n"
@@ -579,8 +557,6 @@ static void tells_all_problems_at_once(void)
 }
 
 static const struct test suite[] = {
-    { "a target is shaped as the gateway unless it says otherwise",
-      a_target_is_shaped_as_the_gateway_unless_it_says_otherwise },
     { "reads the upstreams of the design", reads_the_upstreams_of_the_design },
     { "reads the keys and routes of the design", reads_the_keys_and_routes_of_the_design },
     { "reads what a target changes", reads_what_a_target_changes },
