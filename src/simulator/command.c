@@ -7,7 +7,7 @@
 typedef enum err run_command(struct sim_wish *w, struct str rest);
 
 static run_command on_echo, on_say, on_history, on_repeat, on_turn, on_lorem, on_bytes, on_frames,
-    on_unicode, on_model, on_tool, on_raw, on_think, on_set, on_pacing, on_fault;
+    on_unicode, on_model, on_tool, on_raw, on_think, on_set, on_pacing, on_fault, on_then;
 
 static const struct {
     const char *name;
@@ -18,7 +18,7 @@ static const struct {
     { "!bytes", on_bytes },   { "!frames", on_frames }, { "!unicode", on_unicode },
     { "!model", on_model },   { "!tool", on_tool },     { "!raw", on_raw },
     { "!think", on_think },   { "!set", on_set },       { "!pacing", on_pacing },
-    { "!fault", on_fault },
+    { "!fault", on_fault },   { "!then", on_then },
 };
 
 static enum err answer(struct sim_wish *w, enum sim_answer kind, struct str text)
@@ -170,6 +170,14 @@ static enum err on_fault(struct sim_wish *w, struct str rest)
     return ERR_NONE;
 }
 
+/* Is for a later prompt. */
+static enum err on_then(struct sim_wish *w, struct str rest)
+{
+    (void)w;
+    (void)rest;
+    return ERR_NONE;
+}
+
 static run_command *find(struct str line)
 {
     struct str word = sim_next_word(&line);
@@ -214,12 +222,29 @@ static size_t collect(struct str text, struct str lines[SIM_COMMANDS_MAX])
     return n;
 }
 
+/* What the last !then of a prompt that ends in no command says; p NULL: there is none. */
+static struct str find_then(struct str text)
+{
+    while (text.n > 0) {
+        struct str line = str_trim(take_last_line(&text));
+
+        if (str_starts(line, STR("!then ")))
+            return str_from(line, strlen("!then "));
+    }
+    return (struct str){ NULL, 0 };
+}
+
 void sim_wish_parse(struct str prompt, const struct sim_settings *in_force, struct sim_wish *ret)
 {
     struct str lines[SIM_COMMANDS_MAX];
     size_t n = collect(prompt, lines);
 
     *ret = (struct sim_wish){ .answer = SIM_ANSWER_DEMO, .settings = *in_force };
+    if (n == 0) {
+        struct str said = find_then(prompt);
+
+        ret->is_wrong = said.p && on_say(ret, str_trim(said));
+    }
     while (n-- > 0 && !ret->is_wrong) {
         struct str rest = lines[n];
         run_command *run = find(rest);

@@ -2,7 +2,8 @@
 /*
  * What a prompt asks the simulator to do: the lines at its end that begin with '!'. Blank lines
  * and closing tags ("</user>") behind them are passed over, so that they also work inside a
- * transcript. What is no command is text like any other. Pure; slices point into the prompt.
+ * transcript. A prompt without any says what its last line with "!then" does. What is no command is
+ * text like any other. Pure; slices point into the prompt.
  */
 #pragma once
 

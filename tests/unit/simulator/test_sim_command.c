@@ -74,6 +74,10 @@ static void answers_as_the_commands_say(void)
     expect_answer("!echo", "");
     expect_answer("!say \"a\\nb \\ud83d\\ude00 \\\"q\\\"\"", "a\nb \xF0\x9F\x98\x80 \"q\"");
     expect_answer("!say \"\"", "");
+    expect_answer("!then \"two\"\n!say \"one\"", "one");
+    expect_answer("!then \"two\"\n!say \"one\"\n</user>\n<user>\nAgain.\n</user>", "two");
+    expect_answer("!then \"one\"\n!then \"two\"\nno command", "two");
+    expect_answer("!then two\nno command", "simulator: !say takes a JSON string");
     expect_answer("x\n!history", "[\"first words\",\"x\\n!history\"]");
     expect_answer("!repeat", "first words");
     expect_answer("!turn", "2");
