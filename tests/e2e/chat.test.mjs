@@ -180,9 +180,9 @@ describe('a whole answer', () => {
     assert.ok(stream.text === want, 'streamed');
   });
 
-  test('is refused for more than one choice, by name', async () => {
-    const messages = user('thrice');
-    const answer = await gw.post({ model: 'GPT5', n: 3, messages });
+  test('is refused for more choices than MAX_CHOICES, by name', async () => {
+    const messages = user('often');
+    const answer = await gw.post({ model: 'GPT5', n: 5, messages });
     assertError(answer, { status: 400, type: 'invalid_request_error', param: 'n' });
   });
 });
