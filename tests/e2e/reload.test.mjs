@@ -294,6 +294,21 @@ test('what was replaced is gone: its signed-out account is not counted any more'
   await gw.idle();
 });
 
+test('answers of a target are shaped in another way', async () => {
+  const tagged = (value) => `
+models:
+  - name: m
+    targets: [{upstream: one, model: big, think_tags: ${value}}]
+`;
+  const { gw, write, command } = await start(both() + tagged(false));
+  const content = async () =>
+    (await ask(gw, '!think why\n!echo here')).json().choices[0].message.content;
+  assert.equal(await content(), 'here');
+  write(both() + tagged(true));
+  assert.equal((await command()).stdout, 'reloaded; changed:\n  models\n');
+  assert.match(await content(), /^<think>\s*why\s*<\/think>\s*here$/);
+});
+
 test('models that were discovered stay known', async () => {
   const discovering = (turn) => `
   - name: one

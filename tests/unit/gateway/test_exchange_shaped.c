@@ -3,6 +3,8 @@
  * each of its states. What comes of which text is the business of tests/unit/shape/. */
 #include "flow_routes.h"
 
+#include "chat/estimate.h"
+
 #define TOOLS                                                            \
     "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"look\"," \
     "\"parameters\":{\"type\":\"object\",\"required\":[\"at\"],"         \
@@ -174,6 +176,23 @@ static void tool_calls_are_found_in_the_text_and_settled(void)
     end();
 }
 
+/* The upstream wrote the markup, once; the client's calls are made of it. */
+static void what_the_upstream_wrote_is_counted_once(void)
+{
+    struct token_estimate wrote = { 0 };
+    char want[64];
+
+    token_estimate_add(&wrote, STR("Well.\n" GOOD));
+    snprintf(want, sizeof(want), "\"completion_tokens\":%lld,",
+             (long long)token_estimate_total(&wrote));
+    begin();
+    ask(ASK_WHOLE(TOOLS));
+    text("Well.\n" GOOD);
+    done();
+    EXPECT(heard(want));
+    end();
+}
+
 static void an_upstream_that_knows_tools_is_told_nothing(void)
 {
     begin();
@@ -235,6 +254,33 @@ static void a_schema_that_is_wrong_is_refused_before_anybody_is_asked(void)
     expect_refusal(400, NULL);
     EXPECT_INT(f.n_calls, 0);
     expect_books(0, 1, 0);
+    end();
+}
+
+static struct dialect_ops other;
+
+static void handle_other(struct gateway_worker *w, struct http_request *r)
+{
+    exchange_start(w, r, &other);
+}
+
+/* As the Responses API does, whose error bodies name the member, too. */
+static void a_member_is_named_as_the_client_wrote_it(void)
+{
+    const struct gateway_path paths[] = {
+        { "/v1/chat/completions", HTTP_POST, PATH_KEY | PATH_JSON, handle_other,
+          &dialect_openai_chat },
+        { NULL, HTTP_GET, 0, NULL, NULL },
+    };
+
+    other = dialect_openai_chat;
+    other.params[DIALECT_FORMAT] = "text.format";
+    begin();
+    f.gateway.paths = paths;
+    ask(ASK_WHOLE("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\","
+                  "\"schema\":{\"type\":5}}},"));
+    EXPECT(has(wire_str(&f.w), "\"param\":\"text.format\""));
+    expect_refusal(400, NULL);
     end();
 }
 
@@ -553,6 +599,8 @@ static const struct test suite[] = {
       a_slow_client_does_not_keep_a_cut_answer_open },
     { "tool calls are found in the text and settled",
       tool_calls_are_found_in_the_text_and_settled },
+    { "what the upstream wrote is counted once", what_the_upstream_wrote_is_counted_once },
+    { "a member is named as the client wrote it", a_member_is_named_as_the_client_wrote_it },
     { "an upstream that knows tools is told nothing",
       an_upstream_that_knows_tools_is_told_nothing },
     { "calls of an upstream that stream past are not settled as exact",
