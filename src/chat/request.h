@@ -57,6 +57,8 @@ struct chat_request {
     size_t n; /* answers that are wanted; 0 is 1 */
     const struct chat_parameter *parameters;
     size_t n_parameters;
+    const struct chat_parameter *repeated; /* what the answer says again, as the client wrote it */
+    size_t n_repeated;
     struct str raw; /* the body as it came, where that is an OpenAI chat completion; else p NULL */
     struct failure
         doubt; /* with `raw`: why this request is refused unless the body goes upstream

@@ -40,6 +40,7 @@ static const struct gateway_path paths[] = {
     { "/metrics", HTTP_GET, 0, handle_metrics, NULL },
     ASK("/chat/completions", handle_chat_completions, dialect_openai_chat),
     ASK("/completions", handle_completions, dialect_openai_completions),
+    ASK("/responses", handle_responses, dialect_openai_responses),
     ASK("/messages", handle_messages, dialect_anthropic_messages),
     ASK("/messages/count_tokens", handle_count_tokens, dialect_anthropic_messages),
     { "/v1/models", HTTP_GET, PATH_KEY, handle_models, NULL },

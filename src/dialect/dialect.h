@@ -91,3 +91,4 @@ struct dialect_ops {
 extern const struct dialect_ops dialect_openai_chat;
 extern const struct dialect_ops dialect_anthropic_messages;
 extern const struct dialect_ops dialect_openai_completions;
+extern const struct dialect_ops dialect_openai_responses;
