@@ -183,21 +183,19 @@ static enum err end_item(struct encoder *e, struct response_item *item, struct b
     return err ? err : add_item_event(e, "response.output_item.done", item, out);
 }
 
-/* The text or the thoughts that are open, unless they are of `type`. */
-static enum err end_other_text(struct encoder *e, enum item_type type, struct buf *out)
+/* The text or the thoughts that are open. */
+static enum err end_text(struct encoder *e, struct buf *out)
 {
     struct response_item *last = e->n ? &e->items[e->n - 1] : NULL;
 
-    if (!last || last->type == ITEM_CALL || last->type == type)
-        return ERR_NONE;
-    return end_item(e, last, out);
+    return last && last->type != ITEM_CALL ? end_item(e, last, out) : ERR_NONE;
 }
 
 static enum err begin_item(struct encoder *e, enum item_type type,
                            const struct chat_tool_piece *piece, struct buf *out)
 {
     struct response_item *item;
-    enum err err = end_other_text(e, ITEM_CALL, out);
+    enum err err = end_text(e, out);
 
     if (!err)
         err = make_room(e);

@@ -23,62 +23,62 @@ static void list_parameters(const char *what, const struct chat_parameter *list,
         EXPECT(!buf_addf(out, "%s%s=%.*s", what, list[i].name, STR_ARGS(list[i].json)));
 }
 
+static const struct {
+    const char *body;
+    const char *want;
+} asked[] = {
+    { BODY("\"x\":1"), "user(hi)0; 0||||0; 0 0" },
+    { BODY("\"instructions\":\"be\""),
+      "system(be)user(hi)0; 0||||0; 0 0 again instructions=\"be\"" },
+    { INPUT("{\"role\":\"user\",\"content\":\"a\"},{\"type\":\"message\",\"role\":"
+            "\"developer\",\"content\":[{\"type\":\"input_text\",\"text\":\"b\"},"
+            "{\"type\":\"input_image\",\"image_url\":\"u\",\"detail\":\"auto\"}]},"
+            "{\"type\":\"message\",\"id\":\"m\",\"role\":\"assistant\",\"content\":[{\"type\":"
+            "\"output_text\",\"text\":\"c\",\"annotations\":[]},{\"type\":\"refusal\","
+            "\"refusal\":\"d\"}]}"),
+      "user(a)developer(b[u])assistant(cd)0; 0||||0; 0 0" },
+    { INPUT("{\"type\":\"reasoning\",\"id\":\"r\",\"summary\":[{\"type\":\"summary_text\","
+            "\"text\":\"h\"},{\"type\":\"summary_text\",\"text\":\"m\"}]},"
+            "{\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"f\",\"arguments\":"
+            "\"{}\"},{\"type\":\"function_call\",\"call_id\":\"c2\",\"name\":\"g\","
+            "\"arguments\":\"\"},{\"type\":\"function_call_output\",\"call_id\":\"c1\","
+            "\"output\":\"1\"},{\"type\":\"function_call_output\",\"call_id\":\"c2\","
+            "\"output\":[{\"type\":\"input_text\",\"text\":\"2\"},{\"type\":\"input_image\","
+            "\"image_url\":\"u\"}]}"),
+      "assistant({c1 f {}}{c2 g }<hm>)tool(1#c1)tool(2#c2)user([u])0; 0||||0; 0 0" },
+    { INPUT("{\"type\":\"reasoning\",\"summary\":[]},{\"type\":\"reasoning\",\"content\":["
+            "{\"type\":\"reasoning_text\",\"text\":\"x\"}],\"summary\":[]},"
+            "{\"role\":\"assistant\",\"content\":\"a\"},{\"type\":\"function_call\","
+            "\"call_id\":\"c\",\"name\":\"f\",\"arguments\":\"{}\"}"),
+      "assistant(a{c f {}}<x>)0; 0||||0; 0 0" },
+    { BODY("\"max_output_tokens\":9,\"temperature\":1e0,\"top_p\":0.5,\"store\":true,"
+           "\"metadata\":{\"a\":1},\"reasoning\":{\"effort\":\"low\"},\"include\":[],"
+           "\"truncation\":\"auto\",\"background\":false,\"previous_response_id\":null"),
+      "user(hi)0; 0||||0; 9 0 temperature=1e0 top_p=0.5 again max_output_tokens=9 again "
+      "temperature=1e0 again top_p=0.5 again metadata={\"a\":1} again reasoning={\"effort\":"
+      "\"low\"}" },
+    { BODY("\"tools\":[" TOOL ",{\"type\":\"web_search\"},{\"type\":\"namespace\",\"tools\":"
+           "[]},{\"type\":\"function\",\"name\":\"g\",\"description\":\"d\",\"parameters\":{"
+           "\"x\":1},\"strict\":true}]"),
+      "user(hi)f|||0 g|d|{\"x\":1}|1 0; 0||||0; 0 0 again tools=[" TOOL
+      ",{\"type\":\"web_search\"},{\"type\":\"namespace\",\"tools\":[]},{\"type\":"
+      "\"function\",\"name\":\"g\",\"description\":\"d\",\"parameters\":{\"x\":1},\"strict\":"
+      "true}]" },
+    { BODY("\"tools\":[" TOOL "],\"tool_choice\":{\"type\":\"function\",\"name\":\"f\"},"
+           "\"parallel_tool_calls\":false"),
+      "user(hi)f|||0 3fs; 0||||0; 0 0 again tools=[" TOOL
+      "] again tool_choice={\"type\":\"function\",\"name\":\"f\"} again "
+      "parallel_tool_calls=false" },
+    { BODY("\"text\":{\"format\":{\"type\":\"json_schema\",\"name\":\"n\",\"schema\":{},"
+           "\"strict\":true}}"),
+      "user(hi)0; 2|n||{}|1; 0 0 again text={\"format\":{\"type\":\"json_schema\",\"name\":"
+      "\"n\",\"schema\":{},\"strict\":true}}" },
+    { BODY("\"text\":{\"verbosity\":\"low\"}"), "user(hi)0; 0||||0; 0 0" },
+};
+
 static void reads_input_and_what_is_asked(void)
 {
-    static const struct {
-        const char *body;
-        const char *want;
-    } rows[] = {
-        { BODY("\"x\":1"), "user(hi)0; 0||||0; 0 0" },
-        { BODY("\"instructions\":\"be\""),
-          "system(be)user(hi)0; 0||||0; 0 0 again instructions=\"be\"" },
-        { INPUT("{\"role\":\"user\",\"content\":\"a\"},{\"type\":\"message\",\"role\":"
-                "\"developer\",\"content\":[{\"type\":\"input_text\",\"text\":\"b\"},"
-                "{\"type\":\"input_image\",\"image_url\":\"u\",\"detail\":\"auto\"}]},"
-                "{\"type\":\"message\",\"id\":\"m\",\"role\":\"assistant\",\"content\":[{\"type\":"
-                "\"output_text\",\"text\":\"c\",\"annotations\":[]},{\"type\":\"refusal\","
-                "\"refusal\":\"d\"}]}"),
-          "user(a)developer(b[u])assistant(cd)0; 0||||0; 0 0" },
-        { INPUT("{\"type\":\"reasoning\",\"id\":\"r\",\"summary\":[{\"type\":\"summary_text\","
-                "\"text\":\"h\"},{\"type\":\"summary_text\",\"text\":\"m\"}]},"
-                "{\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"f\",\"arguments\":"
-                "\"{}\"},{\"type\":\"function_call\",\"call_id\":\"c2\",\"name\":\"g\","
-                "\"arguments\":\"\"},{\"type\":\"function_call_output\",\"call_id\":\"c1\","
-                "\"output\":\"1\"},{\"type\":\"function_call_output\",\"call_id\":\"c2\","
-                "\"output\":[{\"type\":\"input_text\",\"text\":\"2\"},{\"type\":\"input_image\","
-                "\"image_url\":\"u\"}]}"),
-          "assistant({c1 f {}}{c2 g }<hm>)tool(1#c1)tool(2#c2)user([u])0; 0||||0; 0 0" },
-        { INPUT("{\"type\":\"reasoning\",\"summary\":[]},{\"type\":\"reasoning\",\"content\":["
-                "{\"type\":\"reasoning_text\",\"text\":\"x\"}],\"summary\":[]},"
-                "{\"role\":\"assistant\",\"content\":\"a\"},{\"type\":\"function_call\","
-                "\"call_id\":\"c\",\"name\":\"f\",\"arguments\":\"{}\"}"),
-          "assistant(a{c f {}}<x>)0; 0||||0; 0 0" },
-        { BODY("\"max_output_tokens\":9,\"temperature\":1e0,\"top_p\":0.5,\"store\":true,"
-               "\"metadata\":{\"a\":1},\"reasoning\":{\"effort\":\"low\"},\"include\":[],"
-               "\"truncation\":\"auto\",\"background\":false,\"previous_response_id\":null"),
-          "user(hi)0; 0||||0; 9 0 temperature=1e0 top_p=0.5 again max_output_tokens=9 again "
-          "temperature=1e0 again top_p=0.5 again metadata={\"a\":1} again reasoning={\"effort\":"
-          "\"low\"}" },
-        { BODY("\"tools\":[" TOOL ",{\"type\":\"web_search\"},{\"type\":\"namespace\",\"tools\":"
-               "[]},{\"type\":\"function\",\"name\":\"g\",\"description\":\"d\",\"parameters\":{"
-               "\"x\":1},\"strict\":true}]"),
-          "user(hi)f|||0 g|d|{\"x\":1}|1 0; 0||||0; 0 0 again tools=[" TOOL
-          ",{\"type\":\"web_search\"},{\"type\":\"namespace\",\"tools\":[]},{\"type\":"
-          "\"function\",\"name\":\"g\",\"description\":\"d\",\"parameters\":{\"x\":1},\"strict\":"
-          "true}]" },
-        { BODY("\"tools\":[" TOOL "],\"tool_choice\":{\"type\":\"function\",\"name\":\"f\"},"
-               "\"parallel_tool_calls\":false"),
-          "user(hi)f|||0 3fs; 0||||0; 0 0 again tools=[" TOOL
-          "] again tool_choice={\"type\":\"function\",\"name\":\"f\"} again "
-          "parallel_tool_calls=false" },
-        { BODY("\"text\":{\"format\":{\"type\":\"json_schema\",\"name\":\"n\",\"schema\":{},"
-               "\"strict\":true}}"),
-          "user(hi)0; 2|n||{}|1; 0 0 again text={\"format\":{\"type\":\"json_schema\",\"name\":"
-          "\"n\",\"schema\":{},\"strict\":true}}" },
-        { BODY("\"text\":{\"verbosity\":\"low\"}"), "user(hi)0; 0||||0; 0 0" },
-    };
-
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < COUNT_OF(asked); i++) {
         struct chat_request r;
         struct failure f;
         struct arena a;
@@ -86,14 +86,14 @@ static void reads_input_and_what_is_asked(void)
 
         arena_init(&a);
         buf_init(&out, 4096);
-        if (!decode(rows[i].body, &a, &r, &f))
-            fail_msg("%s: %.*s", rows[i].body, STR_ARGS(f.message));
+        if (!decode(asked[i].body, &a, &r, &f))
+            fail_msg("%s: %.*s", asked[i].body, STR_ARGS(f.message));
         for (size_t k = 0; k < r.n_messages; k++)
             list_message(&r.messages[k], &out);
         list_shape(&r, &out);
         list_parameters(" ", r.parameters, r.n_parameters, &out);
         list_parameters(" again ", r.repeated, r.n_repeated, &out);
-        EXPECT_STR(buf_str(&out), rows[i].want);
+        EXPECT_STR(buf_str(&out), asked[i].want);
         buf_deinit(&out);
         arena_deinit(&a);
     }
