@@ -94,6 +94,18 @@ static void tool_calls_come_in_one_form(void)
     end();
 }
 
+static void who_called_tools_has_not_only_stopped(void)
+{
+    begin();
+    f.providers[0].capabilities = ALL;
+    ask("{\"model\":\"GPT5\"," TOOLS "," HI "}");
+    tool("c1", "f", "{}");
+    finish(CHAT_FINISH_STOP);
+    settled();
+    EXPECT(has(wire_str(&f.w), "\"finish_reason\":\"tool_calls\""));
+    end();
+}
+
 static void a_whole_answer_has_its_tool_calls(void)
 {
     begin();
@@ -211,6 +223,7 @@ static const struct test suite[] = {
     { "tools that must not be called need no upstream that knows them",
       tools_that_must_not_be_called_need_no_upstream_that_knows_them },
     { "tool calls come in one form", tool_calls_come_in_one_form },
+    { "who called tools has not only stopped", who_called_tools_has_not_only_stopped },
     { "a whole answer has its tool calls", a_whole_answer_has_its_tool_calls },
     { "every choice has its text and its end", every_choice_has_its_text_and_its_end },
 };
