@@ -26,8 +26,10 @@ $(BUILD)/.packages-lint: scripts/packages.txt
 	@scripts/install-packages build test lint
 	@mkdir -p $(BUILD) && touch $@
 
-$(BUILD)/.npm: tests/e2e/package-lock.json tests/e2e/inference/package-lock.json $(BUILD)/.packages-test
+$(BUILD)/.npm: tests/e2e/package-lock.json tests/e2e/clients/package-lock.json tests/e2e/inference/package-lock.json \
+		$(BUILD)/.packages-test
 	@npm --prefix tests/e2e ci --silent --no-audit --no-fund
+	@cd tests/e2e/clients && npm ci --silent --no-audit --no-fund
 	@cd tests/e2e/inference && npm ci --silent --no-audit --no-fund
 	@touch $@
 

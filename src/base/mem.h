@@ -29,6 +29,9 @@ void *mem_try_grow(void *old, size_t size) MUST_USE;
 /* NULL is fine. */
 void mem_free(void *p);
 
+/* Gives what is free back to the system. Takes the allocator's locks, for milliseconds. */
+void mem_trim(void);
+
 /* Overwrites with zeros in a way the compiler keeps; for secrets. */
 void mem_wipe(void *p, size_t size);
 

@@ -42,6 +42,7 @@
     X(METRIC_CIRCUITS_OPEN,      "circuits_open",                     "gauge",   "Targets that get less than all of their requests, since too many failed.") \
     X(METRIC_CIRCUIT_OPENINGS,   "circuit_openings_total",            "counter", "How often a target got no more requests for a while.") \
     X(METRIC_CIRCUIT_SKIPS,      "circuit_skips_total",               "counter", "Targets passed over for that reason.") \
+    X(METRIC_MEMORY_TRIMS,       "memory_trims_total",                "counter", "How often free memory went back to the system, in a quiet moment.") \
     X(METRIC_TIMERS,             "timers",                            "gauge",   "Timers armed now.")
 /* clang-format on */
 

@@ -146,8 +146,8 @@ int args_parse(int argc, char **argv, struct cli_args *ret)
     return EXIT_DONE;
 }
 
-enum err cli_read_settings(const struct cli_args *args, enum settings_use use, struct settings *ret,
-                           struct buf *problems)
+enum err cli_read_settings(const struct cli_args *args, enum settings_use use, bool is_again,
+                           struct settings *ret, struct buf *problems)
 {
     char listen[HOST_MAX + 32];
     const char *overrides[] = { args->listen ? listen : NULL, NULL };
@@ -159,6 +159,7 @@ enum err cli_read_settings(const struct cli_args *args, enum settings_use use, s
         .env_file_required = args->env_file_given,
         .config_file = args->config,
         .config_file_required = args->config_given,
+        .is_again = is_again,
     };
 
     if (args->listen)
@@ -172,7 +173,7 @@ enum err cli_load_settings(const struct cli_args *args, enum settings_use use, s
     enum err err;
 
     buf_init(&problems, 1 << 20);
-    err = cli_read_settings(args, use, ret, &problems);
+    err = cli_read_settings(args, use, false, ret, &problems);
     if (err)
         fprintf(stderr, "enginelabs-2api: the settings have problems:\n%.*s",
                 STR_ARGS(buf_str(&problems)));

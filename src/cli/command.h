@@ -43,9 +43,10 @@ const struct command *command_find(const char *name);
  */
 int args_parse(int argc, char **argv, struct cli_args *ret);
 
-/* Loads the settings as the command line says; on failure `problems` has them, a line each. */
+/* Loads the settings as the command line says; on failure `problems` has them, a line each.
+ * `is_again`: as in struct settings_source. */
 MUST_USE enum err cli_read_settings(const struct cli_args *args, enum settings_use use,
-                                    struct settings *ret, struct buf *problems);
+                                    bool is_again, struct settings *ret, struct buf *problems);
 
 /* The same; on failure the problems are on standard error. */
 MUST_USE enum err cli_load_settings(const struct cli_args *args, enum settings_use use,

@@ -84,7 +84,7 @@ static bool ask_by(const struct cli_args *args, struct buf *problems, char path[
                    struct local_response *response)
 {
     struct settings *s = mem_new(struct settings);
-    bool is_read = cli_read_settings(args, SETTINGS_CLIENT, s, problems) == ERR_NONE;
+    bool is_read = cli_read_settings(args, SETTINGS_CLIENT, true, s, problems) == ERR_NONE;
     bool is_asked = is_read && ask(s, path, response);
 
     if (is_read)

@@ -41,6 +41,11 @@ static void release(struct gateway_setup *base)
     mem_free(s);
 }
 
+static void *hold(struct gateway_setup *base, size_t i)
+{
+    return cli_upstreams_hold(setup_of(base)->upstreams, i);
+}
+
 static struct setup *setup_new(struct settings *settings, const struct setup *previous)
 {
     struct setup *s = mem_new(struct setup);
@@ -54,6 +59,8 @@ static struct setup *setup_new(struct settings *settings, const struct setup *pr
     s->upstreams = cli_upstreams_new(s->settings, own, previous ? previous->upstreams : NULL);
     atomic_init(&s->base.refs, 1);
     s->base.release = release;
+    s->base.hold = hold;
+    s->base.drop = cli_upstreams_drop;
     s->base.settings = own;
     s->base.upstreams = cli_upstreams_list(s->upstreams, &s->base.n_upstreams);
     s->base.routes = route_book_new(own, s->base.upstreams, s->base.n_upstreams);
@@ -63,6 +70,11 @@ static struct setup *setup_new(struct settings *settings, const struct setup *pr
 void setup_begin(struct gateway *g, struct settings *settings)
 {
     g->setup = &setup_new(settings, NULL)->base;
+}
+
+struct cli_settings *setup_hold_settings(const struct gateway *g)
+{
+    return cli_settings_ref(setup_of(g->setup)->settings);
 }
 
 const struct settings *setup_settings(const struct gateway *g)
@@ -375,7 +387,7 @@ void reload(const struct reloader *r)
     buf_init(&problems, REPORT_MAX);
     if (r->gateway->demo) {
         refuse(r, asked, STR("a gateway in demo mode cannot be reloaded: restart it"));
-    } else if (cli_read_settings(r->args, SETTINGS_SERVE, settings, &problems)) {
+    } else if (cli_read_settings(r->args, SETTINGS_SERVE, true, settings, &problems)) {
         refuse(r, asked, buf_str(&problems));
     } else if (cli_unserved(settings)) {
         refuse(r, asked, STR("keys: this version reads and checks them, but does not serve them"));

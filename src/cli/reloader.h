@@ -9,8 +9,13 @@
 #include "gateway/gateway.h"
 #include "ops/control.h"
 
+struct cli_settings;
+
 /* Fills g->setup; takes what `settings` own, and leaves them empty. */
 void setup_begin(struct gateway *g, struct settings *settings);
+
+/* The settings of now, for who needs them longer than the setup; cli_settings_unref() ends it. */
+struct cli_settings *setup_hold_settings(const struct gateway *g);
 
 /* The settings of now. */
 const struct settings *setup_settings(const struct gateway *g);

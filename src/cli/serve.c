@@ -9,13 +9,16 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "cli/command.h"
 #include "cli/demo.h"
 #include "cli/descriptors.h"
 #include "cli/reloader.h"
+#include "cli/upstreams.h"
 #include "gateway/relay.h"
 #include "ops/control.h"
 #include "ops/ops.h"
+#include "ops/rest.h"
 #include "ops/signals.h"
 
 /* An endpoint that only upstreams know. */
@@ -72,7 +75,7 @@ struct server {
     struct settings settings; /* as they were at the start; empty once the gateway has them */
     struct demo *demo;
     struct endpoint demo_at;
-    struct gateway_setup *first; /* held: connectors borrow from it */
+    struct cli_settings *first; /* held: connectors borrow from them */
     struct gateway gateway;
     struct gateway_worker *shares;
     struct worker **workers;
@@ -175,8 +178,7 @@ static enum err open_shared(struct server *s)
     g->n_workers = s->settings.workers;
     g->started_wall_ms = clock_wall_ms();
     setup_begin(g, &s->settings);
-    s->first = g->setup;
-    gateway_setup_ref(s->first);
+    s->first = setup_hold_settings(g);
     return ERR_NONE;
 }
 
@@ -201,7 +203,7 @@ static void open_control(struct server *s)
     char path[CONTROL_PATH_SIZE];
     char why[256];
 
-    if (!cli_control_path(s->first->settings, path))
+    if (!cli_control_path(&s->first->settings, path))
         return;
     s->control = control_open(&s->gateway, path, why);
     if (!s->control)
@@ -212,7 +214,7 @@ static void open_control(struct server *s)
  * free for the next gateway. */
 static void stop_listening(struct server *s)
 {
-    const struct endpoint *at = s->first ? &s->first->settings->listen : &s->settings.listen;
+    const struct endpoint *at = s->first ? &s->first->settings.listen : &s->settings.listen;
 
     if (at->is_unix)
         unlink(at->host);
@@ -241,8 +243,7 @@ static void close_all(struct server *s)
     if (g->listen_fd >= 0)
         close(g->listen_fd);
     setup_end(g);
-    if (s->first)
-        gateway_setup_unref(s->first);
+    cli_settings_unref(s->first);
     health_free(g->health);
     store_close(g->store);
     tls_trust_free(g->trust);
@@ -287,24 +288,37 @@ static void say_ready(const struct server *s)
 {
     char at[HOST_MAX + 9];
 
-    endpoint_text(&s->first->settings->listen, at);
+    endpoint_text(&s->first->settings.listen, at);
     log_info("listening", LOG_Z("address", at), LOG_Z("version", VERSION),
              LOG_INT("workers", (int64_t)s->gateway.n_workers),
              LOG_Z("mode", s->demo ? "demo" : "cto.new"));
     if (!s->demo)
         return;
     log_flush();
-    say_demo(s->first->settings, at);
+    say_demo(&s->first->settings, at);
+}
+
+static void rest_if_due(struct rest *r)
+{
+    if (!rest_is_due(r, metric_get(METRIC_BYTES_IN) + metric_get(METRIC_BYTES_OUT)))
+        return;
+    mem_trim();
+    metric_add(METRIC_MEMORY_TRIMS, 1);
 }
 
 /* Until one that ends the process, which it returns. */
 static int serve_signals(struct server *s)
 {
     const struct reloader r = { &s->gateway, s->args, s->shares, s->workers, s->control };
+    struct rest rest = { 0 };
     int number;
 
-    while ((number = signals_wait()) == SIGHUP)
-        reload(&r);
+    while ((number = signals_wait(REST_LOOK_MS)) == SIGHUP || number == 0) {
+        if (number == SIGHUP)
+            reload(&r);
+        else
+            rest_if_due(&rest);
+    }
     return number;
 }
 

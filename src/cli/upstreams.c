@@ -130,7 +130,7 @@ static struct enginelabs_config account_config(const struct settings *s,
 
 static void *new_enginelabs(struct arena *a, const struct settings *s,
                             const struct upstream_settings *u, const char *const *models,
-                            struct part *old)
+                            const struct part *old)
 {
     struct enginelabs_config *configs = arena_alloc(a, u->n_accounts * sizeof(*configs));
 
@@ -141,7 +141,7 @@ static void *new_enginelabs(struct arena *a, const struct settings *s,
 
 /* ---- openai, and the native way ---- */
 
-static void *new_openai(struct arena *a, const struct upstream_settings *u)
+static void *new_openai(struct arena *a, const struct upstream_settings *u, const struct part *old)
 {
     struct openai_config *c = arena_new(a, struct openai_config);
     struct openai_header *headers = arena_alloc(a, (u->n_headers + 1) * sizeof(*headers));
@@ -155,10 +155,10 @@ static void *new_openai(struct arena *a, const struct upstream_settings *u)
                                  .headers = headers,
                                  .n_headers = u->n_headers,
                                  .models = u->models };
-    return openai_new(c);
+    return openai_new(c, old ? old->upstream.shared : NULL);
 }
 
-static void *new_native(struct arena *a, const struct upstream_settings *u)
+static void *new_native(struct arena *a, const struct upstream_settings *u, const struct part *old)
 {
     struct openai_config *c = arena_new(a, struct openai_config);
     const char **files = arena_alloc(a, (u->n_accounts + 1) * sizeof(*files));
@@ -171,19 +171,19 @@ static void *new_native(struct arena *a, const struct upstream_settings *u)
                                  .n_credentials_files = u->n_accounts,
                                  .is_native = true,
                                  .models = u->models };
-    return openai_new(c);
+    return openai_new(c, old ? old->upstream.shared : NULL);
 }
 
 /* ---- one ---- */
 
 static struct upstream new_upstream(struct arena *a, const struct settings *s,
                                     const struct upstream_settings *u, const char *const *models,
-                                    struct part *old)
+                                    const struct part *old)
 {
     if (u->provider == UPSTREAM_OPENAI)
-        return (struct upstream){ u->name, &provider_openai, new_openai(a, u) };
+        return (struct upstream){ u->name, &provider_openai, new_openai(a, u, old) };
     if (u->protocol == UPSTREAM_NATIVE)
-        return (struct upstream){ u->name, &provider_openai, new_native(a, u) };
+        return (struct upstream){ u->name, &provider_openai, new_native(a, u, old) };
     return (struct upstream){ u->name, &provider_enginelabs, new_enginelabs(a, s, u, models, old) };
 }
 
@@ -211,12 +211,16 @@ static struct part *find_part(const struct cli_upstreams *u, const char *name)
     return NULL;
 }
 
-/* Leases of accounts can be handed down from one to the next of the provider. */
+static const struct provider_ops *provider_of(const struct upstream_settings *u)
+{
+    return u->provider == UPSTREAM_OPENAI || u->protocol == UPSTREAM_NATIVE ? &provider_openai
+                                                                            : &provider_enginelabs;
+}
+
+/* What is handed down goes from one to the next of a provider. */
 static struct part *predecessor(struct part *old, const struct upstream_settings *u)
 {
-    bool is_enginelabs = u->provider != UPSTREAM_OPENAI && u->protocol != UPSTREAM_NATIVE;
-
-    return old && is_enginelabs && old->upstream.provider == &provider_enginelabs ? old : NULL;
+    return old && old->upstream.provider == provider_of(u) ? old : NULL;
 }
 
 static struct part *make_part(struct cli_settings *keeper, const struct settings *s,
@@ -270,6 +274,17 @@ void cli_upstreams_free(struct cli_upstreams *u)
         part_unref(u->parts[i]);
     mem_free(u->parts);
     mem_free(u);
+}
+
+void *cli_upstreams_hold(struct cli_upstreams *u, size_t i)
+{
+    atomic_fetch_add(&u->parts[i]->refs, 1);
+    return u->parts[i];
+}
+
+void cli_upstreams_drop(void *held)
+{
+    part_unref(held);
 }
 
 const struct upstream *cli_upstreams_list(const struct cli_upstreams *u, size_t *ret_n)

@@ -26,4 +26,8 @@ struct cli_upstreams *cli_upstreams_new(struct cli_settings *keeper, const struc
 /* After every instance is detached that no other list has. NULL is fine. Any thread. */
 void cli_upstreams_free(struct cli_upstreams *u);
 
+/* The part of upstream `i` for itself, and its end. Any thread. */
+void *cli_upstreams_hold(struct cli_upstreams *u, size_t i);
+void cli_upstreams_drop(void *held);
+
 const struct upstream *cli_upstreams_list(const struct cli_upstreams *u, size_t *ret_n);

@@ -15,6 +15,8 @@ struct draft {
     size_t index; /* in `messages` */
     struct chat_message message;
     enum json_type content;
+    enum json_type audio;         /* what an assistant says there cannot be read */
+    enum json_type function_call; /* nor there */
     struct json_value role;
     struct json_value refusal;
     struct json_value tool_call_id;
@@ -244,6 +246,15 @@ static bool read_tool_calls(struct decoder *d, struct draft *m)
 
 /* ---- messages ---- */
 
+/* The type of a value that is not read further. */
+static enum json_type skip_typed(struct decoder *d)
+{
+    enum json_type type = json_peek(&d->json);
+
+    json_skip(&d->json);
+    return type;
+}
+
 static bool read_member(struct decoder *d, struct draft *m, struct str key)
 {
     if (json_key_eq(key, STR("content")))
@@ -256,6 +267,10 @@ static bool read_member(struct decoder *d, struct draft *m, struct str key)
         json_read(&d->json, &m->refusal);
     else if (json_key_eq(key, STR("tool_call_id")))
         json_read(&d->json, &m->tool_call_id);
+    else if (json_key_eq(key, STR("audio")))
+        m->audio = skip_typed(d);
+    else if (json_key_eq(key, STR("function_call")))
+        m->function_call = skip_typed(d);
     else if (json_key_eq(key, STR("reasoning_content")))
         json_read(&d->json, &m->reasoning);
     else
@@ -279,15 +294,19 @@ static bool judge_role(struct decoder *d, struct draft *m)
                                "system, developer, user, assistant or tool");
 }
 
-/* Only an assistant may have no content: when it called tools, or refused. */
+/* An assistant without content: it refused, called tools, or said nothing at all, which client
+ * libraries write in many ways. False when it said something that cannot be read here. */
+static bool judge_silence(struct decoder *d, struct draft *m)
+{
+    if (m->refusal.type > JSON_NULL)
+        return m->refusal.type == JSON_STRING && add_part(d, m, CHAT_PART_TEXT, &m->refusal, "");
+    return m->message.n_tool_calls > 0 || (m->audio <= JSON_NULL && m->function_call <= JSON_NULL);
+}
+
 static bool judge_content(struct decoder *d, struct draft *m)
 {
-    if (m->message.role == CHAT_ASSISTANT && m->content <= JSON_NULL) {
-        if (m->refusal.type == JSON_STRING)
-            return add_part(d, m, CHAT_PART_TEXT, &m->refusal, "");
-        if (m->message.n_tool_calls > 0)
-            return true;
-    }
+    if (m->message.role == CHAT_ASSISTANT && m->content <= JSON_NULL && judge_silence(d, m))
+        return true;
     return m->content == JSON_STRING ||
            decoder_expect(d, message_param(d, m, ".content"), m->content,
                           ALLOW_STRING | ALLOW_ARRAY, "a string or an array of parts");

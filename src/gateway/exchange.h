@@ -19,5 +19,8 @@ void exchange_start(struct gateway_worker *w, struct http_request *r,
 /* Whether another target may do better after this failure. */
 bool exchange_failure_moves_on(const struct failure *f);
 
+/* What it says of the target's health. */
+enum health_verdict exchange_verdict(const struct failure *f);
+
 /* Ends every exchange of this worker with an error that says that the gateway shuts down. */
 void exchange_end_all(struct gateway_worker *w);

@@ -36,9 +36,8 @@ struct exchange {
     struct route_table *table; /* held while targets may be tried */
     struct route_step steps[ROUTE_TARGETS_MAX];
     size_t n_steps;
-    size_t step;                 /* the one that is tried */
-    struct health_ticket ticket; /* at its target, while is_entered */
-    bool is_entered;
+    size_t step;                     /* the one that is tried */
+    struct health_visit visit;       /* at its target */
     const struct upstream *upstream; /* its */
     unsigned attempts;               /* of all targets: each try of an account or key counts */
     struct str account;              /* of the last one; empty: it has none */
@@ -90,7 +89,6 @@ bool exchange_moves_on(struct exchange *x, const struct failure *f);
 
 /* What the end at the present target says of its health; only the first time. */
 void exchange_judge(struct exchange *x, enum health_verdict verdict);
-enum health_verdict exchange_verdict(const struct failure *f);
 
 /* For the time that is spent here: from when to when the upstream was at work. */
 void exchange_upstream_begins(struct exchange *x);

@@ -158,12 +158,12 @@ static bool enter(struct exchange *x, size_t step, bool must)
 {
     const struct gateway *g = x->worker->gateway;
 
-    x->is_entered =
-        health_enter(g->health, &x->view->settings->circuit, str_of(upstream_of(x, step)->name),
-                     x->steps[step].model, loop_now_ms(x->worker->loop), must, &x->ticket);
-    if (x->is_entered)
-        x->step = step;
-    return x->is_entered;
+    if (!health_visit_enter(&x->visit, g->health, &x->view->settings->circuit,
+                            str_of(upstream_of(x, step)->name), x->steps[step].model,
+                            loop_now_ms(x->worker->loop), must))
+        return false;
+    x->step = step;
+    return true;
 }
 
 /* The first of those from `step` on whose circuit lets it in. */
@@ -182,13 +182,7 @@ void exchange_choose_step(struct exchange *x)
 
 void exchange_judge(struct exchange *x, enum health_verdict verdict)
 {
-    const struct gateway *g = x->worker->gateway;
-
-    if (!x->is_entered)
-        return;
-    x->is_entered = false;
-    health_leave(g->health, &x->view->settings->circuit, str_of(upstream_of(x, x->step)->name),
-                 x->steps[x->step].model, loop_now_ms(x->worker->loop), x->ticket, verdict);
+    health_visit_leave(&x->visit, loop_now_ms(x->worker->loop), verdict);
 }
 
 /* What comes of the request, of one account or of ourselves says nothing bad of a target. */

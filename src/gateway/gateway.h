@@ -55,6 +55,11 @@ struct gateway_setup {
     struct route_book *routes;                /* which names there are, and where they lead */
     atomic_uint refs;                         /* whoever made it holds the first */
     void (*release)(struct gateway_setup *s); /* the last is gone; any thread. NULL: nothing */
+
+    /* The process-wide part of its upstream `i`, for who needs that longer than the setup, and what
+     * gives it back. Any thread. NULL: they outlive the gateway. */
+    void *(*hold)(struct gateway_setup *s, size_t i);
+    void (*drop)(void *held);
 };
 
 void gateway_setup_ref(struct gateway_setup *s);

@@ -15,7 +15,7 @@
 #include "base/metrics.h"
 #include "base/random.h"
 
-enum { PARTS = 10, NAME_MAX_BYTES = 512, RISE_FROM_PERCENT = 10, LONGEST = 8 };
+enum { PARTS = 10, NAME_MAX_BYTES = 512, RISE_FROM_PERCENT = 10, LONGEST = 8, SWEEP_MS = 60000 };
 
 enum health_state { HEALTH_CLOSED, HEALTH_OPEN, HEALTH_HALF_OPEN, HEALTH_RISING };
 
@@ -29,8 +29,10 @@ struct health_target {
     char *name; /* "upstream/model" */
     enum health_state state;
     struct part parts[PARTS];
+    int64_t window_ms; /* of the parts */
     size_t tickets;
     int64_t last_bad_ms;
+    int64_t asked_ms; /* last */
     int64_t until_ms; /* OPEN: the end of it; RISING: likewise */
     int64_t rising_since_ms;
     int64_t open_ms; /* how long it was open last; 0: it never was, or it is well again */
@@ -42,6 +44,7 @@ struct health_target {
 struct health {
     pthread_mutex_t lock;
     struct map targets;
+    int64_t swept_ms;
     atomic_size_t n;
 };
 
@@ -78,12 +81,16 @@ void health_free(struct health *h)
 
 /* ---- the window ---- */
 
+/* Parts of another length were numbered otherwise. */
 static struct part *part_of(struct health_target *t, int64_t window_ms, int64_t now_ms)
 {
     int64_t length = window_ms / PARTS > 0 ? window_ms / PARTS : 1;
     int64_t number = now_ms / length;
     struct part *p = &t->parts[(uint64_t)number % PARTS];
 
+    if (t->window_ms != window_ms)
+        memset(t->parts, 0, sizeof(t->parts));
+    t->window_ms = window_ms;
     if (p->number != number)
         *p = (struct part){ .number = number };
     return p;
@@ -185,6 +192,38 @@ static struct health_target *find(struct health *h, struct str upstream, struct 
     return name_of(upstream, model, room, &name) ? map_find(&h->targets, name) : NULL;
 }
 
+static void forget(struct health *h, struct health_target *t)
+{
+    if (t->state != HEALTH_CLOSED)
+        metric_add(METRIC_CIRCUITS_OPEN, -1);
+    map_take(&h->targets, str_of(t->name));
+    free_target(t);
+    atomic_store(&h->n, h->targets.n);
+}
+
+static struct health_target *find_deserted(struct health *h, int64_t now_ms)
+{
+    struct health_target *t;
+    struct str name;
+    size_t cursor = 0;
+
+    while ((t = map_next(&h->targets, &cursor, &name)) != NULL)
+        if (t->state != HEALTH_CLOSED && t->tickets == 0 &&
+            now_ms - t->asked_ms >= HEALTH_FORGET_MS)
+            return t;
+    return NULL;
+}
+
+/* Looks through them all, hence not for every request. */
+static void sweep(struct health *h, int64_t now_ms)
+{
+    struct health_target *t;
+
+    h->swept_ms = now_ms;
+    while ((t = find_deserted(h, now_ms)) != NULL)
+        forget(h, t);
+}
+
 /* One that nobody needs to know any more. */
 static struct health_target *find_forgotten(struct health *h, int64_t window_ms, int64_t now_ms)
 {
@@ -212,8 +251,7 @@ static struct health_target *make(struct health *h, struct str upstream, struct 
         t = find_forgotten(h, window_ms, now_ms);
         if (!t)
             return NULL;
-        map_take(&h->targets, str_of(t->name));
-        free_target(t);
+        forget(h, t);
     }
     t = mem_new(struct health_target);
     t->name = mem_alloc(name.n + 1);
@@ -265,8 +303,11 @@ bool health_enter(struct health *h, const struct health_limits *limits, struct s
     if (!h || limits->error_percent == 0 || atomic_load(&h->n) == 0)
         return true;
     pthread_mutex_lock(&h->lock);
+    if (now_ms - h->swept_ms >= SWEEP_MS)
+        sweep(h, now_ms);
     t = find(h, upstream, model);
     if (t) {
+        t->asked_ms = now_ms;
         may = lets_in(t, now_ms, must, &ret->is_probe);
         if (may) {
             ret->target = t;
@@ -328,6 +369,7 @@ void health_leave(struct health *h, const struct health_limits *limits, struct s
     if (!t && verdict == HEALTH_BAD)
         t = make(h, upstream, model, limits->window_ms, now_ms);
     if (t) {
+        t->asked_ms = now_ms;
         pass_time(t, now_ms);
         if (t->state == HEALTH_OPEN || t->state == HEALTH_HALF_OPEN)
             judge_sick(t, limits, now_ms, ticket, verdict);
@@ -335,6 +377,26 @@ void health_leave(struct health *h, const struct health_limits *limits, struct s
             judge(t, limits, now_ms, verdict);
     }
     pthread_mutex_unlock(&h->lock);
+}
+
+bool health_visit_enter(struct health_visit *v, struct health *h,
+                        const struct health_limits *limits, struct str upstream, struct str model,
+                        int64_t now_ms, bool must)
+{
+    BUG_ON(v->is_entered);
+    *v = (struct health_visit){
+        .health = h, .limits = limits, .upstream = upstream, .model = model
+    };
+    v->is_entered = health_enter(h, limits, upstream, model, now_ms, must, &v->ticket);
+    return v->is_entered;
+}
+
+void health_visit_leave(struct health_visit *v, int64_t now_ms, enum health_verdict verdict)
+{
+    if (!v->is_entered)
+        return;
+    v->is_entered = false;
+    health_leave(v->health, v->limits, v->upstream, v->model, now_ms, v->ticket, verdict);
 }
 
 /* ---- for people ---- */
@@ -372,6 +434,7 @@ bool health_problem_at(struct health *h, int64_t now_ms, size_t i, struct health
     if (!h)
         return false;
     pthread_mutex_lock(&h->lock);
+    sweep(h, now_ms);
     while (!found && (t = map_next(&h->targets, &cursor, &name)) != NULL) {
         pass_time(t, now_ms);
         if (t->state == HEALTH_CLOSED || i-- > 0)

@@ -22,11 +22,13 @@
 enum {
     HEALTH_TARGETS_MAX = 1024, /* that failed lately; of more, the others are taken for well */
     HEALTH_LEAST = 10,         /* answers in the window, before it says anything */
+    HEALTH_FORGET_MS = 600000, /* a sick one that nobody asked for so long is known no more: the
+                                  settings may have it no longer */
     HEALTH_WHY_MAX = 192,
 };
 
 struct health_limits {
-    int64_t window_ms;    /* how far back it looks */
+    int64_t window_ms;    /* how far back it looks; one of another length begins anew */
     size_t error_percent; /* of the answers in it that open a circuit; 0: none ever does */
     int64_t open_ms;      /* how long it stays open the first time; doubles each further time, up to
                              8 times as long */
@@ -62,6 +64,23 @@ bool health_enter(struct health *h, const struct health_limits *limits, struct s
 void health_leave(struct health *h, const struct health_limits *limits, struct str upstream,
                   struct str model, int64_t now_ms, struct health_ticket ticket,
                   enum health_verdict verdict);
+
+/* One request at one target, for those who may end in many ways. All zero: it is nowhere. */
+struct health_visit {
+    struct health *health;
+    const struct health_limits *limits;
+    struct str upstream;
+    struct str model;
+    struct health_ticket ticket;
+    bool is_entered;
+};
+
+/* health_enter() and health_leave(). `limits` and both names are borrowed until it left; whoever is
+ * nowhere (refused, or left already) leaves without effect, and must not be in when it enters. */
+bool health_visit_enter(struct health_visit *v, struct health *h,
+                        const struct health_limits *limits, struct str upstream, struct str model,
+                        int64_t now_ms, bool must);
+void health_visit_leave(struct health_visit *v, int64_t now_ms, enum health_verdict verdict);
 
 /* Circuit `i` of those that are not closed, for people: false past the end. */
 struct health_problem {

@@ -52,11 +52,21 @@ static void release_buffers(void *arg)
 
 /* ---- ends ---- */
 
+/* A client that left in the middle of an answer saw a target that works. */
+static enum health_verdict verdict_of(const struct relay *x, enum relay_ending ending,
+                                      const struct failure *f)
+{
+    if (f)
+        return exchange_verdict(f);
+    return ending == RELAY_WHOLE || x->state == RELAY_ANSWERING ? HEALTH_GOOD : HEALTH_UNKNOWN;
+}
+
 /* Everything that is not in the arena goes here. The request may still be answered after. */
 static void end(struct relay *x, enum relay_ending ending, const struct failure *f)
 {
     bool is_begun = x->state != RELAY_GATHERING;
 
+    relay_judge(x, verdict_of(x, ending, f));
     set_state(x, RELAY_DONE);
     timer_disarm(&x->total);
     x->request->on_body = NULL;
@@ -99,6 +109,11 @@ static void fail_err(struct relay *x, enum err err)
     end_with(x, &f);
 }
 
+static bool may_be_at_work(const struct relay *x)
+{
+    return x->call && x->ops->is_sent(x->call);
+}
+
 static void on_total(void *arg)
 {
     struct relay *x = arg;
@@ -107,6 +122,11 @@ static void on_total(void *arg)
     failure_set(&f, &x->request->arena, FAILURE_UPSTREAM_TIMEOUT,
                 "The answer was not complete after %.10g s. API_REQUEST_TIMEOUT sets this limit.",
                 (double)x->view->settings->request_timeout_ms / 1000);
+    f.prompt_accepted = may_be_at_work(x);
+    if (x->state == RELAY_ANSWERING)
+        relay_judge(x, HEALTH_GOOD); /* it was at work all the while */
+    else if (!x->has_ended)
+        relay_judge(x, HEALTH_UNKNOWN); /* it may have waited for the client's body */
     if (x->state == RELAY_GATHERING)
         f.kind = FAILURE_REQUEST_SLOW;
     end_with(x, &f);
@@ -129,13 +149,16 @@ static void on_gone(void *arg)
 
 void relay_end_all(struct gateway_worker *w)
 {
-    const struct failure f = {
-        .kind = FAILURE_OVERLOADED,
-        .message = STR("The gateway is shutting down and the answer was not complete in time."),
-    };
+    while (!list_is_empty(&w->relays)) {
+        struct relay *x = CONTAINER_OF(w->relays.next, struct relay, node);
+        const struct failure f = {
+            .kind = FAILURE_OVERLOADED,
+            .message = STR("The gateway is shutting down and the answer was not complete in time."),
+            .prompt_accepted = may_be_at_work(x),
+        };
 
-    while (!list_is_empty(&w->relays))
-        end_with(CONTAINER_OF(w->relays.next, struct relay, node), &f);
+        end_with(x, &f);
+    }
 }
 
 /* ---- ASKING ---- */
@@ -164,6 +187,7 @@ static void begin(struct relay *x)
     set_state(x, RELAY_ASKING);
     list_add_tail(&x->worker->relays, &x->node);
     metric_add(METRIC_EXCHANGES, 1);
+    relay_choose_step(x);
     start_step(x);
 }
 
@@ -183,8 +207,9 @@ static bool is_enough(struct relay *x)
     struct str type = http_value(&x->request->head, "content-type");
     enum relay_verdict verdict;
 
-    if (!x->has_ended && x->start.n < RELAY_START_MIN)
+    if (!x->has_ended && !relay_model_is_due(x->looked, x->start.n))
         return false;
+    x->looked = x->start.n;
     verdict = relay_model_find(type, buf_str(&x->start), &x->request->arena, &x->model);
     if (verdict == RELAY_MODEL_FOUND)
         x->name = x->model.name;
@@ -270,12 +295,6 @@ static void on_body(void *arg, struct str bytes)
     }
 }
 
-static bool moves_on(const struct relay *x, const struct failure *f, bool is_unsent)
-{
-    return x->state == RELAY_ASKING && (x->is_whole || is_unsent) && x->step + 1 < x->n_steps &&
-           exchange_failure_moves_on(f);
-}
-
 static void move_on(struct relay *x, const struct failure *f)
 {
     log_info("trying the next target", LOG_Z("request_id", x->request->id),
@@ -284,7 +303,6 @@ static void move_on(struct relay *x, const struct failure *f)
     x->was_accepted = x->was_accepted || f->prompt_accepted;
     x->ops->release(TAKE(x->call));
     x->upstream_us += clock_now_us() - x->upstream_since_us;
-    x->step++;
     start_step(x);
 }
 
@@ -292,7 +310,7 @@ static void on_end(void *arg, const struct failure *f, bool is_unsent)
 {
     struct relay *x = arg;
 
-    if (f && moves_on(x, f, is_unsent)) {
+    if (f && relay_moves_on(x, f, is_unsent)) {
         move_on(x, f);
     } else if (f) {
         end_with(x, f);

@@ -68,6 +68,13 @@ static void set_headers(struct relay *x)
                             now_us - x->began_us - upstream_us);
 }
 
+/* RFC 9110 8.6: to HEAD it is the length that the answer to GET would have. */
+static bool has_length(const struct relay *x, const struct http_head *head)
+{
+    return head->framing == HTTP_BODY_LENGTH ||
+           (x->request->head.method == HTTP_HEAD && http_find(head, "content-length"));
+}
+
 void relay_answer_begin(struct relay *x, const struct http_head *head)
 {
     static const char *const list[] = {
@@ -91,7 +98,7 @@ void relay_answer_begin(struct relay *x, const struct http_head *head)
 
     x->status = head->status;
     set_headers(x);
-    if (head->framing == HTTP_BODY_LENGTH)
+    if (has_length(x, head))
         http_reply_begin_sized(x->request, head->status, headers, n, head->content_length);
     else
         http_reply_begin(x->request, head->status, headers, n);

@@ -9,9 +9,6 @@
 #include "provider/provider.h"
 #include "provider/relay.h"
 
-/* Of a body: what is always gathered, and as much as it takes to find the model. */
-enum { RELAY_START_MIN = 64 << 10, RELAY_START_MAX = 1 << 20 };
-
 enum relay_state { RELAY_GATHERING, RELAY_ASKING, RELAY_ANSWERING, RELAY_DONE };
 
 enum relay_ending { RELAY_WHOLE, RELAY_FAILED, RELAY_CANCELED, RELAY_ENDINGS };
@@ -33,6 +30,7 @@ struct relay {
     struct str endpoint; /* the path without /v1 */
 
     struct buf start; /* of the body; empty once it went out */
+    size_t looked;    /* at how much of it; for the model */
     bool is_whole;    /* that is all of it */
     bool has_ended;   /* the client sent all of it */
     uint64_t came;    /* bytes of it */
@@ -44,6 +42,7 @@ struct relay {
     struct relay_step steps[ROUTE_TARGETS_MAX];
     size_t n_steps;
     size_t step;
+    struct health_visit visit; /* at the target of `step`, if that has a model */
     const struct upstream *upstream;
     const struct relay_ops *ops; /* of `upstream` */
     struct relay_call *call;
@@ -67,6 +66,16 @@ struct relay {
 /* The upstreams that may answer. False: `f` says why there is none. */
 bool relay_find_route(struct relay *x, struct failure *f);
 void relay_drop_route(struct relay *x);
+
+/* The first target that is to be asked. */
+void relay_choose_step(struct relay *x);
+
+/* Moves `step` on to the next target that is to be tried after this failure; false: there is none,
+ * or it is not to be. */
+bool relay_moves_on(struct relay *x, const struct failure *f, bool is_unsent);
+
+/* What the end at the present target says of its health; only the first time. */
+void relay_judge(struct relay *x, enum health_verdict verdict);
 
 /* The path below an upstream's base URL, with its query. False: it must not be passed on. */
 bool relay_target(struct relay *x, struct str *ret_target);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Nothing is kept between two looks: the beginning is short, and read again when it has grown. */
+/* Nothing is kept between two looks: the beginning is short, and read again when it has grown by
+ * half. */
 #include "gateway/relay_model.h"
 
 #include "json/reader.h"
@@ -22,6 +23,12 @@ static enum relay_verdict take_string(struct str start, const struct json_value 
     return RELAY_MODEL_FOUND;
 }
 
+/* A number that ends with what is here may go on ("2" is the beginning of "2e9", and of "2e?"). */
+static bool is_cut_short(struct str start, const struct json_value *v)
+{
+    return v->type == JSON_NUMBER && v->raw.p + v->raw.n == start.p + start.n;
+}
+
 /* What is wrong may only be cut short. */
 static enum relay_verdict find_in_json(struct str start, struct arena *a, struct relay_model *ret)
 {
@@ -36,12 +43,28 @@ static enum relay_verdict find_in_json(struct str start, struct arena *a, struct
     if (!json_enter_object(&j))
         return RELAY_MODEL_UNKNOWN;
     while (json_next_member(&j, &key)) {
-        if (!json_read(&j, &v))
-            break;
-        if (str_eq(key, STR("model")))
+        if (!json_read(&j, &v) || is_cut_short(start, &v))
+            return RELAY_MODEL_UNKNOWN;
+        if (json_key_eq(key, STR("model")))
             return take_string(start, &v, a, ret);
     }
     return j.failed ? RELAY_MODEL_UNKNOWN : RELAY_MODEL_NONE;
+}
+
+static size_t count_in_json(struct str start)
+{
+    struct str key;
+    struct json j;
+    size_t n = 0;
+
+    json_init(&j, start, JSON_DEPTH_MAX);
+    if (!json_enter_object(&j))
+        return 0;
+    while (json_next_member(&j, &key)) {
+        n += json_key_eq(key, STR("model"));
+        json_skip(&j);
+    }
+    return n;
 }
 
 /* ---- parameters of a header (RFC 9110 5.6.6, RFC 7578 4.2) ---- */
@@ -104,17 +127,6 @@ static bool is_model_part(struct str head)
     return false;
 }
 
-/* Goes behind the next delimiter; false when it is not there. */
-static bool pass_delimiter(struct str delimiter, struct str *rest)
-{
-    size_t at = str_find(*rest, delimiter);
-
-    if (at == SIZE_MAX)
-        return false;
-    *rest = str_from(*rest, at + delimiter.n);
-    return true;
-}
-
 static enum relay_verdict take_field(struct str start, struct str value, struct arena *a,
                                      struct relay_model *ret)
 {
@@ -127,11 +139,41 @@ static enum relay_verdict take_field(struct str start, struct str value, struct 
     return RELAY_MODEL_FOUND;
 }
 
-/* Cuts one part off *rest, which stands behind a delimiter. `delimiter` begins with CRLF. */
-static enum relay_verdict read_part(struct str start, struct str delimiter, struct str *rest,
-                                    struct arena *a, struct relay_model *ret)
+struct form {
+    char text[BOUNDARY_MAX + 5];
+    struct str delimiter; /* CRLF, "--" and the boundary */
+    struct str rest;      /* behind the last one that was passed */
+};
+
+/* Goes behind the first delimiter. */
+static enum relay_verdict open_form(struct form *f, struct str content_type, struct str start)
 {
-    struct str part = *rest;
+    struct str boundary = parameter(content_type, "boundary");
+    size_t at;
+
+    if (boundary.n == 0 || boundary.n > BOUNDARY_MAX)
+        return RELAY_MODEL_NONE;
+    memcpy(f->text, "\r\n--", 4);
+    str_to_z(boundary, f->text + 4, sizeof(f->text) - 4);
+    f->delimiter = (struct str){ f->text, boundary.n + 4 };
+    /* The first may stand at the very beginning, without a CRLF. */
+    if (start.n < f->delimiter.n - 2)
+        return RELAY_MODEL_UNKNOWN;
+    if (str_starts(start, str_from(f->delimiter, 2))) {
+        f->rest = str_from(start, f->delimiter.n - 2);
+        return RELAY_MODEL_FOUND;
+    }
+    at = str_find(start, f->delimiter);
+    if (at == SIZE_MAX)
+        return RELAY_MODEL_UNKNOWN;
+    f->rest = str_from(start, at + f->delimiter.n);
+    return RELAY_MODEL_FOUND;
+}
+
+/* Cuts one part off. NONE: there is no more, or it is no form. */
+static enum relay_verdict next_part(struct form *f, bool *ret_is_model, struct str *ret_value)
+{
+    struct str part = f->rest;
     size_t head = str_find(str_sub(part, 0, PART_HEAD_MAX), STR("\r\n\r\n"));
     size_t end;
 
@@ -141,50 +183,58 @@ static enum relay_verdict read_part(struct str start, struct str delimiter, stru
         return part.n < PART_HEAD_MAX ? RELAY_MODEL_UNKNOWN : RELAY_MODEL_NONE;
     if (!str_starts(part, STR("\r\n")))
         return RELAY_MODEL_NONE;
-    *rest = str_from(part, head + 2); /* an empty body ends right behind the head's last CRLF */
-    if (!is_model_part(str_sub(part, 2, head > 2 ? head - 2 : 0)))
-        return pass_delimiter(delimiter, rest) ? RELAY_MODEL_FOUND : RELAY_MODEL_UNKNOWN;
-    part = str_from(part, head + 4);
-    end = str_find(part, delimiter);
+    *ret_is_model = is_model_part(str_sub(part, 2, head > 2 ? head - 2 : 0));
+    part = str_from(part, head + 2); /* an empty body ends right behind the head's last CRLF */
+    end = str_find(part, f->delimiter);
     if (end == SIZE_MAX)
-        return part.n > RELAY_MODEL_MAX + delimiter.n ? RELAY_MODEL_NONE : RELAY_MODEL_UNKNOWN;
-    ret->n = 1;
-    return take_field(start, str_sub(part, 0, end), a, ret);
+        return *ret_is_model && part.n > 2 + RELAY_MODEL_MAX + f->delimiter.n ? RELAY_MODEL_NONE
+                                                                              : RELAY_MODEL_UNKNOWN;
+    *ret_value = str_sub(part, 2, end > 2 ? end - 2 : 0);
+    f->rest = str_from(part, end + f->delimiter.n);
+    return RELAY_MODEL_FOUND;
 }
 
 static enum relay_verdict find_in_form(struct str content_type, struct str start, struct arena *a,
                                        struct relay_model *ret)
 {
-    struct str boundary = parameter(content_type, "boundary");
-    char text[BOUNDARY_MAX + 5] = "\r\n--";
-    enum relay_verdict verdict;
-    struct str delimiter;
-    struct str rest = start;
+    struct form f;
+    struct str value;
+    bool is_model;
+    enum relay_verdict verdict = open_form(&f, content_type, start);
 
-    if (boundary.n == 0 || boundary.n > BOUNDARY_MAX)
-        return RELAY_MODEL_NONE;
-    str_to_z(boundary, text + 4, sizeof(text) - 4);
-    delimiter = (struct str){ text, boundary.n + 4 };
-    /* The first may stand at the very beginning, without a CRLF. */
-    if (start.n < delimiter.n - 2)
-        return RELAY_MODEL_UNKNOWN;
-    if (str_starts(start, str_from(delimiter, 2)))
-        rest = str_from(start, delimiter.n - 2);
-    else if (!pass_delimiter(delimiter, &rest))
-        return RELAY_MODEL_UNKNOWN;
-    do {
-        ret->n = 0;
-        verdict = read_part(start, delimiter, &rest, a, ret);
-    } while (verdict == RELAY_MODEL_FOUND && ret->n == 0);
+    while (verdict == RELAY_MODEL_FOUND) {
+        verdict = next_part(&f, &is_model, &value);
+        if (verdict == RELAY_MODEL_FOUND && is_model)
+            return take_field(start, value, a, ret);
+    }
     return verdict;
+}
+
+static size_t count_in_form(struct str content_type, struct str start)
+{
+    struct form f;
+    struct str value;
+    bool is_model;
+    size_t n = 0;
+
+    if (open_form(&f, content_type, start) != RELAY_MODEL_FOUND)
+        return 0;
+    while (next_part(&f, &is_model, &value) == RELAY_MODEL_FOUND)
+        n += is_model;
+    return n;
 }
 
 /* ---- both ---- */
 
+static struct str type_of(struct str content_type)
+{
+    return str_trim(str_cut(content_type, ';', &(struct str){ NULL, 0 }));
+}
+
 enum relay_verdict relay_model_find(struct str content_type, struct str start, struct arena *a,
                                     struct relay_model *ret)
 {
-    struct str type = str_trim(str_cut(content_type, ';', &(struct str){ NULL, 0 }));
+    struct str type = type_of(content_type);
 
     *ret = (struct relay_model){ .n = 0 };
     if (str_eq_nocase(type, STR("application/json")))
@@ -192,6 +242,23 @@ enum relay_verdict relay_model_find(struct str content_type, struct str start, s
     if (str_eq_nocase(type, STR("multipart/form-data")))
         return find_in_form(content_type, start, a, ret);
     return RELAY_MODEL_NONE;
+}
+
+bool relay_model_is_doubled(struct str content_type, struct str start)
+{
+    struct str type = type_of(content_type);
+
+    if (str_eq_nocase(type, STR("application/json")))
+        return count_in_json(start) > 1;
+    return str_eq_nocase(type, STR("multipart/form-data")) &&
+           count_in_form(content_type, start) > 1;
+}
+
+bool relay_model_is_due(size_t looked, size_t n)
+{
+    size_t step = looked / 2 > RELAY_START_STEP ? looked / 2 : RELAY_START_STEP;
+
+    return n >= RELAY_START_MIN && (n >= RELAY_START_MAX || looked == 0 || n - looked >= step);
 }
 
 static enum err add_name(bool is_json, struct str name, struct buf *out)

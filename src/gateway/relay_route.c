@@ -6,7 +6,10 @@
 #include "gateway/relay_internal.h"
 
 #include "base/encoding.h"
+#include "gateway/exchange.h"
 #include "http/url.h"
+
+enum { SEGMENT_MAX = 512 };
 
 /* ---- the path ---- */
 
@@ -20,25 +23,35 @@ static bool is_plain(char c)
            (c && strchr(extra, c));
 }
 
-/* Whether `segment` names something below its parent, however often it is decoded. */
+static bool is_dots(struct str s)
+{
+    return s.n == 0 || str_eq(s, STR(".")) || str_eq(s, STR(".."));
+}
+
+/* Whether what a segment means names something below its parent. A '%' that is left could be
+ * decoded once more by somebody. */
+static bool is_safe_name(struct str decoded)
+{
+    for (size_t i = 0; i < decoded.n; i++)
+        if (strchr("/\\%;", decoded.p[i]) || (unsigned char)decoded.p[i] < 0x20)
+            return false;
+    return !is_dots(decoded);
+}
+
 static bool is_safe_segment(struct str segment)
 {
-    char decoded[512];
     struct buf out;
     bool is_safe;
 
-    if (segment.n == 0 || segment.n > sizeof(decoded) || str_eq(segment, STR(".")) ||
-        str_eq(segment, STR("..")))
+    if (segment.n > SEGMENT_MAX)
         return false;
     for (size_t i = 0; i < segment.n; i++)
         if (!is_plain(segment.p[i]) && segment.p[i] != '%')
             return false;
     if (str_find_char(segment, '%') == SIZE_MAX)
-        return true;
-    buf_init(&out, sizeof(decoded));
-    is_safe = percent_decode(&out, segment) == ERR_NONE;
-    for (size_t i = 0; is_safe && out.p && i < out.n; i++)
-        is_safe = !strchr("/\\.%;", out.p[i]) && (unsigned char)out.p[i] >= 0x20;
+        return !is_dots(segment);
+    buf_init(&out, SEGMENT_MAX);
+    is_safe = percent_decode(&out, segment) == ERR_NONE && is_safe_name(buf_str(&out));
     buf_deinit(&out);
     return is_safe;
 }
@@ -149,15 +162,48 @@ static bool take_route(struct relay *x, struct failure *f)
     return x->n_steps > 0 || refuse_unable(x, f);
 }
 
-bool relay_find_route(struct relay *x, struct failure *f)
+/* ---- what means different things to different servers ---- */
+
+static size_t count_headers(const struct http_head *h, const char *name)
 {
+    size_t n = 0;
+
+    for (size_t i = 0; i < h->n_headers; i++)
+        n += str_eq_nocase(h->headers[i].name, str_of(name));
+    return n;
+}
+
+static bool check(struct relay *x, struct failure *f)
+{
+    const struct http_head *h = &x->request->head;
+    struct arena *a = &x->request->arena;
+
     if (!relay_target(x, &x->endpoint)) {
-        failure_set(f, &x->request->arena, FAILURE_BAD_REQUEST,
+        failure_set(f, a, FAILURE_BAD_REQUEST,
                     "The path %.*s is not passed on: its segments must not be empty, \".\" or "
-                    "\"..\", nor hide a separator or a dot behind a \"%%\".",
-                    STR_ARGS(str_sub(x->request->head.path, 0, 200)));
+                    "\"..\", with or without escapes, nor have a separator or \"%%25\" in them.",
+                    STR_ARGS(str_sub(h->path, 0, 200)));
         return false;
     }
+    if (count_headers(h, "content-type") > 1) {
+        failure_set(f, a, FAILURE_BAD_REQUEST,
+                    "The request has more than one Content-Type header; send one.");
+        return false;
+    }
+    if (relay_model_is_doubled(http_value(h, "content-type"), buf_str(&x->start))) {
+        failure_set(f, a, FAILURE_BAD_REQUEST,
+                    "The body names \"model\" more than once, and servers differ in which of them "
+                    "counts; send one.");
+        f->param = STR("model");
+        return false;
+    }
+    return true;
+}
+
+bool relay_find_route(struct relay *x, struct failure *f)
+{
+    if (!check(x, f))
+        return false;
     return x->name.n ? take_route(x, f) : take_default(x, f);
 }
 
@@ -166,6 +212,47 @@ void relay_drop_route(struct relay *x)
     if (x->table)
         route_book_unref(x->view->routes, x->table);
     x->table = NULL;
+}
+
+/* ---- who is asked ---- */
+
+/* Circuits are of models: who names none has no other target. */
+static bool enter(struct relay *x, size_t step, bool must)
+{
+    const struct relay_step *s = &x->steps[step];
+
+    if (x->name.n &&
+        !health_visit_enter(&x->visit, x->worker->gateway->health, &x->view->settings->circuit,
+                            str_of(x->view->upstreams[s->upstream].name), s->model,
+                            loop_now_ms(x->worker->loop), must))
+        return false;
+    x->step = step;
+    return true;
+}
+
+static bool enter_from(struct relay *x, size_t step)
+{
+    while (step < x->n_steps && !enter(x, step, false))
+        step++;
+    return step < x->n_steps;
+}
+
+void relay_choose_step(struct relay *x)
+{
+    if (!enter_from(x, 0))
+        enter(x, 0, true); /* nobody is well: it may be better by now */
+}
+
+void relay_judge(struct relay *x, enum health_verdict verdict)
+{
+    health_visit_leave(&x->visit, loop_now_ms(x->worker->loop), verdict);
+}
+
+bool relay_moves_on(struct relay *x, const struct failure *f, bool is_unsent)
+{
+    relay_judge(x, exchange_verdict(f));
+    return x->state == RELAY_ASKING && (x->is_whole || is_unsent) && exchange_failure_moves_on(f) &&
+           enter_from(x, x->step + 1);
 }
 
 /* ---- one target ---- */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -117,16 +118,33 @@ static bool find_value(const struct loader *l, const char *name, struct found *r
 
 /* ---- files ---- */
 
-int loader_read_file(const char *path, struct arena *a, struct str *ret)
+static bool is_pipe(int fd)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+}
+
+const char *loader_file_error(int failed)
+{
+    if (failed == ESPIPE)
+        return "it is a pipe, which can be read only once; to reload, write the settings into a "
+               "file";
+    return strerror(failed);
+}
+
+int loader_read_file(struct loader *l, const char *path, struct str *ret)
+{
+    int flags = l->source->is_again ? O_NONBLOCK : 0; /* a pipe that nobody writes to */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | flags);
     struct buf text;
     char piece[4096];
     ssize_t got = 0;
-    int failed = 0;
+    int failed;
 
     if (fd < 0)
         return errno;
+    failed = l->source->is_again && is_pipe(fd) ? ESPIPE : 0;
     buf_init(&text, FILE_MAX);
     while (!failed && (got = read(fd, piece, sizeof(piece))) > 0)
         failed = buf_add(&text, (struct str){ piece, (size_t)got }) ? EFBIG : 0;
@@ -134,7 +152,7 @@ int loader_read_file(const char *path, struct arena *a, struct str *ret)
         failed = errno;
     close(fd);
     if (!failed)
-        *ret = arena_dup(a, buf_str(&text));
+        *ret = arena_dup(&l->out->arena, buf_str(&text));
     mem_wipe(piece, sizeof(piece));
     buf_deinit(&text);
     return failed;
@@ -148,11 +166,11 @@ static void load_env_file(struct loader *l)
 
     if (!path)
         return;
-    failed = loader_read_file(path, &l->out->arena, &text);
+    failed = loader_read_file(l, path, &text);
     if (failed == ENOENT && !l->source->env_file_required)
         return;
     if (failed) {
-        loader_problem(l, "%s: cannot be read: %s", path, strerror(failed));
+        loader_problem(l, "%s: cannot be read: %s", path, loader_file_error(failed));
         l->has_no_file = true;
         return;
     }
@@ -192,9 +210,10 @@ bool loader_read_secret(struct loader *l, const char *where, const char *name, s
         return false;
     }
     z = loader_home_path(l, z);
-    failed = loader_read_file(z, &l->out->arena, &text);
+    failed = loader_read_file(l, z, &text);
     if (failed) {
-        loader_problem(l, "%s: %s: %s cannot be read: %s", where, name, z, strerror(failed));
+        loader_problem(l, "%s: %s: %s cannot be read: %s", where, name, z,
+                       loader_file_error(failed));
         return false;
     }
     *ret = str_trim(text);

@@ -104,6 +104,7 @@ struct settings_source {
     bool env_file_required;
     const char *config_file; /* the YAML file, likewise */
     bool config_file_required;
+    bool is_again; /* they were read before: pipes, which can be read once, are refused */
 };
 
 /* Fills `ret`. On ERR_BAD_INPUT `problems` has one line for each thing that is wrong, whatever kind

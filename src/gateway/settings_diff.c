@@ -26,17 +26,6 @@ static bool same_secret(const struct secret *a, const struct secret *b)
     return secret_is_set(a) ? secret_eq(a, secret_reveal(b)) : !secret_is_set(b);
 }
 
-static bool endpoint_eq(const struct endpoint *a, const struct endpoint *b)
-{
-    return strcmp(a->host, b->host) == 0 && a->port == b->port && a->is_unix == b->is_unix &&
-           a->tls == b->tls;
-}
-
-static bool url_eq(const struct url *a, const struct url *b)
-{
-    return endpoint_eq(&a->endpoint, &b->endpoint) && z_eq(a->path, b->path);
-}
-
 static bool proxy_eq(const struct proxy *a, const struct proxy *b)
 {
     return a->type == b->type && endpoint_eq(&a->at, &b->at) && strcmp(a->user, b->user) == 0 &&

@@ -87,8 +87,10 @@ struct loader {
 
 void loader_problem(struct loader *l, const char *format, ...) FORMAT(2, 3);
 
-/* The whole file, a pipe too, into the arena; the error number on failure. */
-int loader_read_file(const char *path, struct arena *a, struct str *ret);
+/* The whole file into the arena, a pipe too unless it was read before; the error number on failure,
+ * and the words for it. */
+int loader_read_file(struct loader *l, const char *path, struct str *ret);
+const char *loader_file_error(int failed);
 
 /* The trimmed content of a secret's file. What is wrong with it is told as of `name` at `where`. */
 MUST_USE bool loader_read_secret(struct loader *l, const char *where, const char *name,

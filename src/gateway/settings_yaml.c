@@ -76,11 +76,11 @@ void loader_load_yaml(struct loader *l)
 
     if (!path)
         return;
-    failed = loader_read_file(path, &l->out->arena, &text);
+    failed = loader_read_file(l, path, &text);
     if (failed == ENOENT && !l->source->config_file_required)
         return;
     if (failed) {
-        loader_problem(l, "%s: cannot be read: %s", path, strerror(failed));
+        loader_problem(l, "%s: cannot be read: %s", path, loader_file_error(failed));
         l->has_no_file = true;
     } else if (yaml_parse(text, &l->out->arena, on_problem, l, &l->yaml)) {
         l->has_no_file = true;

@@ -7,11 +7,12 @@
 #include "base/mem.h"
 #include "gateway/gateway.h"
 
-/* An instance. Holds a setup that has its upstream, which outlives it so. */
+/* An instance. Holds the process-wide part of its upstream, not the setup it came with. */
 struct attached {
     struct list node; /* of gateway_worker.attached */
     struct gateway_worker *worker;
-    struct gateway_setup *setup;
+    void *held;
+    void (*drop)(void *held); /* NULL: nothing is held */
     const struct provider_ops *provider;
     void *shared;
     struct provider_instance *instance;
@@ -55,7 +56,8 @@ static void on_detached(void *arg)
     struct gateway_worker *w = a->worker;
 
     list_remove(&a->node);
-    gateway_setup_unref(a->setup);
+    if (a->drop)
+        a->drop(a->held);
     mem_free(a);
     close_if_empty(w);
 }
@@ -71,9 +73,9 @@ static struct attached *find(const struct gateway_worker *w, const void *shared)
     return NULL;
 }
 
-static struct attached *attach(struct gateway_worker *w, struct gateway_setup *s,
-                               const struct upstream *u)
+static struct attached *attach(struct gateway_worker *w, struct gateway_setup *s, size_t i)
 {
+    const struct upstream *u = &s->upstreams[i];
     struct attached *a = mem_new(struct attached);
     const struct provider_env env = {
         .loop = w->loop,
@@ -85,8 +87,8 @@ static struct attached *attach(struct gateway_worker *w, struct gateway_setup *s
     };
 
     a->worker = w;
-    a->setup = s;
-    gateway_setup_ref(s);
+    a->held = s->hold ? s->hold(s, i) : NULL;
+    a->drop = s->drop;
     a->provider = u->provider;
     a->shared = u->shared;
     a->instance = u->provider->attach(u->shared, &env);
@@ -114,7 +116,7 @@ static struct gateway_view *view_new(struct gateway_worker *w, struct gateway_se
         struct attached *a = find(w, s->upstreams[i].shared);
 
         if (!a)
-            a = attach(w, s, &s->upstreams[i]);
+            a = attach(w, s, i);
         a->views++;
         v->attached[i] = a;
         v->instances[i] = a->instance;

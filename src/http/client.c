@@ -6,8 +6,10 @@
  *        ^__________\________/   once, when a kept connection proved stale
  *
  * The connection is read from SEND on, since a server may answer before it has
- * all of the request. set_state() is the only writer of `state`, finish() and
- * http_call_cancel() are the only ways out.
+ * all of the request. Of a whole body the rest goes on behind a head of 2xx, which may be
+ * an answer that is made while it reads; any other says that it wants no more (RFC 9112 9.5).
+ * Either way a connection that did not take all of the request is not kept. set_state() is the only
+ * writer of `state`, finish() and http_call_cancel() are the only ways out.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -363,7 +365,7 @@ static void send_request(struct http_call *call)
             call_arm_deadline(call);
     } else if (call->upload.is_streamed) {
         upload_open(call);
-    } else {
+    } else if (call->state == CALL_SEND) {
         call_sent(call);
     }
 }
@@ -374,7 +376,7 @@ static void on_writable(void *arg)
 
     if (call->upload.is_open)
         upload_flush(call);
-    else if (call->state == CALL_SEND || call->upload.is_streamed)
+    else if (!call->is_refused && call->sent < call->request.n + call->body.n)
         send_request(call);
 }
 
@@ -389,6 +391,7 @@ static void take_final(struct http_call *call, struct str rest)
 
     call->can_keep = h->keep_alive && h->framing != HTTP_BODY_UNTIL_CLOSE;
     call->responded = true;
+    call->is_refused = h->status >= 300;
     http_body_init(&call->decoder, h);
     set_state(call, CALL_BODY);
     if (call->is_paused)

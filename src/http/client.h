@@ -41,7 +41,7 @@ struct http_call_params {
     const struct http_header *headers; /* besides Host and Content-Length; they may replace
                                           Accept-Encoding and User-Agent; copied */
     size_t n_headers;
-    struct str body;         /* borrowed until on_head, or the call ended */
+    struct str body;         /* borrowed until the call ended */
     bool is_streamed;        /* `body` is only its beginning, borrowed until on_room: the rest comes
                                 by http_call_write(). Always on a connection of its own */
     uint64_t length;         /* of all of a streamed body; HTTP_LENGTH_UNKNOWN: chunked */
@@ -64,8 +64,8 @@ struct http_outcome {
 struct http_call_handler {
     /* Of a streamed body: more of it may be written. At first, and after http_call_is_full(). */
     void (*on_room)(void *arg);
-    void (*on_sent)(
-        void *arg); /* the last byte of the request was handed to the kernel. Optional */
+    void (*on_sent)(void *arg); /* the last byte of the request was handed to the kernel; not told
+                                   of a whole body whose answer began before. Optional */
     void (*on_head)(void *arg,
                     const struct http_head *head); /* a final response (1xx are passed over); slices
                                                       live during the call */

@@ -75,6 +75,7 @@ struct http_call {
     bool send_once;
     bool is_paused;
     bool responded;
+    bool is_refused;            /* it said so: no more of a whole body goes out */
     bool can_keep;              /* what the response says about the connection */
     const struct wire_tap *tap; /* who listens in; NULL: nobody */
     size_t tap_number;

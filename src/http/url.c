@@ -114,6 +114,13 @@ void url_deinit(struct url *u)
     u->path = NULL;
 }
 
+bool url_eq(const struct url *a, const struct url *b)
+{
+    bool same_path = a->path && b->path ? strcmp(a->path, b->path) == 0 : a->path == b->path;
+
+    return same_path && endpoint_eq(&a->endpoint, &b->endpoint);
+}
+
 char *url_host_header(const struct url *u, char *out)
 {
     const struct endpoint *e = &u->endpoint;

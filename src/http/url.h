@@ -16,6 +16,9 @@ struct url {
 MUST_USE enum err url_parse(struct str text, struct url *ret, char *ret_what);
 void url_deinit(struct url *u);
 
+/* Same scheme, host, port and path. An unset URL (path NULL) equals an unset one. */
+bool url_eq(const struct url *a, const struct url *b);
+
 /* "host", "host:port" when the port is not the scheme's, brackets for IPv6, "localhost" for a unix
  * socket: the Host header. `out` has URL_HOST_HEADER_SIZE bytes. Returns it. */
 char *url_host_header(const struct url *u, char *out);

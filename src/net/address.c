@@ -195,3 +195,9 @@ bool address_is_loopback(const struct address *a)
         return ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
     return a->sa.any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a->sa.v6.sin6_addr);
 }
+
+bool endpoint_eq(const struct endpoint *a, const struct endpoint *b)
+{
+    return strcmp(a->host, b->host) == 0 && a->port == b->port && a->is_unix == b->is_unix &&
+           a->tls == b->tls;
+}

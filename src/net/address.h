@@ -17,6 +17,9 @@ struct endpoint {
 /* "127.0.0.1:8089", "[::1]:0", "localhost:80", "unix:/run/x.sock". ERR_BAD_INPUT, ERR_TOO_BIG. */
 MUST_USE enum err endpoint_parse(struct str text, struct endpoint *ret);
 
+/* Whether both were written the same: names are not looked up. */
+bool endpoint_eq(const struct endpoint *a, const struct endpoint *b);
+
 /* Whether connections to it can only come from this machine (127.0.0.0/8, ::1, localhost, unix). */
 bool endpoint_is_loopback(const struct endpoint *e);
 

@@ -2,8 +2,10 @@
 /* Signals of the process. */
 #include "ops/signals.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 static void termination_set(sigset_t *set)
@@ -23,15 +25,18 @@ void signals_block(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-int signals_wait(void)
+int signals_wait(int64_t timeout_ms)
 {
+    struct timespec limit = { timeout_ms / 1000, timeout_ms % 1000 * 1000000 };
     sigset_t set;
-    int number = 0;
+    int number;
 
     termination_set(&set);
     sigaddset(&set, SIGHUP);
-    sigwait(&set, &number);
-    return number;
+    do
+        number = timeout_ms ? sigtimedwait(&set, NULL, &limit) : sigwaitinfo(&set, NULL);
+    while (number < 0 && errno == EINTR);
+    return number < 0 ? 0 : number;
 }
 
 static void end_now(int number)

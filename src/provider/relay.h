@@ -55,6 +55,9 @@ struct relay_ops {
     enum err (*end_body)(struct relay_call *c);
     bool (*is_full)(const struct relay_call *c); /* no more until on_room */
 
+    /* Whether all of the request is out, by the present try: the upstream may be at work on it. */
+    bool (*is_sent)(const struct relay_call *c);
+
     /* Back-pressure on the answer; at most LOOP_READ_SIZE bytes still come. */
     void (*pause)(struct relay_call *c);
     void (*resume)(struct relay_call *c);

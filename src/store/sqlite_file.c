@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "store/sqlite_wal.h"
+
 static enum err take_lock(const char *path, struct sqlite_file *f, struct file_lock_past *ret_past,
                           struct sqlite_why *why)
 {
@@ -37,6 +39,7 @@ enum err sqlite_file_open(const char *path, struct sqlite_file *ret, struct sqli
     struct sqlite_file f = { .db = NULL };
     struct sqlite_place place;
     struct file_lock_past past;
+    uint32_t frames;
     enum err err;
 
     *ret_why = (struct sqlite_why){ .text = "" };
@@ -45,8 +48,9 @@ enum err sqlite_file_open(const char *path, struct sqlite_file *ret, struct sqli
         err = take_lock(place.path, &f, &past, ret_why);
     if (err)
         return err;
+    frames = past.was_killed ? sqlite_wal_frames(place.path) : 0;
     err = sqlite_db_open(place.path, check_after(&past), &f.db, ret_why);
-    if (!err && past.was_rebooted)
+    if (!err && (past.was_rebooted || sqlite_wal_lost(f.db, frames)))
         err = forget_tips(f.db, place.path, ret_why);
     if (err) {
         sqlite_db_close(f.db);

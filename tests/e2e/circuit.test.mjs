@@ -94,6 +94,23 @@ test('a sick target is passed over, and tried again when its time is over', asyn
   await gw.idle();
 });
 
+test('requests that are passed on count, and pass it over, too', async () => {
+  const gw = await start({ CIRCUIT_OPEN_FOR: 60 });
+  const embed = () => gw.post({ model: 'both', input: 'x' }, { path: '/v1/embeddings' });
+  assert.equal((await embed()).headers['x-upstream'], 'sick');
+  await sims.sick.fault({ where: 'embeddings', status: 500, times: -1 });
+  for (let i = 0; i < 10; i++) {
+    const answer = await embed();
+    assert.equal(answer.headers['x-upstream'], 'well', answer.text);
+  }
+  assert.equal((await circuits(gw))[0].name, 'sick/big');
+  const answer = await embed();
+  assert.equal(answer.headers['x-upstream'], 'well');
+  assert.equal(answer.headers['x-attempts'], '1');
+  assert.equal((await ask(gw)).headers['x-attempts'], '1', 'it is one target for all of them');
+  await gw.idle();
+});
+
 test('the only target of a route is always asked', async () => {
   const gw = await start({ CIRCUIT_OPEN_FOR: 60 });
   await breakIt(gw);

@@ -7,14 +7,8 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { createOpenAI } from '@ai-sdk/openai';
-import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { AIMessage, HumanMessage, SystemMessage } from '@langchain/core/messages';
-import { ChatOpenAI } from '@langchain/openai';
-import { generateText, streamText } from 'ai';
-import OpenAI from 'openai';
+import { LIBRARIES } from './clients/libraries.mjs';
 import { CANARY, finish, onEnd, world } from './lib/harness.mjs';
 
 const FILE = new URL('../data/client_histories.json', import.meta.url);
@@ -30,7 +24,8 @@ class Recorder {
       const pieces = await request.toArray();
       const body = Buffer.concat(pieces);
       if (body.length > 0) this.bodies.push(JSON.parse(body));
-      const { method, url: path, headers } = request;
+      const { method, headers } = request;
+      const path = request.url.replace(/^\/openai\//, '/'); // that of groq-sdk is /openai/v1
       const onward = http.request({ port, method, path, headers, agent: false }, (answer) => {
         response.writeHead(answer.statusCode, answer.headers);
         answer.pipe(response);
@@ -40,7 +35,7 @@ class Recorder {
     });
     await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
     onEnd(() => this.server.close());
-    this.url = `http://127.0.0.1:${this.server.address().port}/v1`;
+    this.url = `http://127.0.0.1:${this.server.address().port}`;
     return this;
   }
 }
@@ -51,102 +46,87 @@ before(async () => {
 });
 after(finish);
 
-const SYSTEM = 'Be brief.';
-
 /** Answers as models write them: what may be lost on the way through a library. */
 const ANSWERS = [
   'One line',
+  '\n',
   '  white space at both ends \n\n',
   'lines\nwith\n\n```js\nconst a = "b\\n";\n```\n',
   'carriage\r\nreturns\r\n',
   'emoji \u{1F600}, \u4F60\u597D, e\u0301 and "quotes" \\ <tags> &amp;',
 ];
-const prompts = [
-  '!think Let me think.\n!echo thought of',
-  ...ANSWERS.map((answer) => `!say ${JSON.stringify(answer)}`),
-  '!echo the end',
-].map((prompt, i) => `${CANARY} ${i}\n${prompt}`);
+const TALK = [
+  ['!think Let me think.\n!echo thought of', 'thought of'],
+  ...ANSWERS.map((answer) => [`!say ${JSON.stringify(answer)}`, answer]),
+  ['!echo the end', 'the end'],
+];
 
-const openai = () =>
-  new OpenAI({ baseURL: recorder.url, apiKey: gw.key, maxRetries: 0, timeout: 20000 });
+/** An answer may be thoughts and no text. */
+const SILENCE = [
+  ['!echo one', 'one'],
+  ['!think That needs no answer.\n!say ""', ''],
+  ['!echo three', 'three'],
+  ['!echo the end', 'the end'],
+];
 
-const langchain = () =>
-  new ChatOpenAI({
-    model: 'GPT5',
-    apiKey: gw.key,
-    maxRetries: 0,
-    configuration: { baseURL: recorder.url },
-  });
+/** It knows no thoughts, and leaves out a message without text: another history, another chat. */
+const LEAVES_OUT = '@ai-sdk/openai';
 
-/** For the libraries of Vercel: what a model is, and how a turn goes. */
-const vercel = (model) => (how) => {
-  const messages = [];
-  return async (content) => {
-    messages.push({ role: 'user', content });
-    const options = { model: model(), system: SYSTEM, messages, maxRetries: 0 };
-    const result = how === 'whole' ? await generateText(options) : streamText(options);
-    const text = await result.text;
-    messages.push(...(await result.response).messages);
-    return text;
-  };
+/** It takes no answer without text for an end of its run, and asks again until it gives up. */
+const ASKS_AGAIN = '@openai/agents-openai, streamed';
+
+const versionOf = (library) => {
+  const file = new URL(`clients/node_modules/${library}/package.json`, import.meta.url);
+  return JSON.parse(fs.readFileSync(file)).version;
 };
 
-/** name -> how -> a conversation: say(content) resolves with the text of the answer. */
-const LIBRARIES = {
-  openai: (how) => {
-    const messages = [{ role: 'system', content: SYSTEM }];
-    return async (content) => {
-      messages.push({ role: 'user', content });
-      const body = { model: 'GPT5', messages };
-      const completions = openai().chat.completions;
-      const done =
-        how === 'whole'
-          ? await completions.create(body)
-          : await completions.stream(body).finalChatCompletion();
-      messages.push(done.choices[0].message);
-      return done.choices[0].message.content;
-    };
-  },
-  '@langchain/openai': (how) => {
-    const messages = [new SystemMessage(SYSTEM)];
-    return async (content) => {
-      messages.push(new HumanMessage(content));
-      let message;
-      if (how === 'whole') message = await langchain().invoke(messages);
-      else
-        for await (const chunk of await langchain().stream(messages))
-          message = message ? message.concat(chunk) : chunk;
-      messages.push(how === 'whole' ? message : new AIMessage(message.content));
-      return message.content;
-    };
-  },
-  '@ai-sdk/openai': vercel(() =>
-    createOpenAI({ baseURL: recorder.url, apiKey: gw.key }).chat('GPT5'),
-  ),
-  '@ai-sdk/openai-compatible': vercel(() =>
-    createOpenAICompatible({ name: 'gw', baseURL: recorder.url, apiKey: gw.key })('GPT5'),
-  ),
-};
-
-const require = createRequire(import.meta.url);
 const shapes = [];
 
-for (const [library, talkTo] of Object.entries(LIBRARIES))
-  for (const how of ['whole', 'streamed'])
+/** Says all prompts of `talk`; resolves with what the upstream was posted of them. */
+async function hold(library, how, talk) {
+  const prompts = talk.map(([prompt], i) => `${CANARY} ${i}\n${prompt}`);
+  const answers = talk.map(([, answer]) => answer);
+  const say = LIBRARIES[library](how, { url: recorder.url, key: gw.key });
+  const since = (await sim.posts()).at(-1)?.n ?? 0;
+  const said = [];
+  recorder.bodies = [];
+  for (const prompt of prompts) said.push(await say(prompt));
+  assert.deepEqual(said, answers);
+  const { messages } = recorder.bodies.at(-1);
+  return { prompts, answers, posts: await sim.posts(since), messages };
+}
+
+/** Holds `talk`, all of it in one chat, and keeps what became of it. */
+async function holdInOneChat(library, how, talk) {
+  const { prompts, answers, posts, messages } = await hold(library, how, talk);
+  assert.equal(new Set(posts.map(({ chat }) => chat)).size, 1, 'one chat');
+  assert.deepEqual(posts.slice(1).map(({ prompt }) => prompt), prompts.slice(1));
+  const version = versionOf(library);
+  shapes.push({ library, version, how, answers: answers.slice(0, -1), messages });
+}
+
+for (const library of Object.keys(LIBRARIES))
+  for (const how of ['whole', 'streamed']) {
     test(`${library}, ${how}: a conversation stays in its chat`, async () => {
-      const say = talkTo(how);
-      const since = (await sim.posts()).at(-1)?.n ?? 0;
-      const said = [];
-      recorder.bodies = [];
-      for (const prompt of prompts) said.push(await say(prompt));
-      assert.deepEqual(said, ['thought of', ...ANSWERS, 'the end']);
-      const posts = await sim.posts(since);
-      assert.equal(new Set(posts.map(({ chat }) => chat)).size, 1, 'one chat');
-      assert.deepEqual(posts.slice(1).map(({ prompt }) => prompt), prompts.slice(1));
-      const { version } = require(`../e2e/node_modules/${library}/package.json`);
-      const { messages } = recorder.bodies.at(-1);
-      shapes.push({ library, version, how, answers: said.slice(0, -1), messages });
+      await holdInOneChat(library, how, TALK);
     });
+
+    if (library === LEAVES_OUT)
+      test(`${library}, ${how}: a history without its empty answer gets a new chat`, async () => {
+        const { prompts, posts } = await hold(library, how, SILENCE);
+        const [first, second, third, fourth] = posts;
+        assert.equal(posts.length, 4);
+        assert.equal(second.chat, first.chat);
+        assert.notEqual(third.chat, first.chat);
+        assert.equal(fourth.chat, third.chat);
+        for (const prompt of prompts.slice(0, 3)) assert.ok(third.prompt.includes(prompt));
+        assert.equal(fourth.prompt, prompts[3]);
+      });
+    else if (`${library}, ${how}` !== ASKS_AGAIN)
+      test(`${library}, ${how}: an answer without text stays in its chat`, async () => {
+        await holdInOneChat(library, how, SILENCE);
+      });
+  }
 
 test('the shapes that the libraries send are those on file', () => {
   const text = `${JSON.stringify(shapes, null, 1).replaceAll(CANARY, 'canary')}\n`;

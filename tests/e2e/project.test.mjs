@@ -106,6 +106,8 @@ describe('two models at once', () => {
     return Promise.all(asked);
   }
 
+  const PAIR = ['gpt_5', 'claude_sonnet_4_5'];
+
   function assertTrue(answers, posts) {
     for (const [model, said] of answers) assert.equal(said, KEYS[model] ?? model);
     const taken = posts.filter(({ status }) => status === 200);
@@ -139,6 +141,33 @@ describe('two models at once', () => {
       'claude_sonnet_4_5',
     ]);
     assertTrue(answers, await sim.posts());
+    await assertClean(sim);
+  });
+
+  test('are not mixed up by reloads either', async () => {
+    const sim = await Simulator.start();
+    await sim.set({ ...CALM, accounts: 1 });
+    const { accounts } = await sim.state();
+    const home = new Home({ ...sim.env(), CLERK_COOKIE: undefined, ...PROJECT });
+    const write = (turn) =>
+      home.write(
+        'enginelabs-2api.yaml',
+        'upstreams:\n  - name: cto\n    provider: enginelabs\n    accounts:\n' +
+          `      - {name: A, max_parallel: ${20 + turn}, cookie: "${accounts[0].cookie}"}\n`,
+      );
+    write(0);
+    const gw = await home.start();
+    const isReloaded = (line) => /settings reloaded/.test(line.message ?? '');
+    const answers = [];
+    for (let turn = 1; turn <= 8; turn++) {
+      // The service is slow to take the prompts: they are on their way when all begins anew.
+      await sim.fault({ where: 'post', kind: 'delay', delay_ms: 60, times: 4 });
+      answers.push(askBoth(sim, [gw], 2, turn % 2 ? PAIR : PAIR.toReversed()));
+      write(turn);
+      gw.program.signal('SIGHUP');
+      await until(() => gw.logLines.filter(isReloaded).length === turn, 'it is reloaded');
+    }
+    assertTrue((await Promise.all(answers)).flat(), await sim.posts());
     await assertClean(sim);
   });
 

@@ -232,7 +232,7 @@ describe('limits and guards', () => {
     const bad = [
       '/v1/files/..', '/v1/files/../x', '/v1/files/%2e%2e/x', '/v1/files/a%2fb', '/v1/files/a%5Cb',
       '/v1/files/a//b', '/v1/files/./a', '/v1/files/a;b', '/v1/files/%zz', '/v1/files/a%252fb',
-      '/v1/files/a\\b', '/v1/files/a%00',
+      '/v1/files/a\\b', '/v1/files/a%00', '/v1/files/%2E', '/v1/files/.%2e/x', '/v1/files/a.b%2fc',
     ];
     for (const target of bad) {
       const raw = await RawSocket.open(gw.port);
@@ -245,6 +245,19 @@ describe('limits and guards', () => {
     assertError(await gw.get('/v1/embeddings'), { status: 405 });
     assert.equal((await gw.get('/v1/files/a-b_c.d~1/content%20x')).status, 200);
     assert.equal(plain.last.request.url, '/v1/files/a-b_c.d~1/content%20x');
+    assert.equal((await gw.get('/v1/files/a%20b.txt')).status, 200);
+    assert.equal(plain.last.request.url, '/v1/files/a%20b.txt');
+  });
+
+  test('what servers read in different ways is refused', async () => {
+    const twice = await gw.post('{"model":"big","model":"other"}', { path: '/v1/rerank' });
+    assertError(twice, { status: 400, param: 'model' });
+    const two = await gw.post({ model: 'big' }, {
+      path: '/v1/rerank',
+      headers: { 'content-type': ['application/json', 'text/plain'] },
+    });
+    assertError(two, { status: 400 });
+    assert.equal(plain.requests.length, 0);
   });
 
   test('a HEAD request gets the head', async () => {
@@ -256,6 +269,7 @@ describe('limits and guards', () => {
     const answer = await gw.get('/v1/files/one', {}, 'HEAD');
     assert.equal(answer.status, 200);
     assert.equal(answer.headers['content-type'], 'text/x-one');
+    assert.equal(answer.headers['content-length'], '5');
     assert.equal(answer.bytes.length, 0);
   });
 });

@@ -3,6 +3,7 @@
 // all, and nobody who is being served notices.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -275,6 +276,57 @@ test('nothing piles up', async () => {
   assert.ok(fds() <= before.fds + 2, `${fds()} descriptors, ${before.fds} before`);
   assert.ok(rss() < before.rss * 1.3 + 2048, `${rss()} KiB, ${before.rss} before`);
   await gw.idle();
+});
+
+test('what was replaced is gone: its signed-out account is not counted any more', async () => {
+  const sim = await service(2);
+  const [a, b] = await cookies(sim);
+  const yaml = (cookie) => enginelabs(sim, [['A', cookie]]) + route('cto', 'GPT5');
+  const signedOut = async () => (await gw.metrics()).enginelabs_accounts_signed_out;
+  const dead = secret(`${a}gone`, 'a cookie that the service does not know');
+  const { gw, write } = await start(yaml(dead));
+  assert.notEqual((await ask(gw)).status, 200);
+  assert.equal(await signedOut(), 1);
+  write(yaml(b));
+  await hup(gw);
+  assert.equal((await ask(gw)).status, 200);
+  await until(async () => (await signedOut()) === 0, 'the account of before is freed');
+  await gw.idle();
+});
+
+test('models that were discovered stay known', async () => {
+  const discovering = (turn) => `
+  - name: one
+    provider: openai
+    base_url: ${sims.one.url}/v1
+    api_key: ${UPSTREAM_KEY}
+    headers: {x-turn: "${turn}"}`;
+  const { gw, write } = await start(discovering(1));
+  const names = async () => (await gw.get('/v1/models')).json().data.map(({ id }) => id);
+  await until(async () => (await names()).includes('big'), 'the models are known');
+  await sims.one.fault({ where: 'models', kind: 'status', status: 500, times: -1 });
+  write(discovering(2));
+  assert.deepEqual(JSON.parse((await hup(gw)).changed), ['upstream one']);
+  assert.ok((await names()).includes('big'));
+  assert.equal((await gw.get('/readyz')).status, 200);
+});
+
+test('a pipe is not read a second time', async () => {
+  const dir = tempDir();
+  const pipe = path.join(dir, 'settings.yaml');
+  execFileSync('mkfifo', [pipe]);
+  const yaml = `default_model: m\nupstreams:${both()}${route('one')}`;
+  const written = fs.promises.writeFile(pipe, yaml);
+  const env = { STATE_DIRECTORY: tempDir() };
+  const gw = await Gateway.start({ args: ['--config', pipe], env });
+  await written;
+  const line = await hup(gw);
+  assert.equal(line.level, 'error');
+  assert.match(line.problems, /settings.yaml: cannot be read: it is a pipe/);
+  const told = await run(['reload', '--config', pipe], { cwd: dir, env });
+  assert.equal(told.code, 2);
+  assert.match(told.stderr, /it is a pipe, which can be read only once/);
+  await assertFrom(gw, 'one');
 });
 
 test('a connection that is kept alive goes by the new settings', async () => {

@@ -176,6 +176,21 @@ static void replace(struct catalog *c, struct catalog_list *list)
     catalog_unref(c, old);
 }
 
+void catalog_inherit(struct catalog *c, struct catalog *old)
+{
+    struct catalog_list *list = catalog_ref(old);
+
+    if (!list->is_configured) {
+        replace(c, new_list(list->models, list->n, false));
+        lock(old);
+        c->is_asked = old->is_asked;
+        c->asked_ms = old->asked_ms;
+        unlock(old);
+        c->is_tried = true;
+    }
+    catalog_unref(old, list);
+}
+
 enum err catalog_take(struct catalog *c, struct str body)
 {
     struct adapter *models = mem_alloc_array(ADAPTERS_MAX, sizeof(*models));

@@ -25,6 +25,10 @@ struct catalog;
 /* `models` (NULL-ended, may be NULL; the first ADAPTERS_MAX count) are the settings'; copied. */
 struct catalog *catalog_new(const char *const *models);
 
+/* What the service told `old` is known to `c` at once, which nobody has used yet, and asked for
+ * again as soon as it would have been there. What it was told nothing of changes nothing. */
+void catalog_inherit(struct catalog *c, struct catalog *old);
+
 /* All lists must be given back. NULL is fine. */
 void catalog_free(struct catalog *c);
 

@@ -49,10 +49,11 @@ struct enginelabs_config {
 struct enginelabs;
 
 /* Process-wide part: accounts, their cookies and tokens. One config an account, borrowed; all but
- * account, cookie, ids and max_parallel are the same in them. */
-/* `old` (NULL: none) is what stood for the upstream before and is not used any more when the last
+ * account, cookie, ids and max_parallel are the same in them.
+ * `old` (NULL: none) is what stood for the upstream before and is not used any more when the last
  * instance of it is detached: answers that run on its accounts count for those of the same name
- * here, so this one must outlive it. */
+ * here, so this one must outlive it. At the same service they know the same models, and agree on
+ * which one an organization has. */
 struct enginelabs *enginelabs_new(const struct enginelabs_config *accounts, size_t n,
                                   struct enginelabs *old);
 

@@ -22,17 +22,25 @@ struct pins *pins_new(const char *upstream)
 {
     struct pins *p = mem_new(struct pins);
 
-    p->upstream = upstream;
+    p->upstream = mem_alloc(strlen(upstream) + 1);
+    memcpy(p->upstream, upstream, strlen(upstream) + 1);
+    atomic_init(&p->refs, 1);
     BUG_ON(pthread_mutex_init(&p->mutex, NULL));
     list_init(&p->pins);
     return p;
 }
 
-void pins_free(struct pins *p)
+struct pins *pins_ref(struct pins *p)
+{
+    atomic_fetch_add(&p->refs, 1);
+    return p;
+}
+
+void pins_unref(struct pins *p)
 {
     struct list *node;
 
-    if (!p)
+    if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
         return;
     while ((node = list_take_head(&p->pins))) {
         struct pin *pin = CONTAINER_OF(node, struct pin, node);
@@ -41,6 +49,7 @@ void pins_free(struct pins *p)
         mem_free(pin);
     }
     pthread_mutex_destroy(&p->mutex);
+    mem_free(p->upstream);
     mem_free(p);
 }
 

@@ -33,11 +33,15 @@ struct pin_hold {
     void *arg;
 };
 
-/* Process-wide, one for all upstreams at one service. `upstream` is for messages; borrowed. */
+/* Process-wide, one for all that speaks to one service: whoever makes it holds the first reference,
+ * and what takes that one's place after a reload another. `upstream` is for messages; copied. */
 struct pins *pins_new(const char *upstream);
 
-/* After all ports are closed. NULL is fine. */
-void pins_free(struct pins *p);
+/* Any thread. */
+struct pins *pins_ref(struct pins *p);
+
+/* After the ports of whoever gives it back are closed. NULL is fine. Any thread. */
+void pins_unref(struct pins *p);
 
 /* One a worker. `store` may be NULL; it outlives the port. */
 struct pin_port *pin_port_open(struct pins *p, struct store_port *store, struct loop *l);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "net/timer.h"
 #include "provider/enginelabs/adapters.h"
@@ -20,7 +21,8 @@ enum { PIN_OWNER_LEN = 16, PIN_TICK_MS = 250 };
 enum pin_lock { PIN_FREE, PIN_ASKED, PIN_HELD };
 
 struct pins {
-    const char *upstream;
+    char *upstream; /* owned */
+    atomic_uint refs;
     pthread_mutex_t mutex; /* guards all below */
     struct list pins;
 };

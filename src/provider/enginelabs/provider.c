@@ -4,6 +4,16 @@
 #include "provider/enginelabs/call.h"
 #include "json/writer.h"
 
+/* Another service has other models, and other organizations to set one for. */
+static void inherit(struct enginelabs *e, struct enginelabs *old)
+{
+    roster_inherit(e->roster, old->roster);
+    if (!url_eq(&e->config->api, &old->config->api))
+        return;
+    catalog_inherit(e->catalog, old->catalog);
+    e->pins = pins_ref(old->pins);
+}
+
 struct enginelabs *enginelabs_new(const struct enginelabs_config *accounts, size_t n,
                                   struct enginelabs *old)
 {
@@ -11,10 +21,11 @@ struct enginelabs *enginelabs_new(const struct enginelabs_config *accounts, size
 
     e->config = accounts;
     e->roster = roster_new(accounts, n);
-    if (old)
-        roster_inherit(e->roster, old->roster);
     e->catalog = catalog_new(accounts[0].models);
-    e->pins = pins_new(accounts[0].name);
+    if (old)
+        inherit(e, old);
+    if (!e->pins)
+        e->pins = pins_new(accounts[0].name);
     for (size_t i = 0; i < n; i++)
         e->surveys[i] = survey_new();
     return e;
@@ -27,7 +38,7 @@ void enginelabs_free(struct enginelabs *e)
     for (size_t i = 0; i < roster_size(e->roster); i++)
         survey_free(e->surveys[i]);
     catalog_free(e->catalog);
-    pins_free(e->pins);
+    pins_unref(e->pins);
     roster_free(e->roster);
     mem_free(e);
 }

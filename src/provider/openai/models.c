@@ -54,6 +54,26 @@ void models_free(struct models *m)
     mem_free(m);
 }
 
+void models_inherit(struct models *m, struct models *old)
+{
+    struct str *names;
+
+    if (m->fixed || old->fixed)
+        return;
+    lock(old);
+    if (old->is_known) {
+        names = arena_alloc(&m->arena, (old->n + 1) * sizeof(*names));
+        for (size_t i = 0; i < old->n; i++)
+            names[i] = arena_dup(&m->arena, old->names[i]);
+        m->names = names;
+        m->n = old->n;
+        m->is_known = true;
+        m->has_asked = true;
+        m->asked_ms = old->asked_ms;
+    }
+    unlock(old);
+}
+
 bool models_are_fixed(const struct models *m)
 {
     return m->fixed != NULL;

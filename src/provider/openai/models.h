@@ -11,6 +11,10 @@ struct models;
 struct models *models_new(const char *const *fixed);
 void models_free(struct models *m);
 
+/* What `old` discovered is known to `m` at once, which nobody has used yet; it is asked for again
+ * as soon as it would have been there. Fixed names on either side: nothing happens. */
+void models_inherit(struct models *m, struct models *old);
+
 bool models_are_fixed(const struct models *m);
 
 /* Copies into `a`; returns how many. */

@@ -34,8 +34,9 @@ struct openai_config {
 struct openai;
 
 /* Process-wide part: keys, sign-ins, models. Reads the credentials files; one that cannot be used
- * is told by is_ready and check. `config` is borrowed. */
-struct openai *openai_new(const struct openai_config *config);
+ * is told by is_ready and check. `config` is borrowed. `old` (NULL: none) is what stood for the
+ * upstream before: at the same URL, what it discovered is known here, too. */
+struct openai *openai_new(const struct openai_config *config, struct openai *old);
 
 /* After every instance is detached. NULL is fine. */
 void openai_free(struct openai *o);

@@ -5,13 +5,15 @@
 #include "provider/openai/call.h"
 #include "provider/openai/relay.h"
 
-struct openai *openai_new(const struct openai_config *config)
+struct openai *openai_new(const struct openai_config *config, struct openai *old)
 {
     struct openai *o = mem_new(struct openai);
 
     o->config = config;
     o->keys = keys_new(config);
     o->models = models_new(config->models);
+    if (old && url_eq(&config->base, &old->config->base))
+        models_inherit(o->models, old->models);
     return o;
 }
 

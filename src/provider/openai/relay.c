@@ -26,7 +26,7 @@ struct relay_call {
     struct arena arena;
     struct key_turn turn;
     bool is_reconnected; /* the one new connection is spent */
-    bool is_sent;        /* all of the request */
+    bool is_sent;        /* all of the request, by this try */
     bool is_paused;
     struct http_call *http; /* running */
     int status;
@@ -158,6 +158,12 @@ static void on_no_key(void *arg, const struct notice *notice)
 
 /* ---- SEND ---- */
 
+/* What may go out once more when a kept connection proves stale (RFC 9110 9.2.1, 9.2.2). */
+static bool is_safe(enum http_method method)
+{
+    return method == HTTP_GET || method == HTTP_HEAD;
+}
+
 static void on_token(void *arg, struct str token)
 {
     static const struct http_call_handler handler = { .on_room = on_room,
@@ -180,11 +186,12 @@ static void on_token(void *arg, struct str token)
                                        .send_timeout_ms = r->idle_timeout_ms,
                                        .head_timeout_ms = r->head_timeout_ms,
                                        .idle_timeout_ms = r->idle_timeout_ms,
-                                       .send_once = true };
+                                       .send_once = !is_safe(r->method) };
 
     memcpy(headers, r->headers, r->n_headers * sizeof(*headers));
     params.n_headers = ask_headers(config, token, &c->arena, headers, r->n_headers);
     c->state = RELAY_SEND;
+    c->is_sent = false;
     c->http = http_call_start(c->instance->env.client, &params, &handler, c);
     if (c->is_paused)
         http_call_pause(c->http);
@@ -218,6 +225,11 @@ static enum err end_body(struct relay_call *c)
 static bool is_full(const struct relay_call *c)
 {
     return c->http && http_call_is_full(c->http);
+}
+
+static bool is_sent(const struct relay_call *c)
+{
+    return c->is_sent;
 }
 
 static void pause_answer(struct relay_call *c)
@@ -349,6 +361,7 @@ const struct relay_ops openai_relay = {
     .write = write_piece,
     .end_body = end_body,
     .is_full = is_full,
+    .is_sent = is_sent,
     .pause = pause_answer,
     .resume = resume_answer,
     .release = release,

@@ -60,15 +60,19 @@ models:
     targets: [{upstream: nobody, model: none}, {upstream: plain, model: big}]
 `;
 
-/** The two upstreams, and a gateway in front of them; start() gives another one. */
+/**
+ * The two upstreams, and a gateway in front of them; start() gives another one. Without circuits:
+ * each test breaks its upstream as it likes.
+ */
 export async function relayWorld() {
   const sim = await Simulator.start();
   await sim.set({ api_keys: SIM_KEYS.join(), models: ['embed-1'], token_life_s: 3600 });
   const plain = await PlainUpstream.start();
+  const quiet = { STORE_URL: 'memory:', CIRCUIT_ERROR_PERCENT: 0 };
   const start = (env = {}) => {
     const file = path.join(tempDir(), 'gateway.yaml');
     fs.writeFileSync(file, upstreams({ sim, plain }), { mode: 0o600 });
-    return Gateway.start({ args: ['--config', file], env: { STORE_URL: 'memory:', ...env } });
+    return Gateway.start({ args: ['--config', file], env: { ...quiet, ...env } });
   };
   return { sim, plain, start, gw: await start() };
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The model that a body names: the first line is its Content-Type. Properties: more bytes never
- * change what was found in fewer; what is found lies in the body and reads back as what takes its
- * place. */
+ * change what was found in fewer, nor that there are two; what is found lies in the body and reads
+ * back as what takes its place. */
 #include "gateway/relay_model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -15,6 +15,8 @@ static void expect_same(struct str type, struct str body, size_t cut, enum relay
     BUG_ON(verdict != RELAY_MODEL_UNKNOWN && verdict != whole);
     if (verdict == RELAY_MODEL_FOUND)
         BUG_ON(part.at != m->at || part.n != m->n || !str_eq(part.name, m->name));
+    BUG_ON(relay_model_is_doubled(type, str_sub(body, 0, cut)) &&
+           !relay_model_is_doubled(type, body));
 }
 
 static void expect_replaced(struct str type, struct str body, const struct relay_model *m,

@@ -5,7 +5,7 @@
 #include "chat/request.h"
 #include "test.h"
 
-enum { MADE_MESSAGES = 16, MADE_PARTS = 64 };
+enum { MADE_MESSAGES = 32, MADE_PARTS = 128 };
 
 struct made_chat {
     struct chat_request req;

@@ -29,8 +29,10 @@ static void decode(struct str messages, struct arena *a, struct chat_request *re
     struct str body = arena_printf(a, "{\"messages\":%.*s}", STR_ARGS(messages));
     struct failure f = { 0 };
 
-    if (!dialect_openai_chat.decode(body, a, ret, &f))
-        fail_msg("%.*s", STR_ARGS(f.message));
+    *ret = (struct chat_request){ 0 };
+    if (!dialect_openai_chat.decode(body, a, ret, &f) || ret->doubt.kind != FAILURE_NONE)
+        fail_msg("%.*s: %.*s%.*s", STR_ARGS(body), STR_ARGS(f.message),
+                 STR_ARGS(ret->doubt.message));
     EXPECT(ret->n_messages < MESSAGES_MAX);
 }
 
@@ -66,10 +68,64 @@ static size_t find_answers(struct str history, struct str answers, struct arena 
     return found;
 }
 
+/* Whether `message`, sent back, is the empty answer that was given behind "hi". */
+static bool is_empty_answer(const char *message)
+{
+    static const struct fingerprint_scope scope = { { "key", 3 }, { "cto", 3 }, { "GPT5", 4 } };
+    struct fingerprint chain[MESSAGES_MAX], want;
+    struct fingerprint_text said;
+    struct chat_request r;
+    struct arena a;
+
+    arena_init(&a);
+    decode(arena_printf(&a, "[{\"role\":\"user\",\"content\":\"hi\"},%s]", message), &a, &r);
+    fingerprint_chain(&scope, &r, chain);
+    fingerprint_text_init(&said);
+    fingerprint_answer(&chain[0], &said, &want);
+    arena_deinit(&a);
+    return memcmp(&chain[1], &want, sizeof(want)) == 0;
+}
+
+static void an_empty_answer_is_found_again_however_it_is_written(void)
+{
+    static const char *const contents[] = {
+        "",
+        ",\"content\":null",
+        ",\"content\":\"\"",
+        ",\"content\":\" \\n\"",
+        ",\"content\":[]",
+        ",\"content\":[{\"type\":\"text\",\"text\":\"\"}]",
+        ",\"content\":[{\"type\":\"text\",\"text\":\"\"},{\"type\":\"text\",\"text\":\"\"}]",
+    };
+    static const char *const beside[] = {
+        "",
+        ",\"refusal\":null",
+        ",\"refusal\":\"\"",
+        ",\"tool_calls\":null",
+        ",\"tool_calls\":[]",
+        ",\"function_call\":null",
+        ",\"audio\":null",
+        ",\"refusal\":null,\"tool_calls\":[],\"function_call\":null,\"audio\":null",
+        ",\"reasoning_content\":\"hm\",\"annotations\":[],\"parsed\":null",
+    };
+    char message[1024];
+
+    for (size_t i = 0; i < COUNT_OF(contents); i++)
+        for (size_t k = 0; k < COUNT_OF(beside); k++) {
+            snprintf(message, sizeof(message), "{\"role\":\"assistant\"%s%s}", beside[k],
+                     contents[i]);
+            if (!is_empty_answer(message))
+                fail_msg("%s", message);
+        }
+    EXPECT(!is_empty_answer("{\"role\":\"assistant\",\"content\":\"x\"}"));
+    EXPECT(!is_empty_answer("{\"role\":\"user\",\"content\":\"\"}"));
+    EXPECT(!is_empty_answer("{\"role\":\"assistant\",\"content\":null,\"refusal\":\"no\"}"));
+}
+
 static void every_answer_is_found_again(void)
 {
     struct json_value item, messages, answers;
-    size_t libraries = 0;
+    size_t conversations = 0, found = 0;
     struct arena a;
     struct json j;
 
@@ -79,16 +135,20 @@ static void every_answer_is_found_again(void)
     while (json_next_item(&j) && json_read(&j, &item)) {
         EXPECT_INT(json_find(item.raw, &messages, "messages", NULL), ERR_NONE);
         EXPECT_INT(json_find(item.raw, &answers, "answers", NULL), ERR_NONE);
-        EXPECT_INT(find_answers(messages.raw, answers.raw, &a), 6);
-        libraries++;
+        found += find_answers(messages.raw, answers.raw, &a);
+        conversations++;
     }
     EXPECT_INT(json_end(&j), ERR_NONE);
-    EXPECT_INT(libraries, 8);
+    /* Ten libraries, two ways: a long conversation, and all but three one with a silent answer. */
+    EXPECT_INT(conversations, 20 + 17);
+    EXPECT_INT(found, 20 * 7 + 17 * 3);
     arena_deinit(&a);
 }
 
 static const struct test suite[] = {
     { "every answer is found again", every_answer_is_found_again },
+    { "an empty answer is found again however it is written",
+      an_empty_answer_is_found_again_however_it_is_written },
 };
 
 TEST_MAIN(suite)

@@ -90,7 +90,7 @@ static void begin_openai(void)
     up.connector = connector_new(f.l, NULL, NULL);
     http_client_limits_default(&limits);
     up.client = http_client_new(up.connector, &limits);
-    up.openai = openai_new(&up.config);
+    up.openai = openai_new(&up.config, NULL);
     const struct provider_env env = {
         .loop = f.l, .client = up.client, .connect_timeout_ms = 5000, .accept_timeout_ms = 5000
     };

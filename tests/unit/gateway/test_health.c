@@ -304,6 +304,80 @@ static void names_without_end_are_bounded(void)
     tear_down();
 }
 
+/* A reload may have removed it. */
+static void one_that_nobody_asks_any_more_is_forgotten(void)
+{
+    struct health_ticket t;
+
+    set_up();
+    break_it("a");
+    now += HEALTH_FORGET_MS - 1;
+    EXPECT(why(0) != NULL);
+    EXPECT(enter("a", false, &t)); /* the probe is on its way, for long */
+    now += HEALTH_FORGET_MS;
+    EXPECT(why(0) != NULL);
+    leave("a", t, HEALTH_BAD);
+    EXPECT(!lets_in("a")); /* passed over: it was asked for */
+    now += HEALTH_FORGET_MS - 1;
+    EXPECT(why(0) != NULL);
+    now++;
+    EXPECT(!why(0));
+    EXPECT_INT(metric_get(METRIC_CIRCUITS_OPEN), 0);
+    break_it("a"); /* without anybody who looks at the list */
+    now += HEALTH_FORGET_MS;
+    EXPECT(lets_in("b"));
+    EXPECT_INT(metric_get(METRIC_CIRCUITS_OPEN), 0);
+    tear_down();
+}
+
+/* A reload may have changed it. */
+static void a_window_of_another_length_begins_anew(void)
+{
+    struct health_limits other = limits;
+    struct health_ticket t;
+
+    set_up();
+    other.window_ms = 10 * limits.window_ms;
+    now += limits.window_ms / 10; /* what is counted now lies in no part that is counted later */
+    for (int i = 0; i < HEALTH_LEAST - 1; i++)
+        ask("a", HEALTH_BAD);
+    for (int i = 0; i < HEALTH_LEAST - 1; i++) {
+        EXPECT(health_enter(h, &other, STR("up"), STR("a"), now, false, &t));
+        health_leave(h, &other, STR("up"), STR("a"), now, t, HEALTH_BAD);
+        EXPECT(!why(0));
+    }
+    EXPECT(health_enter(h, &other, STR("up"), STR("a"), now, false, &t));
+    health_leave(h, &other, STR("up"), STR("a"), now, t, HEALTH_BAD);
+    EXPECT(str_starts(str_of(why(0)), STR("10 of the last 10 answers failed")));
+    now += HEALTH_FORGET_MS;
+    EXPECT(!why(0));
+    tear_down();
+}
+
+static void a_visit_may_be_left_twice(void)
+{
+    struct health_visit v = { .is_entered = false };
+
+    set_up();
+    health_visit_leave(&v, now, HEALTH_BAD); /* nowhere */
+    for (int i = 0; i < HEALTH_LEAST; i++) {
+        EXPECT(health_visit_enter(&v, h, &limits, STR("up"), STR("a"), now, false));
+        EXPECT(!why(0));
+        health_visit_leave(&v, now, HEALTH_BAD);
+        health_visit_leave(&v, now, HEALTH_BAD);
+    }
+    EXPECT(str_starts(str_of(why(0)), STR("10 of the last 10 answers failed")));
+    EXPECT(!health_visit_enter(&v, h, &limits, STR("up"), STR("a"), now, false));
+    health_visit_leave(&v, now, HEALTH_GOOD); /* it was not let in */
+    EXPECT(!lets_in("a"));
+    EXPECT(health_visit_enter(&v, h, &limits, STR("up"), STR("a"), now, true));
+    health_visit_leave(&v, now, HEALTH_GOOD);
+    EXPECT(str_starts(str_of(why(0)), STR("it answers again")));
+    now += limits.slow_start_ms;
+    EXPECT(!why(0));
+    tear_down();
+}
+
 static void it_can_be_off(void)
 {
     struct health_limits off = limits;
@@ -333,6 +407,9 @@ static const struct test suite[] = {
     { "who must ask may, and may find it well", who_must_ask_may_and_may_find_it_well },
     { "requests from before do not close it", requests_from_before_do_not_close_it },
     { "names without end are bounded", names_without_end_are_bounded },
+    { "one that nobody asks any more is forgotten", one_that_nobody_asks_any_more_is_forgotten },
+    { "a window of another length begins anew", a_window_of_another_length_begins_anew },
+    { "a visit may be left twice", a_visit_may_be_left_twice },
     { "it can be off", it_can_be_off },
 };
 

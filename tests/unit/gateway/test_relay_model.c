@@ -26,6 +26,7 @@ static const struct row {
       "a\xc3\xa9\n", " {\n\"input\" : [1e400,{\"model\":\"no\"}] , \"model\" : \"other\" }" },
     { "application/json", "{\"model\":\"a\",\"model\":\"b\"}", "a",
       "{\"model\":\"other\",\"model\":\"b\"}" },
+    { "application/json", "{\"mod\\u0065l\":\"a\"}", "a", "{\"mod\\u0065l\":\"other\"}" },
     { "application/json", "{\"input\":\"model\"}", NULL, NULL },
     { "application/json", "{\"model\":12}", NULL, NULL },
     { "application/json", "{\"model\":null}", NULL, NULL },
@@ -59,6 +60,7 @@ static const struct row {
       NULL, NULL },
     { FORM, FILE_PART "--b1--\r\n" MODEL, NULL, NULL },
     { FORM, PART(FIELD("model"), "") "--b1--", NULL, NULL },
+    { FORM, "--b1\r\n" FIELD("model") "\r\n\r\n" MODEL "--b1--", NULL, NULL },
     { FORM, PART(FIELD("model") "; filename=\"m\"", "a") "--b1--", NULL, NULL },
     { FORM, PART(FIELD("Model"), "a") "--b1--", NULL, NULL },
     { FORM, PART(FIELD("model"), LONG("0123456789abcdef") "x") "--b1--", NULL, NULL },
@@ -92,6 +94,84 @@ static void finds_it_at_every_cut(void)
         }
         EXPECT_INT(is_found, row->name != NULL);
     }
+}
+
+/* What is said of the beginning of a body holds for all of it. */
+static void a_number_at_the_end_may_go_on(void)
+{
+    static const struct {
+        const char *body;
+        enum relay_verdict verdict;
+    } cases[] = {
+        { "{\"model\":2", RELAY_MODEL_UNKNOWN },
+        { "{\"model\":2e", RELAY_MODEL_UNKNOWN },
+        { "{\"model\":2embed\"", RELAY_MODEL_UNKNOWN },
+        { "{\"model\":-0.5", RELAY_MODEL_UNKNOWN },
+        { "{\"model\":2 ", RELAY_MODEL_NONE },
+        { "{\"model\":2}", RELAY_MODEL_NONE },
+        { "{\"n\":2", RELAY_MODEL_UNKNOWN },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct relay_model m;
+        struct arena a;
+
+        arena_init(&a);
+        EXPECT_INT(relay_model_find(STR("application/json"), str_of(cases[i].body), &a, &m),
+                   cases[i].verdict);
+        arena_deinit(&a);
+    }
+}
+
+/* Of a body in pieces of a byte. */
+static void looks_seldom(void)
+{
+    size_t looked = 0;
+    size_t n_looks = 0;
+    size_t bytes = 0;
+
+    for (size_t n = 1; n <= RELAY_START_MAX; n++) {
+        if (!relay_model_is_due(looked, n))
+            continue;
+        EXPECT(looked || n == RELAY_START_MIN);
+        EXPECT(!looked || n - looked >= RELAY_START_STEP || n == RELAY_START_MAX);
+        looked = n;
+        n_looks++;
+        bytes += n;
+    }
+    EXPECT_INT(looked, RELAY_START_MAX);
+    EXPECT(n_looks <= 10);
+    EXPECT(bytes <= (size_t)4 * RELAY_START_MAX);
+    EXPECT(relay_model_is_due(0, 100000)); /* in larger pieces */
+    EXPECT(!relay_model_is_due(100000, 149999));
+    EXPECT(relay_model_is_due(100000, 150000));
+}
+
+static void sees_whether_there_are_two(void)
+{
+    static const struct {
+        const char *type;
+        const char *body;
+        bool is_doubled;
+    } cases[] = {
+        { "application/json", "{\"model\":\"a\",\"model\":\"a\"}", true },
+        { "application/json", "{\"model\":null,\"n\":[{}],\"mod\\u0065l\":\"b\"", true },
+        { "application/json", "{\"model\":\"a\",\"Model\":\"b\"}", false },
+        { "application/json", "{\"model\":\"a\",\"x\":{\"model\":\"b\"}}", false },
+        { "application/json", "[{\"model\":\"a\",\"model\":\"b\"}]", false },
+        { "application/json", "", false },
+        { FORM, MODEL FILE_PART MODEL "--b1--\r\n", true },
+        { FORM, PART(FIELD("model"), "") MODEL "--b1--\r\n", true },
+        { FORM, PART(FIELD("model"), LONG("0123456789abcdef") "x") MODEL "--b1--", true },
+        { FORM, MODEL PART(FIELD("model") "; filename=\"m\"", "a") "--b1--", false },
+        { FORM, MODEL "--b1--\r\n" MODEL "--b1--", false },
+        { "multipart/form-data", MODEL MODEL "--b1--", false },
+        { "text/plain", "{\"model\":\"a\",\"model\":\"a\"}", false },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        EXPECT_INT(relay_model_is_doubled(str_of(cases[i].type), str_of(cases[i].body)),
+                   cases[i].is_doubled);
 }
 
 static void puts_another_in_its_place(void)
@@ -136,6 +216,9 @@ static void a_name_must_fit_into_its_place(void)
 
 static const struct test suite[] = {
     { "finds it at every cut", finds_it_at_every_cut },
+    { "a number at the end may go on", a_number_at_the_end_may_go_on },
+    { "looks seldom", looks_seldom },
+    { "sees whether there are two", sees_whether_there_are_two },
     { "puts another in its place", puts_another_in_its_place },
     { "a name must fit into its place", a_name_must_fit_into_its_place },
 };

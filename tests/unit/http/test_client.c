@@ -291,6 +291,66 @@ static void takes_an_answer_before_the_request_is_sent(void)
     free(body);
 }
 
+/* An answer of 2xx may be made while the request is read: both go on. */
+static void goes_on_sending_behind_the_head_of_an_answer(void)
+{
+    size_t size = (size_t)32 << 20;
+    char *body = calloc(1, size);
+    size_t got = 0;
+
+    EXPECT(body != NULL);
+    begin();
+    start(&t, HTTP_POST, (struct str){ body, size });
+    WAIT(f.l, far_accept(&f.far));
+    WAIT(f.l, far_has(&f.far, "\r\n\r\n"));
+    got = f.far.n - (size_t)(strstr(f.far.got, "\r\n\r\n") + 4 - f.far.got);
+    far_write(&f.far, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    WAIT(f.l, t.n_heads == 1);
+    for (int idle = 0; got < size && idle < 10000; idle++) {
+        run_turn_now(f.l);
+        f.far.n = 0;
+        far_read(&f.far);
+        got += f.far.n;
+        idle = f.far.n > 0 ? 0 : idle;
+    }
+    EXPECT_INT(got, size);
+    answer(&t, "hello");
+    EXPECT_INT(t.err, ERR_NONE);
+    EXPECT_INT(http_client_idle(f.c), 1);
+    end();
+    free(body);
+}
+
+/* What refuses it wants no more of it (RFC 9112 9.5). */
+static void stops_sending_behind_a_refusal(void)
+{
+    size_t size = (size_t)32 << 20;
+    char *body = calloc(1, size);
+    size_t got = 0;
+
+    EXPECT(body != NULL);
+    begin();
+    start(&t, HTTP_POST, (struct str){ body, size });
+    WAIT(f.l, far_accept(&f.far));
+    WAIT(f.l, far_has(&f.far, "\r\n\r\n"));
+    far_write(&f.far, "HTTP/1.1 400 Bad Request\r\nContent-Length: 5\r\n\r\n");
+    WAIT(f.l, t.n_heads == 1);
+    for (int idle = 0; got < size && idle < 100; idle++) {
+        run_turn_now(f.l);
+        f.far.n = 0;
+        far_read(&f.far);
+        got += f.far.n;
+        idle = f.far.n > 0 ? 0 : idle;
+    }
+    EXPECT(got < size);
+    answer(&t, "hello");
+    EXPECT_INT(t.err, ERR_NONE);
+    EXPECT_INT(t.n_sent, 0);
+    EXPECT_INT(http_client_idle(f.c), 0);
+    end();
+    free(body);
+}
+
 /* ---- deadlines ---- */
 
 static void times_out_in_each_phase(void)
@@ -482,6 +542,9 @@ static const struct test suite[] = {
     { "takes the answer of who hangs up on the upload",
       takes_the_answer_of_who_hangs_up_on_the_upload },
     { "takes an answer before the request is sent", takes_an_answer_before_the_request_is_sent },
+    { "goes on sending behind the head of an answer",
+      goes_on_sending_behind_the_head_of_an_answer },
+    { "stops sending behind a refusal", stops_sending_behind_a_refusal },
     { "times out in each phase", times_out_in_each_phase },
     { "counts the body from its last piece", counts_the_body_from_its_last_piece },
     { "is canceled before it began", is_canceled_before_it_began },

@@ -283,7 +283,7 @@ static inline void rig_attach(struct rig *r)
                                       .connect_timeout_ms = RIG_TIMEOUT_MS,
                                       .accept_timeout_ms = RIG_TIMEOUT_MS };
 
-    r->openai = openai_new(&r->config);
+    r->openai = openai_new(&r->config, NULL);
     r->instance = provider_openai.attach(r->openai, &env);
 }
 

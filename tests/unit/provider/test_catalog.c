@@ -117,6 +117,32 @@ static void the_service_is_asked_by_one_and_seldom(void)
     catalog_free(c);
 }
 
+static void what_was_told_is_handed_down(void)
+{
+    static const char *const others[] = { "Own2", NULL };
+    struct catalog *told = catalog_new(settings);
+    struct catalog *untold = catalog_new(settings);
+    struct catalog *c = catalog_new(others);
+    char name[ADAPTER_NAME_MAX];
+    struct wait w = { 0 };
+
+    catalog_inherit(c, untold); /* there is nothing to hand down */
+    EXPECT(!catalog_resolve(c, PROTOCOL_CLASSIC, STR("gpt_5"), name));
+    EXPECT(catalog_is_due(told, 1000));
+    EXPECT_INT(catalog_take(told, STR(TOLD)), ERR_NONE);
+    catalog_inherit(c, told);
+    catalog_free(told);
+    catalog_free(untold);
+    EXPECT(catalog_resolve(c, PROTOCOL_CLASSIC, STR("gpt_5"), name));
+    EXPECT_Z(name, "GPT5");
+    EXPECT(catalog_resolve(c, PROTOCOL_CLASSIC, STR("Own2"), name));
+    EXPECT(!catalog_resolve(c, PROTOCOL_CLASSIC, STR("Own"), name));
+    EXPECT(catalog_is_tried(c, &w, NULL, NULL, NULL));
+    EXPECT(!catalog_is_due(c, 1000 + 599999)); /* as if nothing had happened */
+    EXPECT(catalog_is_due(c, 1000 + 600000));
+    catalog_free(c);
+}
+
 static void *read_much(void *arg)
 {
     struct catalog *c = arg;
@@ -153,6 +179,7 @@ static const struct test suite[] = {
     { "without settings and answer nothing is sent", without_settings_and_answer_nothing_is_sent },
     { "a configured name is never cut", a_configured_name_is_never_cut },
     { "the service is asked by one and seldom", the_service_is_asked_by_one_and_seldom },
+    { "what was told is handed down", what_was_told_is_handed_down },
     { "lists may be replaced while others read", lists_may_be_replaced_while_others_read },
 };
 

@@ -56,6 +56,38 @@ static void discovers_models(void)
     }
 }
 
+static void what_was_discovered_is_handed_down(void)
+{
+    struct openai_config fixed, elsewhere;
+    struct openai *heirs[3];
+    const struct str *names;
+    struct arena a;
+    char why[128];
+
+    rig_open(&r);
+    r.config.models = NULL;
+    rig_attach(&r);
+    SAY(&r.up, UP_MODELS, .body = LIST);
+    RUN_UNTIL(r.loop, provider_openai.is_ready(r.openai, why));
+    fixed = elsewhere = r.config;
+    fixed.models = (const char *const[]){ "own", NULL };
+    elsewhere.base.endpoint.port ^= 1;
+    heirs[0] = openai_new(&r.config, r.openai);
+    heirs[1] = openai_new(&fixed, r.openai);
+    heirs[2] = openai_new(&elsewhere, r.openai);
+    arena_init(&a);
+    EXPECT_INT(openai_models(heirs[0], &a, &names), 2);
+    EXPECT_STR(names[1], "b\xc3\xa9");
+    EXPECT(provider_openai.is_ready(heirs[0], why));
+    EXPECT_INT(openai_models(heirs[1], &a, &names), 1);
+    EXPECT_INT(openai_models(heirs[2], &a, &names), 0);
+    EXPECT(!provider_openai.is_ready(heirs[2], why));
+    arena_deinit(&a);
+    for (size_t i = 0; i < COUNT_OF(heirs); i++)
+        openai_free(heirs[i]);
+    rig_end(&r);
+}
+
 static void configured_models_are_not_asked_for(void)
 {
     char why[128];
@@ -333,6 +365,7 @@ static void is_detached_while_it_checks(void)
 
 static const struct test suite[] = {
     { "discovers models", discovers_models },
+    { "what was discovered is handed down", what_was_discovered_is_handed_down },
     { "configured models are not asked for", configured_models_are_not_asked_for },
     { "asks again after a failure, and now and again",
       asks_again_after_a_failure_and_now_and_again },

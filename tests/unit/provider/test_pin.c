@@ -82,7 +82,7 @@ static void end(void)
     settle();
     for (size_t i = 0; i < GATEWAYS; i++) {
         pin_port_close(g.ports[i]);
-        pins_free(g.pins[i]);
+        pins_unref(g.pins[i]);
     }
     store_port_close(g.store, on_closed, &g.is_closed);
     RUN_UNTIL(g.loop, g.is_closed);
@@ -450,10 +450,37 @@ static void models_of_several_workers_do_not_overlap(void)
         EXPECT(!workers[i].overlaps);
         loop_free(workers[i].loop);
     }
-    pins_free(pins);
+    pins_unref(pins);
+}
+
+static void who_takes_its_place_waits_for_those_of_before(void)
+{
+    struct pins *mine, *theirs;
+    struct pin_port *before, *after;
+    struct loop *l = loop_new();
+    struct pin_hold one = { 0 }, other = { 0 };
+    int told = 0;
+
+    mine = pins_new("cto");
+    theirs = pins_ref(mine);
+    before = pin_port_open(mine, NULL, l);
+    after = pin_port_open(theirs, NULL, l);
+    EXPECT(pin_take(before, "org", "a", &one, note_told, NULL));
+    EXPECT(!pin_take(after, "org", "b", &other, note_told, &told));
+    pin_release(&one);
+    pin_port_close(before);
+    pins_unref(mine);
+    RUN_UNTIL(l, told);
+    EXPECT(pin_is_held(&other));
+    pin_release(&other);
+    pin_port_close(after);
+    pins_unref(theirs);
+    loop_free(l);
 }
 
 static const struct test suite[] = {
+    { "who takes its place waits for those of before",
+      who_takes_its_place_waits_for_those_of_before },
     { "calls of one model hold it together", calls_of_one_model_hold_it_together },
     { "who comes later does not overtake", who_comes_later_does_not_overtake },
     { "who leaves the queue makes room", who_leaves_the_queue_makes_room },

@@ -116,6 +116,46 @@ static void after_a_crash_of_the_machine_no_tip_is_trusted(void)
     tear_down(&p);
 }
 
+/* Overwrites 8 bytes of a file beside the store's; `at` counts from its end when it is negative. */
+static void scribble(const struct place *p, const char *suffix, off_t at)
+{
+    char name[160];
+    int fd;
+
+    snprintf(name, sizeof(name), "%s%s", p->file, suffix);
+    fd = open(name, O_RDWR);
+    EXPECT(fd >= 0);
+    if (at < 0)
+        at += lseek(fd, 0, SEEK_END);
+    EXPECT(pwrite(fd, "scribble", 8, at) == 8);
+    EXPECT(close(fd) == 0);
+}
+
+/* SQLite ends the log where the damage begins, and finds the file whole: claims are undone. */
+static void after_a_kill_no_tip_is_trusted_when_the_log_lost_its_end(void)
+{
+    static const struct {
+        const char *suffix;
+        off_t at;
+    } rows[] = { { "-wal", -8 }, { "-wal", 16 }, { "-shm", 16 } };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct place p;
+
+        make_folder(&p);
+        open_store(&p);
+        contract_put(&p.b, "k", "a chat that went on", 60000);
+        close_store(&p);
+        be_killed(&p);
+        scribble(&p, rows[i].suffix, rows[i].at);
+        open_store(&p);
+        EXPECT_Z(p.why, "");
+        expect_absent(&p.b, "k");
+        expect_absent(&p.b, "a");
+        tear_down(&p);
+    }
+}
+
 /* Overwrites all but the first page. */
 static void damage(struct place *p)
 {
@@ -424,6 +464,8 @@ static const struct test suite[] = {
     { "after a kill all that was answered is there", after_a_kill_all_that_was_answered_is_there },
     { "after a crash of the machine no tip is trusted",
       after_a_crash_of_the_machine_no_tip_is_trusted },
+    { "after a kill no tip is trusted when the log lost its end",
+      after_a_kill_no_tip_is_trusted_when_the_log_lost_its_end },
     { "a damaged file is found after a kill and moved aside",
       a_damaged_file_is_found_after_a_kill_and_moved_aside },
     { "damage found while it runs is repaired at the next start",
