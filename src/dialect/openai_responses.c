@@ -226,6 +226,16 @@ static enum err add_delta(struct encoder *e, struct response_item *item, struct 
     return err ? err : add_text_event(e, words[item->type].delta, "delta", item, text, out);
 }
 
+/* What has ended, with its usage. */
+static struct response ended(const struct encoder *e, const struct chat_usage *usage)
+{
+    return (struct response){ .status = response_status(&e->end),
+                              .items = e->items,
+                              .n = e->n,
+                              .end = &e->end,
+                              .usage = usage };
+}
+
 /* ---- streams ---- */
 
 static enum err cut_back(struct buf *out, size_t before, enum err err)
@@ -312,11 +322,7 @@ static enum err stream_choice_end(void *encoder, UNUSED size_t choice,
 static enum err stream_end(void *encoder, const struct chat_usage *usage, struct buf *out)
 {
     struct encoder *e = encoder;
-    const struct response response = { .status = response_status(&e->end),
-                                       .items = e->items,
-                                       .n = e->n,
-                                       .end = &e->end,
-                                       .usage = usage };
+    const struct response response = ended(e, usage);
     size_t before = out->n;
     const char *type = response_is_whole(&e->end) ? "response.completed" : "response.incomplete";
 
@@ -373,26 +379,49 @@ static enum err gather(struct encoder *e, const struct dialect_choice *c)
     return err;
 }
 
+/* An encoder as a stream of the same answer would leave it. */
+static enum err encode_whole(const struct dialect_answer *answer, const struct dialect_whole *whole,
+                             struct encoder **ret)
+{
+    struct encoder *e = arena_new(answer->arena, struct encoder);
+
+    e->answer = answer;
+    e->end = whole->choices[0].end;
+    *ret = e;
+    return gather(e, &whole->choices[0]);
+}
+
 static enum err write_whole(const struct dialect_answer *answer, const struct dialect_whole *whole,
                             struct buf *out)
 {
-    struct encoder *e = arena_new(answer->arena, struct encoder);
-    const struct dialect_end *end = &whole->choices[0].end;
     size_t before = out->n;
-    struct response response = { .status = response_status(end),
-                                 .end = end,
-                                 .usage = &whole->usage };
+    struct response response;
     struct json_writer w;
-    enum err err;
+    struct encoder *e;
+    enum err err = encode_whole(answer, whole, &e);
 
-    e->answer = answer;
-    err = gather(e, &whole->choices[0]);
     if (err)
         return err;
-    response.items = e->items;
-    response.n = e->n;
+    response = ended(e, &whole->usage);
     json_w_init(&w, out);
     response_write(&w, answer, &response);
+    return cut_back(out, before, json_w_end(&w));
+}
+
+static enum err write_record(void *encoder, const struct dialect_answer *answer,
+                             const struct dialect_whole *whole, struct buf *out)
+{
+    size_t before = out->n;
+    struct response response;
+    struct json_writer w;
+    struct encoder *e = encoder;
+    enum err err = e ? ERR_NONE : encode_whole(answer, whole, &e);
+
+    if (err)
+        return err;
+    response = ended(e, &whole->usage);
+    json_w_init(&w, out);
+    response_write_record(&w, answer, &response);
     return cut_back(out, before, json_w_end(&w));
 }
 
@@ -410,5 +439,6 @@ const struct dialect_ops dialect_openai_responses = {
     .stream_error = stream_error,
     .stream_keepalive = openai_keepalive,
     .whole = write_whole,
+    .record = write_record,
     .error = openai_error,
 };

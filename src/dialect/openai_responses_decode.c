@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A responses request and its parameters. Answers are not kept: what refers to an earlier one is
- * refused. Tools that OpenAI's servers would run are dropped where the model may do without.
+ * A responses request and its parameters. One that goes on from a kept answer gets its record with
+ * the request (chat_request.past): those messages come first. Tools that OpenAI's servers would run
+ * are dropped where the model may do without.
  */
 #include "dialect/openai_responses_decode.h"
 
@@ -171,11 +172,25 @@ static bool read_instructions(struct decoder *d, struct str param, const struct 
     return decoder_repeat(d, param, v);
 }
 
+/* Whoever asked for the decoding has found it, unless there is nothing to be found in. */
+static bool read_previous(struct decoder *d, struct str param, const struct json_value *v)
+{
+    if (d->request->past.n == 0)
+        return decoder_refuse(d, param, "is not known here: send the whole history as input");
+    return decoder_repeat(d, param, v);
+}
+
 static bool refuse_kept(struct decoder *d, struct str param, UNUSED const struct json_value *v)
 {
     return decoder_refuse(d, param,
-                          "is not known here, where no answers are kept: send the whole "
-                          "history as input");
+                          "is not known here: name the answer before as previous_response_id, or "
+                          "send the whole history as input");
+}
+
+static bool read_store(struct decoder *d, UNUSED struct str param, const struct json_value *v)
+{
+    d->request->keeps = v->type == JSON_TRUE;
+    return true;
 }
 
 static bool refuse_any(struct decoder *d, struct str param, UNUSED const struct json_value *v)
@@ -208,11 +223,11 @@ static const struct decoder_parameter parameters[] = {
     { "reasoning", ALLOW_OBJECT, true, "an object", decoder_repeat },
     { "metadata", ALLOW_OBJECT, true, "an object", decoder_repeat },
     { "truncation", ALLOW_STRING, true, "a string", NULL },
-    { "store", ALLOW_BOOL, true, "a boolean", NULL },
+    { "store", ALLOW_BOOL, true, "a boolean", read_store },
     { "include", ALLOW_ARRAY, true, "an array", NULL },
     { "background", ALLOW_BOOL, true, "a boolean", refuse_true },
     { "top_logprobs", ALLOW_NUMBER, true, "a whole number", refuse_number },
-    { "previous_response_id", ALLOW_STRING, true, "a string", refuse_kept },
+    { "previous_response_id", ALLOW_STRING, true, "a string", read_previous },
     { "conversation", ALLOW_STRING | ALLOW_OBJECT, true, "a string or an object", refuse_kept },
     { "prompt", ALLOW_OBJECT, true, "an object", refuse_any },
 };
@@ -245,12 +260,17 @@ static bool add_instructions(struct decoder *d, const struct json_value *v)
 bool responses_decode(struct str body, struct arena *a, struct chat_request *ret,
                       struct failure *ret_failure)
 {
-    struct chat_request request = { .include_usage = true };
+    struct chat_request request = { .include_usage = true, .keeps = true, .past = ret->past };
     struct failure failure = { 0 };
     struct responses_draft draft = { .reasoning = STR("") };
     struct decoder d = { .arena = a, .request = &request, .failure = &failure, .more = &draft };
 
-    if (decoder_body(&d, body, read_member) && request.n_messages == 0)
+    if (request.past.n > 0 && !responses_past(&d, request.past)) {
+        *ret_failure = failure;
+        return false;
+    }
+    draft.n_past = request.n_messages;
+    if (decoder_body(&d, body, read_member) && request.n_messages == draft.n_past)
         decoder_refuse(&d, STR("input"), "must hold a text or at least one message");
     if (failure.kind || !add_instructions(&d, &draft.instructions) || !judge_choice(&d)) {
         *ret_failure = failure;

@@ -96,6 +96,7 @@ static const struct {
     { "instructions", "null" },
     { "max_output_tokens", "null" },
     { "parallel_tool_calls", "true" },
+    { "previous_response_id", "null" },
     { "reasoning", "{\"effort\":null,\"summary\":null}" },
     { "temperature", "null" },
     { "text", "{\"format\":{\"type\":\"text\"}}" },
@@ -201,9 +202,7 @@ void response_write(struct json_writer *w, const struct dialect_answer *answer,
     for (size_t i = 0; i < response->n; i++)
         response_write_item(w, &response->items[i]);
     json_w_array_end(w);
-    json_w_key(w, "previous_response_id");
-    json_w_null(w);
-    json_w_member_bool(w, "store", false);
+    json_w_member_bool(w, "store", answer->is_kept && !response->failure);
     json_w_member_str(w, "truncation", STR("disabled"));
     write_repeated(w, answer->request);
     write_usage(w, response->usage);

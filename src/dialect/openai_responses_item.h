@@ -38,6 +38,8 @@ const char *response_status(const struct dialect_end *end);
 
 void response_write(struct json_writer *w, const struct dialect_answer *answer,
                     const struct response *response);
+void response_write_record(struct json_writer *w, const struct dialect_answer *answer,
+                           const struct response *response);
 void response_write_item(struct json_writer *w, const struct response_item *item);
 
 /* The one part of a message or of reasoning. */

@@ -269,21 +269,30 @@ static bool read_item(struct decoder *d, size_t i, const struct json_value *v)
     return judge_item(d, i, &item);
 }
 
-bool responses_input(struct decoder *d, struct str param, const struct json_value *v)
+bool responses_items(struct decoder *d, const struct json_value *array)
 {
     struct json_value item;
     struct json j;
 
-    d->request->n_messages = 0;
-    if (v->type == JSON_STRING) {
-        struct chat_message *m = push(d, CHAT_USER);
-
-        return m && read_content(d, param, v, m, m);
-    }
-    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    json_init(&j, array->raw, JSON_DEPTH_MAX);
     json_enter_array(&j);
     for (size_t i = 0; json_next_item(&j) && json_read(&j, &item); i++)
         if (!read_item(d, i, &item))
             return false;
     return true;
+}
+
+bool responses_input(struct decoder *d, struct str param, const struct json_value *v)
+{
+    struct responses_draft *draft = d->more;
+
+    d->request->n_messages = draft->n_past;
+    d->request->asked = v->raw;
+    draft->reasoning = STR("");
+    if (v->type == JSON_STRING) {
+        struct chat_message *m = push(d, CHAT_USER);
+
+        return m && read_content(d, param, v, m, m);
+    }
+    return responses_items(d, v);
 }
