@@ -8,7 +8,7 @@
 #include "gateway/route_book.h"
 #include "net/timer.h"
 
-enum { ANSWER_MAX = 64 << 20, SETTLE_HOLD_MS = 200 };
+enum { ANSWER_MAX = 64 << 20, SETTLE_HOLD_MS = 200, KEEP_HOLD_MS = 200 };
 
 enum exchange_state { EXCHANGE_WAITING, EXCHANGE_ANSWERING, EXCHANGE_SETTLING, EXCHANGE_DONE };
 
@@ -67,6 +67,9 @@ struct exchange {
     struct fingerprint_text said; /* what the client received as text */
     struct token_estimate said_tokens;
     struct token_estimate reasoning_tokens;
+    struct dialect_whole whole; /* when all is said */
+    struct store_op *keep_op;   /* the answer is on its way into the store */
+    int64_t keep_ttl_ms;
     struct chat_usage usage; /* the upstream's own count, or the estimate; when has_usage */
     bool has_usage;
 };
@@ -103,6 +106,16 @@ void exchange_set_headers(struct exchange *x);
  */
 bool exchange_fits(const struct exchange *x, unsigned capabilities, struct failure *f);
 
+/* ---- exchange_keep.c ---- */
+
+/* Whether the answer is to be kept, once the request is decoded. */
+void exchange_keep_init(struct exchange *x);
+
+/* Keeps the answer, if it is to be, and calls then(x), now or within KEEP_HOLD_MS; not when the
+ * client leaves meanwhile. What is not kept after all says so (dialect_answer.is_kept). After the
+ * books are closed. */
+void exchange_keep(struct exchange *x, void (*then)(struct exchange *x));
+
 /* ---- exchange_answer.c ---- */
 
 /* Makes the choices, once the request is decoded. */
@@ -116,7 +129,7 @@ void answer_commit(struct exchange *x);
 MUST_USE enum err answer_piece(struct exchange *x, const struct chat_event *event);
 void answer_keepalive(struct exchange *x);
 
-/* The last bytes. The request is gone afterwards. */
+/* The last bytes, as soon as the answer is kept. The request is gone afterwards, or soon. */
 void answer_finish(struct exchange *x);
 void answer_failure(struct exchange *x, const struct failure *f);
 

@@ -15,11 +15,6 @@ void handle_completions(struct gateway_worker *w, struct http_request *r)
     exchange_start(w, r, &dialect_openai_completions);
 }
 
-void handle_responses(struct gateway_worker *w, struct http_request *r)
-{
-    exchange_start(w, r, &dialect_openai_responses);
-}
-
 void handle_messages(struct gateway_worker *w, struct http_request *r)
 {
     exchange_start(w, r, &dialect_anthropic_messages);
