@@ -4,33 +4,13 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { createOpenAI } from '@ai-sdk/openai';
-import { generateText, jsonSchema, streamText, tool } from 'ai';
-import { CANARY, KEY, Simulator, finish, secret, world } from './lib/harness.mjs';
-import { Home } from './lib/home.mjs';
+import { createOpenAI, generateText, jsonSchema, streamText, tool } from './clients/vercel.mjs';
+import { CANARY, KEY, finish, world } from './lib/harness.mjs';
+import { NATIVE_MODEL as MODEL, nativeWorld } from './lib/native.mjs';
 
 after(finish);
 
-const FILE = 'credentials.json';
-const MODEL = 'gpt-5';
 const LOOK = { type: 'function', name: 'look', parameters: { type: 'object' }, strict: null };
-
-/** A gateway whose upstream speaks OpenAI's chat completions. */
-async function native() {
-  const sim = await Simulator.start();
-  await sim.set({ pacing: { first_ms: 1, every_ms: 1 } });
-  const { accounts } = await sim.state();
-  const refreshToken = secret(accounts[0].refresh_token, 'a refresh token');
-  const home = new Home({
-    ENGINELABS_API_URL: sim.url,
-    ENGINELABS_PROTOCOL: 'native',
-    ENGINELABS_CREDENTIALS_FILE: FILE,
-    KNOWN_MODELS: MODEL,
-    DEFAULT_MODEL: MODEL,
-  });
-  home.write(FILE, JSON.stringify({ accessToken: 'none', refreshToken, expiresAt: 1 }));
-  return { sim, gw: await home.start() };
-}
 
 /** What the upstream was asked last. */
 const asked = async (sim) => JSON.parse((await sim.log('completion')).at(-1).body);
@@ -40,7 +20,7 @@ const vercel = (gw) => createOpenAI({ baseURL: `${gw.url}/v1`, apiKey: KEY });
 describe('on an upstream of another format', () => {
   let sim, gw, openai;
   before(async () => {
-    ({ sim, gw } = await native());
+    ({ sim, gw } = await nativeWorld());
     openai = gw.openai();
   });
 
@@ -157,7 +137,8 @@ describe('on an upstream of another format', () => {
     };
     const response = { model: MODEL, input: 'x' };
     const create = (extra) => openai.responses.create({ ...response, ...extra });
-    await refused(create({ previous_response_id: 'resp_x' }), 'previous_response_id');
+    await refused(create({ conversation: 'conv_x' }), 'conversation');
+    await refused(create({ background: true }), 'background');
     await refused(create({ tools: [{ type: 'file_search' }] }), 'tools[0].type');
     await refused(create({ tool_choice: { type: 'web_search' } }), 'tool_choice.type');
     const completion = { model: MODEL, prompt: 'x' };
