@@ -18,6 +18,7 @@
     X(FAILURE_WRONG_KEY,       403, "invalid_request_error", "invalid_api_key",         "permission_error")                         \
     X(FAILURE_FORBIDDEN,       403, "invalid_request_error", "forbidden",               "permission_error")                         \
     X(FAILURE_MODEL_NOT_FOUND, 404, "invalid_request_error", "model_not_found",         "not_found_error")                          \
+    X(FAILURE_NO_PREVIOUS,     404, "invalid_request_error", "previous_response_not_found", "not_found_error")                      \
     X(FAILURE_NOT_FOUND,       404, "invalid_request_error", "not_found",               "not_found_error")                          \
     X(FAILURE_METHOD,          405, "invalid_request_error", "method_not_allowed",      "invalid_request_error")                    \
     X(FAILURE_REQUEST_SLOW,    408, "invalid_request_error", "request_timeout",         "invalid_request_error")                    \

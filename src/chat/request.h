@@ -57,6 +57,12 @@ struct chat_request {
     size_t n; /* answers that are wanted; 0 is 1 */
     const struct chat_parameter *parameters;
     size_t n_parameters;
+    const struct chat_parameter *repeated; /* what the answer says again, as the client wrote it */
+    size_t n_repeated;
+    struct str past;  /* set before it is decoded: the record (dialect.h) of the answer that it goes
+                         on from; empty: it stands alone */
+    struct str asked; /* with `keeps`: what is new in it, JSON as the client wrote it */
+    bool keeps;       /* the answer is to be kept for later requests */
     struct str raw; /* the body as it came, where that is an OpenAI chat completion; else p NULL */
     struct failure
         doubt; /* with `raw`: why this request is refused unless the body goes upstream

@@ -56,7 +56,7 @@ bool decoder_expect(struct decoder *d, struct str param, enum json_type type, un
     return false;
 }
 
-static bool out_of_memory(struct decoder *d)
+bool decoder_no_memory(struct decoder *d)
 {
     failure_set(d->failure, d->arena, FAILURE_OVERLOADED,
                 "There is no memory for this request at the moment; try again later.");
@@ -65,7 +65,7 @@ static bool out_of_memory(struct decoder *d)
 
 bool decoder_text(struct decoder *d, const struct json_value *v, struct str *ret)
 {
-    return json_text(v, d->arena, ret) == ERR_NONE || out_of_memory(d);
+    return json_text(v, d->arena, ret) == ERR_NONE || decoder_no_memory(d);
 }
 
 bool decoder_string(struct decoder *d, struct str param, const struct json_value *v, bool must,
@@ -84,7 +84,7 @@ char *decoder_room(struct decoder *d, size_t size)
     char *room = arena_try(d->arena, size);
 
     if (!room)
-        out_of_memory(d);
+        decoder_no_memory(d);
     return room;
 }
 
@@ -98,7 +98,7 @@ void *decoder_grow(struct decoder *d, void *items, size_t n, size_t size)
     if (is_full) {
         room = arena_try(d->arena, (n ? n * 2 : FIRST) * size);
         if (!room) {
-            out_of_memory(d);
+            decoder_no_memory(d);
             return NULL;
         }
         if (n > 0)

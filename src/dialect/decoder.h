@@ -22,6 +22,7 @@ struct decoder {
     struct str *stops; /* the request's lists while they grow */
     struct chat_tool *tools;
     struct chat_parameter *parameters;
+    struct chat_parameter *repeated;
     void *more; /* what else the dialect gathers */
 };
 
@@ -60,6 +61,9 @@ bool decoder_text(struct decoder *d, const struct json_value *v, struct str *ret
 /* The text of a value that must be a string; without `must` null or nothing is empty, too. */
 bool decoder_string(struct decoder *d, struct str param, const struct json_value *v, bool must,
                     struct str *ret);
+
+/* Refuses the body for want of memory. Always false. */
+bool decoder_no_memory(struct decoder *d);
 
 /* Room for `size` bytes of text. NULL when the body is refused for want of memory. */
 char *decoder_room(struct decoder *d, size_t size);
@@ -102,6 +106,8 @@ decoder_read decoder_read_limit; /* max_tokens and its like */
 decoder_read decoder_read_stops; /* a string or an array of them */
 decoder_read decoder_read_n;
 decoder_read decoder_refuse_bias; /* an object with members */
+decoder_read decoder_choice_word; /* tool_choice as none, auto or required */
+decoder_read decoder_repeat;      /* into request.repeated, under this name */
 decoder_read decoder_pass_on;     /* into request.parameters, under this name */
 
 /* Reads the value of `stream_options`. */

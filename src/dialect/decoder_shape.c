@@ -137,25 +137,62 @@ bool decoder_read_stops(struct decoder *d, struct str param, const struct json_v
 
 /* ---- what is passed on ---- */
 
-bool decoder_pass_on(struct decoder *d, struct str param, const struct json_value *v)
+/* Of two of one name the last counts. */
+static bool add_parameter(struct decoder *d, struct chat_parameter **list, size_t *n,
+                          struct str param, const struct json_value *v)
 {
-    struct chat_request *r = d->request;
-    struct chat_parameter *list;
+    struct chat_parameter *grown;
 
-    for (size_t i = 0; i < r->n_parameters; i++)
-        if (r->parameters[i].name == param.p) {
-            d->parameters[i].json = v->raw;
+    for (size_t i = 0; i < *n; i++)
+        if ((*list)[i].name == param.p) {
+            (*list)[i].json = v->raw;
             return true;
         }
-    list = decoder_grow(d, d->parameters, r->n_parameters, sizeof(*list));
-    if (!list)
+    grown = decoder_grow(d, *list, *n, sizeof(*grown));
+    if (!grown)
         return false;
-    list[r->n_parameters++] = (struct chat_parameter){ param.p, v->raw };
-    r->parameters = d->parameters = list;
+    grown[(*n)++] = (struct chat_parameter){ param.p, v->raw };
+    *list = grown;
     return true;
 }
 
+bool decoder_pass_on(struct decoder *d, struct str param, const struct json_value *v)
+{
+    struct chat_request *r = d->request;
+    bool is_good = add_parameter(d, &d->parameters, &r->n_parameters, param, v);
+
+    r->parameters = d->parameters;
+    return is_good;
+}
+
+bool decoder_repeat(struct decoder *d, struct str param, const struct json_value *v)
+{
+    struct chat_request *r = d->request;
+    bool is_good = add_parameter(d, &d->repeated, &r->n_repeated, param, v);
+
+    r->repeated = d->repeated;
+    return is_good;
+}
+
 /* ---- formats and tools ---- */
+
+bool decoder_choice_word(struct decoder *d, struct str param, const struct json_value *v)
+{
+    struct chat_tools *t = &d->request->tools;
+    struct str word;
+
+    if (!decoder_text(d, v, &word))
+        return false;
+    if (str_eq(word, STR("auto")))
+        t->choice = CHAT_CHOOSE_AUTO;
+    else if (str_eq(word, STR("none")))
+        t->choice = CHAT_CHOOSE_NONE;
+    else if (str_eq(word, STR("required")))
+        t->choice = CHAT_CHOOSE_REQUIRED;
+    else
+        return decoder_refuse_word(d, param, word, "none, auto, required or an object");
+    return true;
+}
 
 bool decoder_schema(struct decoder *d, struct str param, const struct json_value *v,
                     bool needs_name)

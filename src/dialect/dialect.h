@@ -17,6 +17,7 @@ struct dialect_answer {
     struct str id;         /* "chatcmpl-..." is made of it */
     int64_t created_s;     /* seconds since 1970 */
     int64_t prompt_tokens; /* estimated, for a dialect that tells them first; else 0 */
+    bool is_kept;          /* for later requests; may change until the end is written */
 };
 
 /* How a choice ended. */
@@ -56,7 +57,8 @@ struct dialect_ops {
     bool counts_first;   /* wants dialect_answer.prompt_tokens when a stream begins */
     const char *params[DIALECT_WISHES]; /* what a client calls them; NULL: it has none */
 
-    /* Fills `ret` from `body`; false with *ret_failure set (FAILURE_BAD_REQUEST and its param). */
+    /* Fills `ret`, whose `past` is set, from `body`; false with *ret_failure set
+     * (FAILURE_BAD_REQUEST and its param). */
     bool (*decode)(struct str body, struct arena *a, struct chat_request *ret,
                    struct failure *ret_failure);
 
@@ -84,6 +86,11 @@ struct dialect_ops {
     enum err (*whole)(const struct dialect_answer *answer, const struct dialect_whole *whole,
                       struct buf *out);
 
+    /* The record of an answer that is kept, when all is said: of a stream whose choices have ended,
+     * or of `whole` when `encoder` is NULL; the usage is `whole`'s. NULL: none are kept. */
+    enum err (*record)(void *encoder, const struct dialect_answer *answer,
+                       const struct dialect_whole *whole, struct buf *out);
+
     /* The error body of this API. */
     enum err (*error)(const struct failure *failure, struct buf *out);
 };
@@ -91,3 +98,4 @@ struct dialect_ops {
 extern const struct dialect_ops dialect_openai_chat;
 extern const struct dialect_ops dialect_anthropic_messages;
 extern const struct dialect_ops dialect_openai_completions;
+extern const struct dialect_ops dialect_openai_responses;

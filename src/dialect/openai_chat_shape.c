@@ -63,24 +63,6 @@ bool openai_chat_tools(struct decoder *d, UNUSED struct str param, const struct 
     return true;
 }
 
-static bool choose_word(struct decoder *d, struct str param, const struct json_value *v)
-{
-    struct chat_tools *t = &d->request->tools;
-    struct str word;
-
-    if (!decoder_text(d, v, &word))
-        return false;
-    if (str_eq(word, STR("auto")))
-        t->choice = CHAT_CHOOSE_AUTO;
-    else if (str_eq(word, STR("none")))
-        t->choice = CHAT_CHOOSE_NONE;
-    else if (str_eq(word, STR("required")))
-        t->choice = CHAT_CHOOSE_REQUIRED;
-    else
-        return decoder_refuse_word(d, param, word, "none, auto, required or an object");
-    return true;
-}
-
 bool openai_chat_tool_choice(struct decoder *d, struct str param, const struct json_value *v)
 {
     struct json_value type = { 0 }, function = { 0 }, name = { 0 };
@@ -90,7 +72,7 @@ bool openai_chat_tool_choice(struct decoder *d, struct str param, const struct j
     struct str word;
 
     if (v->type == JSON_STRING)
-        return choose_word(d, param, v);
+        return decoder_choice_word(d, param, v);
     decoder_members(v, members, COUNT_OF(members));
     decoder_members(&function, inner, COUNT_OF(inner));
     if (!decoder_string(d, STR("tool_choice.type"), &type, true, &word))

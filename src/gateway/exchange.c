@@ -190,6 +190,7 @@ static void begin(struct exchange *x)
     x->answer.created_s = loop_wall_ms(w->loop) / 1000;
     x->answer.arena = &x->request->arena;
     answer_init(x);
+    exchange_keep_init(x);
     list_add_tail(&w->exchanges, &x->node);
     metric_add(METRIC_EXCHANGES, 1);
     arm_clocks(x);
@@ -201,6 +202,12 @@ static void begin(struct exchange *x)
 void exchange_start(struct gateway_worker *w, struct http_request *r,
                     const struct dialect_ops *dialect)
 {
+    exchange_go_on(w, r, dialect, STR(""));
+}
+
+void exchange_go_on(struct gateway_worker *w, struct http_request *r,
+                    const struct dialect_ops *dialect, struct str past)
+{
     struct exchange *x = arena_new(&r->arena, struct exchange);
     struct failure f = { .kind = FAILURE_NONE };
 
@@ -209,6 +216,7 @@ void exchange_start(struct gateway_worker *w, struct http_request *r,
     x->request = r;
     x->headers = r->extra_headers;
     x->dialect = dialect;
+    x->chat.past = past;
     x->started_us = clock_now_us();
     x->started_ms = x->heard_ms = x->wrote_ms = loop_now_ms(w->loop);
     fingerprint_text_init(&x->said);

@@ -16,6 +16,11 @@
 void exchange_start(struct gateway_worker *w, struct http_request *r,
                     const struct dialect_ops *dialect);
 
+/* The same for one that goes on from a kept answer: `past` is its record, which lives as long as
+ * the request. */
+void exchange_go_on(struct gateway_worker *w, struct http_request *r,
+                    const struct dialect_ops *dialect, struct str past);
+
 /* Whether another target may do better after this failure. */
 bool exchange_failure_moves_on(const struct failure *f);
 

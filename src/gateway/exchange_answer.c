@@ -169,31 +169,49 @@ static enum err say_target(struct exchange *x)
                     x->attempts);
 }
 
-/* The upstream has said how it finished, and what was used; a raw answer gets no word of ours. */
-static enum err end_stream(struct exchange *x)
+static enum err end_choices(struct exchange *x)
 {
-    struct buf *out;
-    enum err err;
+    enum err err = begin_stream(x);
 
-    if (x->is_raw) {
-        answer_commit(x);
-        return x->dialect->stream_raw_end(http_reply_buf(x->request));
-    }
-    err = begin_stream(x);
-    out = http_reply_buf(x->request);
     for (size_t i = 0; i < x->n_choices && !err; i++)
-        err = x->dialect->stream_choice_end(x->encoder, i, &x->choices[i].end, out);
-    return err ? err : x->dialect->stream_end(x->encoder, answer_usage(x), out);
+        err = x->dialect->stream_choice_end(x->encoder, i, &x->choices[i].end,
+                                            http_reply_buf(x->request));
+    return err;
 }
 
-static void finish_stream(struct exchange *x)
+/* What is there goes out: nothing more comes, but the client may not take it for whole if `err`. */
+static void end_stream(struct exchange *x, enum err err)
 {
-    if (say_target(x) || end_stream(x)) {
+    if (err) {
         http_reply_abort(x->request);
         return;
     }
     sent(x);
     http_reply_end(x->request);
+}
+
+static void write_end(struct exchange *x)
+{
+    end_stream(x, x->dialect->stream_end(x->encoder, &x->whole.usage, http_reply_buf(x->request)));
+}
+
+/* The upstream has said how it finished, and what was used; a raw answer gets no word of ours. */
+static void finish_stream(struct exchange *x)
+{
+    enum err err = say_target(x);
+
+    if (x->is_raw) {
+        answer_commit(x);
+        end_stream(x, err ? err : x->dialect->stream_raw_end(http_reply_buf(x->request)));
+        return;
+    }
+    if (err || end_choices(x)) {
+        http_reply_abort(x->request);
+        return;
+    }
+    sent(x);
+    x->whole.usage = *answer_usage(x);
+    exchange_keep(x, write_end);
 }
 
 static const struct dialect_choice *whole_choices(struct exchange *x)
@@ -214,11 +232,8 @@ static const struct dialect_choice *whole_choices(struct exchange *x)
     return list;
 }
 
-static void finish_whole(struct exchange *x)
+static void write_whole(struct exchange *x)
 {
-    const struct dialect_whole whole = { .choices = whole_choices(x),
-                                         .n_choices = x->n_choices,
-                                         .usage = *answer_usage(x) };
     const struct failure nomem = { .kind = FAILURE_OVERLOADED,
                                    .message =
                                        STR("The gateway ran out of memory for this answer; try "
@@ -227,11 +242,19 @@ static void finish_whole(struct exchange *x)
     struct buf out;
 
     buf_init(&out, 6 * (size_t)ANSWER_MAX);
-    if (x->dialect->whole(&x->answer, &whole, &out))
+    if (x->dialect->whole(&x->answer, &x->whole, &out))
         gateway_reply_failure(x->request, x->dialect, &nomem);
     else
         gateway_reply_json(x->request, 200, buf_str(&out));
     buf_deinit(&out);
+}
+
+static void finish_whole(struct exchange *x)
+{
+    x->whole = (struct dialect_whole){ .choices = whole_choices(x),
+                                       .n_choices = x->n_choices,
+                                       .usage = *answer_usage(x) };
+    exchange_keep(x, write_whole);
 }
 
 void answer_finish(struct exchange *x)

@@ -9,7 +9,7 @@
 #include "net/timer.h"
 #include "shape/shaper.h"
 
-enum { ANSWER_MAX = 64 << 20, SETTLE_HOLD_MS = 200 };
+enum { ANSWER_MAX = 64 << 20, SETTLE_HOLD_MS = 200, KEEP_HOLD_MS = 200 };
 
 enum exchange_state { EXCHANGE_WAITING, EXCHANGE_ANSWERING, EXCHANGE_SETTLING, EXCHANGE_DONE };
 
@@ -80,6 +80,9 @@ struct exchange {
     bool is_counted;
     bool is_asking;          /* the present call is not in `usage` yet */
     struct chat_usage usage; /* of the calls before it */
+    struct dialect_whole whole; /* when all is said */
+    struct store_op *keep_op;   /* the answer is on its way into the store */
+    int64_t keep_ttl_ms;
 };
 
 /* ---- exchange_failure.c ---- */
@@ -170,6 +173,16 @@ void usage_end_call(struct exchange *x);
 /* What all calls used, when all is said. Lives as long as `x`. */
 const struct chat_usage *answer_usage(struct exchange *x);
 
+/* ---- exchange_keep.c ---- */
+
+/* Whether the answer is to be kept, once the request is decoded. */
+void exchange_keep_init(struct exchange *x);
+
+/* Keeps the answer, if it is to be, and calls then(x), now or within KEEP_HOLD_MS; not when the
+ * client leaves meanwhile. What is not kept after all says so (dialect_answer.is_kept). After the
+ * books are closed. */
+void exchange_keep(struct exchange *x, void (*then)(struct exchange *x));
+
 /* ---- exchange_answer.c ---- */
 
 /* Makes the choices, once the request is decoded. */
@@ -183,6 +196,6 @@ void answer_commit(struct exchange *x);
 MUST_USE enum err answer_piece(struct exchange *x, const struct chat_event *event);
 void answer_keepalive(struct exchange *x);
 
-/* The last bytes. The request is gone afterwards. */
+/* The last bytes, as soon as the answer is kept. The request is gone afterwards, or soon. */
 void answer_finish(struct exchange *x);
 void answer_failure(struct exchange *x, const struct failure *f);

@@ -179,6 +179,9 @@ void gateway_reply_written(struct http_request *r, int status, struct json_write
 
 void handle_chat_completions(struct gateway_worker *w, struct http_request *r);
 void handle_completions(struct gateway_worker *w, struct http_request *r);
+void handle_responses(struct gateway_worker *w, struct http_request *r);
+void handle_response(struct gateway_worker *w, struct http_request *r);
+void handle_response_delete(struct gateway_worker *w, struct http_request *r);
 void handle_messages(struct gateway_worker *w, struct http_request *r);
 void handle_count_tokens(struct gateway_worker *w, struct http_request *r);
 void handle_models(struct gateway_worker *w, struct http_request *r);

@@ -56,6 +56,7 @@ struct settings {
     int64_t keepalive_ms;
     int64_t queue_timeout_ms;
     int64_t conversation_ttl_ms;
+    int64_t responses_ttl_ms; /* 0: none are kept */
     int64_t shutdown_timeout_ms;
 
     struct health_limits circuit;

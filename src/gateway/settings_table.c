@@ -50,6 +50,7 @@ const struct setting settings_table[] = {
     { "STREAM_KEEPALIVE", SETTING_SECONDS, FIELD(keepalive_ms), "15", NULL },
     { "QUEUE_TIMEOUT", SETTING_SECONDS, FIELD(queue_timeout_ms), "30", NULL },
     { "CONVERSATION_TTL", SETTING_SECONDS, FIELD(conversation_ttl_ms), "2592000", NULL },
+    { "RESPONSES_TTL", SETTING_SECONDS, FIELD(responses_ttl_ms), "2592000", NULL },
     { "SHUTDOWN_TIMEOUT", SETTING_SECONDS, FIELD(shutdown_timeout_ms), "30", NULL },
     { "CIRCUIT_ERROR_PERCENT", SETTING_COUNT, FIELD(circuit.error_percent), "50", NULL },
     { "CIRCUIT_WINDOW", SETTING_SECONDS, FIELD(circuit.window_ms), "30", NULL },

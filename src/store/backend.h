@@ -120,6 +120,13 @@ void store_op_add_row(struct store_op *op, struct str key, uint64_t id, struct s
 const char *store_space_name(enum store_space space);
 bool store_space_is_listed(enum store_space space);
 bool store_space_is_durable(enum store_space space);
+bool store_space_is_large(enum store_space space);
+
+/* The most bytes of a value there. */
+size_t store_space_max(enum store_space space);
+
+/* The space that an operation is about. */
+enum store_space store_op_space(const struct store_op *op);
 
 /* now + ttl without overflow. */
 int64_t store_expiry(int64_t now_ms, int64_t ttl_ms);

@@ -18,14 +18,21 @@
 
 enum { SWEEP = 4, LOG_MAX = 10000 };
 
+/* Entries that make room for each other. */
+struct lane {
+    struct list order; /* the one set longest ago first */
+    size_t n;
+    size_t bytes;
+};
+
 struct memory {
     struct store store;
     struct store *durable; /* owned; NULL: nothing survives */
     pthread_mutex_t mutex; /* of all below */
     struct map entries;    /* struct entry, by flat_key() */
-    struct list order;     /* the one set longest ago first */
-    size_t max_entries;
-    struct list log; /* struct row, the oldest first; all spaces together */
+    struct lane lanes[2];  /* entries of usual size, and large ones */
+    size_t max_entries;    /* of each lane */
+    struct list log;       /* struct row, the oldest first; all spaces together */
     size_t n_log;
     uint64_t last_id;
 };
@@ -58,6 +65,16 @@ static struct str flat_key(const struct store_key *key, struct flat_key *k)
     return (struct str){ (const char *)k->bytes, 1 + (size_t)key->n };
 }
 
+static struct lane *lane_of(struct memory *m, enum store_space space)
+{
+    return &m->lanes[store_space_is_large(space)];
+}
+
+static size_t size_of(const struct entry *e)
+{
+    return sizeof(*e) + e->n;
+}
+
 static struct str value_of(const struct entry *e)
 {
     return (struct str){ e->value, e->n };
@@ -68,37 +85,48 @@ static struct str value_of(const struct entry *e)
 /* The entry, taken out; NULL when there is none. */
 static struct entry *take(struct memory *m, const struct store_key *key)
 {
+    struct lane *lane = lane_of(m, key->space);
     struct flat_key k;
     struct entry *e = map_take(&m->entries, flat_key(key, &k));
 
     if (!e)
         return NULL;
     list_remove(&e->node);
+    lane->n--;
+    lane->bytes -= size_of(e);
     metric_add(METRIC_STORE_ENTRIES, -1);
     return e;
 }
 
-static struct entry *oldest(struct memory *m)
+static struct entry *oldest(struct lane *lane)
 {
-    return list_is_empty(&m->order) ? NULL : CONTAINER_OF(m->order.next, struct entry, node);
+    return list_is_empty(&lane->order) ? NULL : CONTAINER_OF(lane->order.next, struct entry, node);
 }
 
-static void drop_oldest(struct memory *m)
+static void drop_oldest(struct memory *m, struct lane *lane)
 {
-    struct entry *e = oldest(m);
+    struct entry *e = oldest(lane);
 
     mem_free(take(m, &e->key));
 }
 
-static void sweep(struct memory *m, int64_t now_ms)
+static void sweep(struct memory *m, struct lane *lane, int64_t now_ms)
 {
     for (int i = 0; i < SWEEP; i++) {
-        struct entry *e = oldest(m);
+        struct entry *e = oldest(lane);
 
         if (!e || e->expires_ms > now_ms)
             return;
-        drop_oldest(m);
+        drop_oldest(m, lane);
     }
+}
+
+/* For one of `size` bytes more; large values are few, so bytes are what they are bound by. */
+static void make_room(struct memory *m, struct lane *lane, size_t size)
+{
+    while (lane->n >= m->max_entries ||
+           (lane == &m->lanes[true] && lane->n > 0 && lane->bytes + size > STORE_MEMORY_LARGE))
+        drop_oldest(m, lane);
 }
 
 static enum err find(void *arg, const struct store_key *key, int64_t now_ms, struct str *ret_value)
@@ -116,19 +144,25 @@ static enum err find(void *arg, const struct store_key *key, int64_t now_ms, str
 static enum err set(void *arg, const struct store_key *key, struct str value, int64_t expires_ms)
 {
     struct memory *m = arg;
-    struct entry *e = mem_alloc(sizeof(*e) + value.n);
+    struct lane *lane = lane_of(m, key->space);
+    bool is_large = store_space_is_large(key->space);
+    size_t size = sizeof(struct entry) + value.n;
+    struct entry *e = is_large ? mem_try(size) : mem_alloc(size);
     struct flat_key k;
 
+    if (!e)
+        return ERR_NOMEM;
     e->key = *key;
     e->expires_ms = expires_ms;
     e->n = value.n;
     if (value.n > 0)
         memcpy(e->value, value.p, value.n);
     mem_free(take(m, key));
-    while (m->entries.n >= m->max_entries)
-        drop_oldest(m);
+    make_room(m, lane, size);
     map_set(&m->entries, flat_key(key, &k), e);
-    list_add_tail(&m->order, &e->node);
+    list_add_tail(&lane->order, &e->node);
+    lane->n++;
+    lane->bytes += size;
     metric_add(METRIC_STORE_ENTRIES, 1);
     return ERR_NONE;
 }
@@ -229,15 +263,9 @@ static enum err run_verb(struct memory *m, struct store_op *op)
         return run_read(m, op);
     if (op->verb == STORE_LIST)
         return run_list(m, op);
-    sweep(m, op->now_ms);
+    sweep(m, &m->lanes[false], op->now_ms);
+    sweep(m, &m->lanes[true], op->now_ms);
     return verb_run(&entries, op);
-}
-
-static enum store_space space_of(const struct store_op *op)
-{
-    if (op->n_counters > 0)
-        return op->counters[0].key.space;
-    return op->n_keys > 0 ? op->keys[0].space : op->space;
 }
 
 static void run(struct store *s, void *port, struct store_op *op)
@@ -245,7 +273,7 @@ static void run(struct store *s, void *port, struct store_op *op)
     struct memory *m = CONTAINER_OF(s, struct memory, store);
     enum err err;
 
-    if (m->durable && store_space_is_durable(space_of(op))) {
+    if (m->durable && store_space_is_durable(store_op_space(op))) {
         m->durable->backend->run(m->durable, port, op);
         return;
     }
@@ -261,8 +289,9 @@ static void close_memory(struct store *s)
     struct memory *m = CONTAINER_OF(s, struct memory, store);
     struct list *node;
 
-    while (oldest(m))
-        drop_oldest(m);
+    for (size_t i = 0; i < COUNT_OF(m->lanes); i++)
+        while (oldest(&m->lanes[i]))
+            drop_oldest(m, &m->lanes[i]);
     while ((node = list_take_head(&m->log)))
         mem_free(CONTAINER_OF(node, struct row, node));
     map_deinit(&m->entries);
@@ -282,7 +311,8 @@ struct store *store_memory_new(size_t max_entries)
     store_init(&m->store, &backend);
     BUG_ON(pthread_mutex_init(&m->mutex, NULL) != 0);
     map_init(&m->entries);
-    list_init(&m->order);
+    for (size_t i = 0; i < COUNT_OF(m->lanes); i++)
+        list_init(&m->lanes[i].order);
     list_init(&m->log);
     m->max_entries = max_entries;
     return &m->store;

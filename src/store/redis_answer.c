@@ -16,16 +16,16 @@ static bool is_list(const struct redis_reply *reply, size_t n)
 }
 
 /* A value that we may have written. */
-static bool is_value(const struct redis_reply *reply)
+static bool is_value(const struct store_op *op, const struct redis_reply *reply)
 {
-    return is_type(reply, REDIS_TEXT) && reply->text.n <= STORE_VALUE_MAX;
+    return is_type(reply, REDIS_TEXT) && reply->text.n <= store_space_max(store_op_space(op));
 }
 
 static enum err answer_get(struct store_op *op, const struct redis_reply *reply)
 {
     if (is_type(reply, REDIS_NOTHING))
         return ERR_NOT_FOUND;
-    if (!is_value(reply))
+    if (!is_value(op, reply))
         return ERR_PROTOCOL;
     store_op_set_value(op, reply->text);
     return ERR_NONE;
@@ -44,7 +44,8 @@ static enum err answer_claim(struct store_op *op, const struct redis_reply *repl
 
     if (is_type(reply, REDIS_NOTHING))
         return ERR_NOT_FOUND;
-    if (!is_list(reply, 2) || !is_type(reply->items[0], REDIS_NUMBER) || !is_value(reply->items[1]))
+    if (!is_list(reply, 2) || !is_type(reply->items[0], REDIS_NUMBER) ||
+        !is_value(op, reply->items[1]))
         return ERR_PROTOCOL;
     at = reply->items[0]->number;
     if (at < 1 || at > (int64_t)op->n_keys)
@@ -60,7 +61,7 @@ static enum err answer_swap(struct store_op *op, const struct redis_reply *reply
         return ERR_NONE;
     if (!is_list(reply, 1))
         return ERR_PROTOCOL;
-    if (is_value(reply->items[0])) {
+    if (is_value(op, reply->items[0])) {
         op->found = true;
         store_op_set_value(op, reply->items[0]->text);
     } else if (!is_type(reply->items[0], REDIS_NOTHING)) {
@@ -106,12 +107,13 @@ static bool add_row(struct store_op *op, struct str key, uint64_t id, struct str
 }
 
 /* "7-0": a row is the second of its words, behind its name. */
-static bool read_row(const struct redis_reply *row, uint64_t *ret_id, struct str *ret_value)
+static bool read_row(const struct store_op *op, const struct redis_reply *row, uint64_t *ret_id,
+                     struct str *ret_value)
 {
     struct str rest;
 
     if (!is_list(row, 2) || !is_type(row->items[0], REDIS_TEXT) || !is_list(row->items[1], 2) ||
-        !is_value(row->items[1]->items[1]))
+        !is_value(op, row->items[1]->items[1]))
         return false;
     *ret_value = row->items[1]->items[1]->text;
     return str_to_u64(str_cut(row->items[0]->text, '-', &rest), UINT64_MAX, ret_id) == ERR_NONE;
@@ -127,7 +129,7 @@ static enum err answer_read(struct store_op *op, const struct redis_reply *reply
         uint64_t id;
         struct str value;
 
-        if (!read_row(reply->items[i], &id, &value) || id <= last)
+        if (!read_row(op, reply->items[i], &id, &value) || id <= last)
             return ERR_PROTOCOL;
         if (!add_row(op, STR(""), id, value))
             break;
@@ -144,7 +146,7 @@ static enum err answer_list(struct store_op *op, const struct redis_reply *reply
         const struct redis_reply *key = reply->items[i];
         const struct redis_reply *value = reply->items[i + 1];
 
-        if (!is_type(key, REDIS_TEXT) || key->text.n > STORE_KEY_MAX || !is_value(value))
+        if (!is_type(key, REDIS_TEXT) || key->text.n > STORE_KEY_MAX || !is_value(op, value))
             return ERR_PROTOCOL;
         if (!add_row(op, key->text, 0, value->text))
             break;

@@ -170,7 +170,7 @@ static struct sqlite_db *new_db(void)
 {
     struct sqlite_db *db = mem_new(struct sqlite_db);
 
-    buf_init(&db->value, STORE_VALUE_MAX);
+    buf_init(&db->value, STORE_LARGE_MAX);
     return db;
 }
 

@@ -25,8 +25,9 @@ static const struct {
     const char *name;
     bool listed;
     bool durable;
+    bool large;
 } spaces[] = {
-#define X(id, name, listed, durable) { name, listed, durable },
+#define X(id, name, listed, durable, large) { name, listed, durable, large },
     STORE_SPACES(X)
 #undef X
 };
@@ -44,6 +45,23 @@ bool store_space_is_listed(enum store_space space)
 bool store_space_is_durable(enum store_space space)
 {
     return spaces[space].durable;
+}
+
+bool store_space_is_large(enum store_space space)
+{
+    return spaces[space].large;
+}
+
+size_t store_space_max(enum store_space space)
+{
+    return spaces[space].large ? STORE_LARGE_MAX : STORE_VALUE_MAX;
+}
+
+enum store_space store_op_space(const struct store_op *op)
+{
+    if (op->n_counters > 0)
+        return op->counters[0].key.space;
+    return op->n_keys > 0 ? op->keys[0].space : op->space;
 }
 
 int64_t store_expiry(int64_t now_ms, int64_t ttl_ms)
@@ -334,15 +352,19 @@ static struct str put_str(struct block *b, struct str s)
     return (struct str){ put_in(b, s.p, s.n), s.n };
 }
 
-/* A copy of `from`, with what it points at. */
+/* A copy of `from`, with what it points at; NULL: a large value has no room. */
 static struct store_op *copy_op(const struct store_op *from)
 {
     size_t keys = from->n_keys * sizeof(*from->keys);
     size_t counters = from->n_counters * sizeof(*from->counters);
-    struct store_op *op = mem_alloc(sizeof(*op) + keys + counters + from->value.n +
-                                    from->expected.n + from->after_key.n);
+    size_t size = sizeof(struct store_op) + keys + counters + from->value.n + from->expected.n +
+                  from->after_key.n;
+    struct store_op *op =
+        store_space_is_large(store_op_space(from)) ? mem_try(size) : mem_alloc(size);
     struct block b = { (char *)(op + 1) };
 
+    if (!op)
+        return NULL;
     *op = *from;
     op->counters = put_in(&b, from->counters, counters); /* first: they need the alignment */
     op->keys = put_in(&b, from->keys, keys);
@@ -356,10 +378,12 @@ static struct store_op *copy_op(const struct store_op *from)
 static struct store_op *start(struct store_port *p, const struct store_op *asked, on_store *done,
                               void *arg)
 {
-    struct store_op *op = copy_op(asked);
-    const struct store_backend *backend = p->store->backend;
+    struct store_op *copy, *op;
 
-    BUG_ON((p->closed && done) || op->value.n > STORE_VALUE_MAX || op->after_key.n > STORE_KEY_MAX);
+    BUG_ON((p->closed && done) || asked->value.n > store_space_max(store_op_space(asked)) ||
+           asked->after_key.n > STORE_KEY_MAX);
+    copy = copy_op(asked);
+    op = copy ? copy : mem_new(struct store_op); /* answered at once */
     op->now_ms = loop_now_ms(p->loop);
     op->now_wall_ms = loop_wall_ms(p->loop);
     task_init(&op->task, on_task, op);
@@ -372,7 +396,10 @@ static struct store_op *start(struct store_port *p, const struct store_op *asked
         if (p->store->deadline_ms)
             timer_arm(p->loop, &op->deadline, p->store->deadline_ms, on_deadline, op);
     }
-    backend->run(p->store, p->backend, op);
+    if (copy)
+        p->store->backend->run(p->store, p->backend, op);
+    else
+        store_answer_here(op, ERR_NOMEM);
     return done ? op : NULL;
 }
 

@@ -15,20 +15,22 @@
 #include "base/str.h"
 #include "net/connector.h"
 
-/* Spaces of keys, all in one place: identifier, name, can be listed, must survive a power cut. */
+/* Spaces of keys, all in one place: identifier, name, can be listed, must survive a power cut, its
+ * values may be large. */
 /* clang-format off */
-#define STORE_SPACES(X)                                                                     \
-    X(STORE_TIP,   "tip",   false, false) /* SHA-256 of a history -> account, chat: tips.h */ \
-    X(STORE_JAR,   "jar",   true,  true)  /* upstream, account -> its cookies */            \
-    X(STORE_TOKEN, "token", false, false) /* upstream, account -> its access token */       \
-    X(STORE_LEASE, "lease", false, false) /* upstream, account, slot -> who holds it */     \
-    X(STORE_CHAT,  "chat",  true,  false) /* upstream, account, chat -> when to delete it */ \
-    X(STORE_LIMIT, "limit", false, false) /* counters */                                    \
-    X(STORE_USAGE, "usage", false, false) /* rows of the log */
+#define STORE_SPACES(X)                                                                            \
+    X(STORE_TIP,    "tip",    false, false, false) /* SHA-256 of a history -> account, chat: tips.h */ \
+    X(STORE_JAR,    "jar",    true,  true,  false) /* upstream, account -> its cookies */            \
+    X(STORE_TOKEN,  "token",  false, false, false) /* upstream, account -> its access token */       \
+    X(STORE_LEASE,  "lease",  false, false, false) /* upstream, account, slot -> who holds it */     \
+    X(STORE_CHAT,   "chat",   true,  false, false) /* upstream, account, chat -> when to delete it */ \
+    X(STORE_LIMIT,  "limit",  false, false, false) /* counters */                                    \
+    X(STORE_USAGE,  "usage",  false, false, false) /* rows of the log */                             \
+    X(STORE_ANSWER, "answer", false, false, true)  /* SHA-256 of a key, an id -> kept.h */
 /* clang-format on */
 
 enum store_space {
-#define X(id, name, listed, durable) id,
+#define X(id, name, listed, durable, large) id,
     STORE_SPACES(X)
 #undef X
         STORE_SPACE_COUNT
@@ -37,6 +39,8 @@ enum store_space {
 enum {
     STORE_KEY_MAX = 160,
     STORE_VALUE_MAX = 32768,
+    STORE_LARGE_MAX = 2 << 20, /* where values may be large */
+    STORE_MEMORY_LARGE = 64 << 20,
     STORE_CLAIM_MAX = 64, /* keys of one claim */
     STORE_COUNT_MAX = 8,  /* counters of one operation */
     STORE_ROWS_MAX = 256, /* rows of one answer */
@@ -87,7 +91,8 @@ struct store_op;
 
 /* ---- stores ---- */
 
-/* Lost at exit. At most `max_entries`; beyond, the entry that was set longest ago goes. */
+/* Lost at exit. At most `max_entries`; beyond, the entry that was set longest ago goes. Large
+ * values have bounds of their own: as many entries, and STORE_MEMORY_LARGE bytes of them. */
 struct store *store_memory_new(size_t max_entries);
 
 /* What must survive a power cut is kept in `durable` all the same, which the memory store owns from

@@ -222,4 +222,16 @@ describe('on an upstream that only knows a prompt', () => {
     assert.deepEqual(whole.content, [{ type: 'text', text: CANARY }]);
     assert.equal(whole.usage.x_estimated, true);
   });
+
+  test('an answer that breaks off is an error', async () => {
+    const messages = user('!fault frames cancelled at=1\n!lorem 20');
+    const stream = await client.messages.create({ model: 'GPT5', messages, stream: true });
+    const types = [];
+    const reading = async () => {
+      for await (const { type } of stream) types.push(type);
+    };
+    await assert.rejects(reading, (error) => error.error.error.type === 'api_error');
+    assert.ok(types.includes('content_block_delta'));
+    assert.ok(!types.includes('message_stop'));
+  });
 });

@@ -101,6 +101,18 @@ static void tool_calls_come_in_one_form(void)
     end();
 }
 
+static void who_called_tools_has_not_only_stopped(void)
+{
+    begin();
+    f.providers[0].capabilities = ALL;
+    ask("{\"model\":\"GPT5\"," TOOLS "," HI "}");
+    tool("c1", "f", "{}");
+    finish(CHAT_FINISH_STOP);
+    settled();
+    EXPECT(has(wire_str(&f.w), "\"finish_reason\":\"tool_calls\""));
+    end();
+}
+
 static void a_whole_answer_has_its_tool_calls(void)
 {
     begin();
@@ -148,12 +160,77 @@ static void every_choice_has_its_text_and_its_end(void)
     end();
 }
 
+/* ---- an API that cannot tell all of it ---- */
+
+static void ask_messages(const char *members)
+{
+    char head[256], body[512];
+
+    snprintf(body, sizeof(body), "{\"model\":\"GPT5\",%s" HI "}", members);
+    snprintf(head, sizeof(head),
+             "POST /v1/messages?beta=true HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+             "application/json\r\nContent-Length: %zu\r\n\r\n",
+             strlen(body));
+    EXPECT(wire_feed_z(&f.w, head));
+    EXPECT(wire_feed_z(&f.w, body));
+    turn(f.l);
+}
+
+static void of_call(size_t index, const char *id, const char *arguments)
+{
+    const struct chat_tool_piece piece = { index, str_of(id), STR("f"), str_of(arguments) };
+
+    phase(PHASE_ANSWERING);
+    event_of(call(), &(struct chat_event){ .type = CHAT_TOOL_CALL, .tool = &piece });
+}
+
+static void calls_in_turns_end_a_message_with_an_error(void)
+{
+    begin();
+    f.providers[0].capabilities = ALL;
+    ask_messages("\"stream\":true,");
+    of_call(0, "a", "{");
+    of_call(1, "b", "{");
+    of_call(0, "", "}");
+    turn(f.l);
+    EXPECT(has(wire_str(&f.w),
+               "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
+               "\"api_error\",\"message\":\"The upstream sends several tool calls"));
+    EXPECT(!has(wire_str(&f.w), "message_stop"));
+    expect_quiet(1);
+    end();
+}
+
+static void thoughts_are_for_who_asked(void)
+{
+    for (unsigned way = 0; way < 4; way++) {
+        bool stream = way % 2, asked_for = way / 2;
+
+        begin();
+        ask_messages(asked_for ? stream ? "\"stream\":true,\"thinking\":{\"type\":\"adaptive\"},"
+                                        : "\"thinking\":{\"type\":\"adaptive\"},"
+                     : stream  ? "\"stream\":true,"
+                               : "");
+        reasoning("hm");
+        text("so");
+        finish(CHAT_FINISH_STOP);
+        settled();
+        turn(f.l);
+        EXPECT(has(wire_str(&f.w), "so"));
+        EXPECT(has(wire_str(&f.w), "hm") == asked_for);
+        end();
+    }
+}
+
 static const struct test suite[] = {
+    { "calls in turns end a message with an error", calls_in_turns_end_a_message_with_an_error },
+    { "thoughts are for who asked", thoughts_are_for_who_asked },
     { "what no upstream can do is refused by name", what_no_upstream_can_do_is_refused_by_name },
     { "targets that cannot are passed over", targets_that_cannot_are_passed_over },
     { "tools that must not be called need no upstream that knows them",
       tools_that_must_not_be_called_need_no_upstream_that_knows_them },
     { "tool calls come in one form", tool_calls_come_in_one_form },
+    { "who called tools has not only stopped", who_called_tools_has_not_only_stopped },
     { "a whole answer has its tool calls", a_whole_answer_has_its_tool_calls },
     { "every choice has its text and its end", every_choice_has_its_text_and_its_end },
 };

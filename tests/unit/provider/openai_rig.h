@@ -390,7 +390,11 @@ static inline void watch_tool(struct watch *w, const struct chat_tool_piece *t)
 static inline void watch_piece(struct watch *w, const struct chat_event *e)
 {
     EXPECT_INT(w->phases[w->n_phases - 1], PHASE_ANSWERING);
-    if (e->type == CHAT_TOOL_CALL)
+    if (e->choice > 0)
+        EXPECT(!buf_addf(&w->seen, "%zu:", e->choice));
+    if (e->type == CHAT_CHOICE_END)
+        EXPECT(!buf_addf(&w->seen, "end %d;", (int)e->finish));
+    else if (e->type == CHAT_TOOL_CALL)
         watch_tool(w, e->tool);
     else
         EXPECT(

@@ -236,6 +236,27 @@ static void hands_on_a_whole_answer(void)
 
 /* ---- for clients that speak another dialect ---- */
 
+#define SECOND(members) "{\"choices\":[{\"index\":1," members "}]}"
+
+static void tells_choices_apart(void)
+{
+    static const char two[] =
+        EVENT(SECOND("\"delta\":{\"content\":\"b\"}")) EVENT(CHOICE("\"content\":\"a\""))
+            EVENT(SECOND("\"delta\":{},\"finish_reason\":\"length\"")) EVENT(FINISHED("stop"))
+                EVENT("{\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"prompt_tokens_details\":{"
+                      "\"cached_tokens\":4}}}") DONE;
+
+    rig_start(&r);
+    SAY(&r.up, UP_CHAT, .body = two);
+    RUN(&w, &r, NULL, true);
+    EXPECT(w.is_finished);
+    EXPECT_STR(buf_str(&w.seen), "1:ba1:end 1;");
+    EXPECT_INT(w.finish, CHAT_FINISH_STOP);
+    EXPECT_INT(w.usage.cached_tokens, 4);
+    watch_end(&w);
+    rig_end(&r);
+}
+
 static void takes_answers_apart(void)
 {
     static const char tools[] =
@@ -365,6 +386,7 @@ static void names_conversations_by_their_beginning(void)
 }
 
 static const struct test suite[] = {
+    { "tells choices apart", tells_choices_apart },
     { "streams what the upstream says", streams_what_the_upstream_says },
     { "sends the body as it came", sends_the_body_as_it_came },
     { "makes the edits of its target", makes_the_edits_of_its_target },

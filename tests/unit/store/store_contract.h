@@ -229,6 +229,53 @@ static inline void contract_values(struct bench *b)
     EXPECT(told.n == sizeof(big) && memcmp(told.value, big, sizeof(big)) == 0);
 }
 
+/* What the last callback of a large value said. */
+struct told_large {
+    unsigned calls;
+    enum err err;
+    size_t n;
+    size_t n_x; /* how many of its bytes are an x */
+};
+
+static inline void on_told_large(void *arg, const struct store_result *result)
+{
+    struct told_large *t = arg;
+
+    *t = (struct told_large){ .calls = t->calls + 1, .err = result->err, .n = result->value.n };
+    for (size_t i = 0; i < t->n; i++)
+        t->n_x += result->value.p[i] == 'x';
+}
+
+static inline void contract_expect_large(struct bench *b, const struct store_key *key, enum err err,
+                                         size_t n)
+{
+    struct told_large told = { 0 };
+
+    EXPECT(store_get(b->port, key, on_told_large, &told) != NULL);
+    RUN_UNTIL(b->loop, told.calls > 0);
+    EXPECT_INT(told.err, err);
+    EXPECT_INT(told.n, n);
+    EXPECT_INT(told.n_x, n);
+}
+
+/* Where values may be large they may be so in every operation. */
+static inline void contract_large_values(struct bench *b)
+{
+    static char big[STORE_LARGE_MAX];
+    const struct str value = { big, sizeof(big) };
+    const struct store_key key = contract_key_in(STORE_ANSWER, "L");
+    struct told_large told = { 0 };
+
+    memset(big, 'x', sizeof(big));
+    EXPECT(!store_put(b->port, &key, value, 60000, NULL, NULL));
+    contract_expect_large(b, &key, ERR_NONE, sizeof(big));
+    EXPECT(store_claim_first(b->port, &key, 1, on_told_large, &told) != NULL);
+    RUN_UNTIL(b->loop, told.calls > 0);
+    EXPECT_INT(told.err, ERR_NONE);
+    EXPECT_INT(told.n_x, sizeof(big));
+    contract_expect_large(b, &key, ERR_NOT_FOUND, 0);
+}
+
 static inline void contract_claims_many(struct bench *b)
 {
     struct store_key keys[STORE_CLAIM_MAX];
@@ -505,6 +552,7 @@ static inline void store_contract(struct store *s, struct loop *l, bool has_loop
     contract_gets(&b);
     contract_spaces_are_apart(&b);
     contract_values(&b);
+    contract_large_values(&b);
     contract_claims_many(&b);
     contract_forgets(&b);
     contract_swaps(&b);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/kept.h"
+
+#include "gateway/service.h"
+
+/* Ids are random, so their hashes tell nothing of the key. */
+struct store_key kept_key(const struct http_request *r, struct str id)
+{
+    struct store_key key = { .space = STORE_ANSWER, .n = SHA256_LEN };
+    struct sha256 client, h;
+    unsigned char digest[SHA256_LEN];
+
+    sha256_init(&client);
+    sha256_add(&client, request_key(&r->head));
+    sha256_end(&client, digest);
+    sha256_init(&h);
+    sha256_add(&h, (struct str){ (const char *)digest, sizeof(digest) });
+    sha256_add(&h, id);
+    sha256_end(&h, key.bytes);
+    return key;
+}
