@@ -169,6 +169,7 @@ void call_project_start(struct provider_call *c);
 /* Whether the prompt may go out now. If not, the call has gone elsewhere. */
 bool call_project_may_send(struct provider_call *c);
 void call_project_leave(struct provider_call *c);
+void call_project_drop(struct provider_call *c); /* no prompt goes to what was made for this call */
 
 /* False: its ids are too long to be kept. */
 bool call_project_write_tip(const struct provider_call *c, char out[TIP_CHAT_MAX]);

@@ -121,12 +121,30 @@ static void on_made(void *arg, const struct project_result *result)
     }
 }
 
+/* What is made already may serve the next attempt. */
+static void leave_project(struct provider_call *c)
+{
+    if (!c->project)
+        return;
+    c->ids = *project_ids(c->project);
+    c->ids_by = c->config;
+    orphan_start(c->instance, c->place.account, TAKE(c->project));
+}
+
 void call_project_leave(struct provider_call *c)
 {
-    project_cancel(c->project);
-    c->project = NULL;
+    leave_project(c);
     catalog_leave(c->instance->upstream->catalog, &c->models);
     pin_release(&c->hold);
+}
+
+void call_project_drop(struct provider_call *c)
+{
+    int account = c->ids_by ? roster_find(c->instance->upstream->roster, c->ids_by->account) : -1;
+
+    if (account >= 0 && c->ids.chat[0])
+        orphan_end(c->instance, (size_t)account, str_of(c->ids.chat));
+    c->ids = (struct project_ids){ .chat = "" };
 }
 
 /* ---- how a tip names its chat: "CHAT WORKSPACE" ---- */

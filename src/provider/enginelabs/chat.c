@@ -300,7 +300,7 @@ static void choose_chat(struct provider_call *c)
     bool is_own = c->has_claim && strcmp(c->tip.account, c->config->account) == 0;
 
     if (c->ids_by != c->config)
-        c->ids = (struct project_ids){ .chat = "" };
+        call_project_drop(c);
     c->is_known_chat = is_own && read_tip(c);
     if (!c->is_known_chat)
         put_back(c);
@@ -390,6 +390,12 @@ static void leave_account(struct provider_call *c)
     c->port = NULL;
 }
 
+/* It was made for this call, and no prompt has gone to it. */
+static bool is_project_unused(const struct provider_call *c)
+{
+    return !c->is_known_chat && !(c->phase >= PHASE_SENT && c->is_prepared);
+}
+
 /* Gives back all that is held but memory. */
 static void let_go(struct provider_call *c)
 {
@@ -403,6 +409,8 @@ static void let_go(struct provider_call *c)
     if (c->phase < PHASE_SENT)
         put_back(c);
     call_project_leave(c);
+    if (is_project_unused(c))
+        call_project_drop(c);
     wire_close(c);
     leave_account(c);
 }
@@ -413,6 +421,8 @@ void call_step_back(struct provider_call *c)
 
     account_token_leave(c->port, &c->wait);
     call_project_leave(c);
+    if (!is_unsent && is_project_unused(c))
+        call_project_drop(c);
     wire_close(c);
     wire_drop_frames(c);
     leave_account(c); /* with the token: it names whose stream to watch */
