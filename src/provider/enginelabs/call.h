@@ -185,8 +185,7 @@ void wire_close(struct provider_call *c);
 /* The POST was refused and will be sent again: what the stream said since belongs to no answer. */
 void wire_take_back_turn(struct provider_call *c);
 
-/* The prompt went out whole, its POST broke without an answer, and the stream broke too, before it
- * showed whether it arrived. Ends the call. */
+/* The prompt went out whole, and POST and stream broke before either showed that it arrived. */
 void wire_prompt_lost(struct provider_call *c);
 
 /* Forgets what was read of the chat's stream, and counts what was odd in it. */
