@@ -221,7 +221,7 @@ describe('a capture of native', () => {
     };
   }
 
-  /** Asks as a stream or whole, with the stream's events as a client of OpenAI's format sees them. */
+  /** The text that a client gets. */
   async function native(from, env) {
     const gw = await Gateway.start({
       env: { ...from.env(), STORE_URL: 'memory:', ...env },
@@ -305,7 +305,7 @@ describe('a capture of native', () => {
     const { body } = exchanges.find(({ request }) => /completions/.test(request.path)).response;
     assert.match(body, /^: xxx xxx@xxxx\.xxxxxxx\nevent: xxx xxxxxxxxxx\ndata: \{/);
     const again = await Simulator.start({ args: ['--scenario', file] });
-    assert.equal(await native(again, await signedIn(again)), 'Xx xxx xxxxxxxxxx xxxxx'.toLowerCase());
+    assert.equal(await native(again, await signedIn(again)), 'xx xxx xxxxxxxxxx xxxxx');
   });
 
   test('of a sign-in that is over sends no prompt', async () => {

@@ -149,6 +149,7 @@ void call_ask_token(struct provider_call *c);
 
 /* Finds what the service calls the model; false, and the call has failed: nothing. */
 bool call_name_model(struct provider_call *c);
+bool call_has_name(struct provider_call *c); /* else it waits in CALL_PROJECT, or has failed */
 
 /* Ends it with a message made here. */
 void call_fail(struct provider_call *c, enum failure_kind kind, const char *format, ...)
@@ -162,7 +163,6 @@ bool call_renew_token(struct provider_call *c);
 void call_start_new_chat(struct provider_call *c);
 
 /* ---- call_project.c ---- */
-
 /* With a token; c->ids names the chat if there is one. Goes on with call_prepare(). */
 void call_project_start(struct provider_call *c);
 

@@ -15,9 +15,9 @@ static void on_names(void *arg, const struct notice *notice);
 static void ask(struct provider_call *c);
 static void on_made(void *arg, const struct project_result *result);
 
-/* Settings often name models as protocol classic does, and the service bans who asks for a name
+/* Settings may name models as the other protocol does, and the service bans who asks for a name
  * that it does not know: so nothing is asked for before it had its chance to tell its own. */
-static bool has_names(struct provider_call *c)
+bool call_has_name(struct provider_call *c)
 {
     return c->sent_model[0] || (catalog_is_tried(c->instance->upstream->catalog, &c->models,
                                                  c->instance->env.loop, on_names, c) &&
@@ -61,7 +61,7 @@ void call_project_start(struct provider_call *c)
     const char *team = t->organization_id[0] ? t->organization_id : t->user_id;
 
     call_set_state(c, CALL_PROJECT);
-    if (!has_names(c))
+    if (!call_has_name(c))
         return;
     if (pin_is_held(&c->hold)) { /* since it waited for this token */
         ask(c);

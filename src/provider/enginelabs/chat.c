@@ -134,6 +134,14 @@ static bool name_history(struct provider_call *c)
     return true;
 }
 
+/* "gpt_5" is how protocol `project` calls "GPT5". Settings may have that name, and nothing tells
+ * before the service named its own. */
+static bool may_be_other_name(const struct provider_call *c)
+{
+    return c->sent_model[0] >= 'a' && c->sent_model[0] <= 'z' &&
+           !catalog_was_tried(c->instance->upstream->catalog);
+}
+
 static void begin(void *arg)
 {
     struct provider_call *c = arg;
@@ -146,6 +154,10 @@ static void begin(void *arg)
     if (!prompt_check(&to, c->chat, &c->arena, &c->body, &c->checked_from, &c->trimmed, &f)) {
         call_finish(c, &f);
         return;
+    }
+    if (may_be_other_name(c)) {
+        c->sent_model[0] = '\0';
+        c->is_rewritten = true;
     }
     if (!name_history(c))
         return;
@@ -309,9 +321,13 @@ static void choose_chat(struct provider_call *c)
 
 static void make_chat(struct provider_call *c)
 {
-    if (c->config->protocol == PROTOCOL_PROJECT)
+    if (c->config->protocol == PROTOCOL_PROJECT) {
         call_project_start(c);
-    else
+        return;
+    }
+    if (!c->sent_model[0])
+        call_set_state(c, CALL_PROJECT);
+    if (call_has_name(c))
         call_prepare(c);
 }
 
