@@ -79,6 +79,22 @@ describe('at the end', { concurrency: true }, () => {
       assert.deepEqual(await sim.violations(), []);
     });
 
+  test('of a client that left, a gateway that ends does not wait for', async () => {
+    const { sim, gw } = await world({ env: { ...AT_END, ...PROTOCOLS.project } });
+    await sim.fault({ where: 'project', kind: 'late', delay_ms: 20_000 });
+    const messages = [{ role: 'user', content: `${CANARY} leaves` }];
+    const request = await gw.begin({ model: 'gpt_5', messages, stream: true });
+    await until(
+      async () => (await sim.state()).faults.every(({ times }) => times === 0),
+      'the service is at it',
+    );
+    request.destroy();
+    await gw.idle();
+    const start = Date.now();
+    await gw.stop();
+    assert.ok(Date.now() - start < 10_000, 'it ended at once');
+  });
+
   test('of a call that failed before its prompt, its project goes', async () => {
     const { sim, gw } = await world({ env: { ...AT_END, ...PROTOCOLS.project } });
     await sim.fault({ where: 'offers', kind: 'redirect', times: -1 });
