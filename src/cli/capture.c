@@ -313,7 +313,7 @@ static bool reduce(const struct settings *s, struct settings *ret, struct upstre
     for (size_t i = 0; i < s->n_upstreams; i++) {
         const struct upstream_settings *u = &s->upstreams[i];
 
-        if (u->provider != UPSTREAM_ENGINELABS || u->protocol == UPSTREAM_NATIVE)
+        if (u->provider != UPSTREAM_ENGINELABS)
             continue;
         *one = *u;
         one->n_accounts = 1;
@@ -323,8 +323,7 @@ static bool reduce(const struct settings *s, struct settings *ret, struct upstre
         ret->n_routes = 0;
         return true;
     }
-    fprintf(stderr, "enginelabs-2api: no upstream of enginelabs with the protocol classic or "
-                    "project is in the settings\n");
+    fprintf(stderr, "enginelabs-2api: no upstream of enginelabs is in the settings\n");
     return false;
 }
 

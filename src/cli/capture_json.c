@@ -79,16 +79,18 @@ static void learn_string(struct redact *r, struct arena *a, struct str key, stru
         const char *key, *name;
     } roles[] = { { "projectId", "project" },
                   { "workspaceId", "workspace" },
-                  { "chatHistoryId", "chat" } };
+                  { "chatHistoryId", "chat" },
+                  { "access_token", "access" },
+                  { "refresh_token", "refresh" } };
     struct json_value v;
 
-    for (size_t i = 0; i < COUNT_OF(roles); i++)
-        if (str_eq(key, str_of(roles[i].key)))
-            redact_name(r, roles[i].name, s);
     if (words_is_jwt(s))
         learn_token(r, a, s);
     else if (is_json(s, &v))
         learn_value(r, a, key, &v);
+    for (size_t i = 0; i < COUNT_OF(roles); i++)
+        if (str_eq(key, str_of(roles[i].key)))
+            redact_name(r, roles[i].name, s);
     if ((str_eq(key, STR("adapterName")) || str_eq(key, STR("modelKey"))) && words_is_model(s))
         (void)map_set(&r->models, s, r);
 }
@@ -123,21 +125,43 @@ static void learn_value(struct redact *r, struct arena *a, struct str key,
         learn_value(r, a, key, &item);
 }
 
-/* {"chatAdapters":[{"key":"gpt_5","model":"gpt-5","engineAgentKey":"GPT5","provider":"openai"}]} */
-static void learn_models(struct redact *r, struct arena *a, struct str body)
+static void learn_model(struct redact *r, struct arena *a, struct str object, const char *key)
+{
+    struct json_value v;
+
+    if (!json_find(object, &v, key, NULL) && words_is_model(text_of(a, &v)))
+        (void)map_set(&r->models, text_of(a, &v), r);
+}
+
+static void learn_listed(struct redact *r, struct arena *a, struct str item)
 {
     static const char *const keys[] = { "key", "model", "engineAgentKey", "provider" };
-    struct json_value list, item, v;
+    struct json_value v;
+
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        learn_model(r, a, item, keys[i]);
+    if (!json_find(item, &v, "object", NULL) && str_eq(text_of(a, &v), STR("model")))
+        learn_model(r, a, item, "id");
+}
+
+/* {"chatAdapters":[{"key":"gpt_5","model":"gpt-5","engineAgentKey":"GPT5","provider":"openai"}]},
+ * or OpenAI's {"data":[{"id":"gpt-5","object":"model"}]} */
+static void learn_models(struct redact *r, struct arena *a, struct str body)
+{
+    struct json_value list, item;
     struct json j;
 
-    if (json_find(body, &list, "chatAdapters", NULL) || list.type != JSON_ARRAY)
+    if (json_find(body, &list, "chatAdapters", NULL))
+        return;
+    if (list.type == JSON_NONE && json_find(body, &list, "data", NULL))
+        return;
+    if (list.type != JSON_ARRAY)
         return;
     begin_json(&j, list.raw);
     (void)json_enter_array(&j);
     while (json_next_item(&j) && json_read(&j, &item))
-        for (size_t i = 0; item.type == JSON_OBJECT && i < COUNT_OF(keys); i++)
-            if (!json_find(item.raw, &v, keys[i], NULL) && words_is_model(text_of(a, &v)))
-                (void)map_set(&r->models, text_of(a, &v), r);
+        if (item.type == JSON_OBJECT)
+            learn_listed(r, a, item.raw);
 }
 
 void redact_learn_body(struct redact *r, struct str body)
@@ -153,6 +177,15 @@ void redact_learn_body(struct redact *r, struct str body)
     learn_models(r, &a, body);
     (void)is_json(body, &v);
     learn_value(r, &a, STR(""), &v);
+    arena_deinit(&a);
+}
+
+void redact_learn_asked(struct redact *r, struct str body)
+{
+    struct arena a;
+
+    arena_init(&a);
+    learn_model(r, &a, body, "model");
     arena_deinit(&a);
 }
 
@@ -389,4 +422,70 @@ enum err redact_body(struct redact *r, struct str body, struct buf *out)
     buf_deinit(&k.path);
     arena_deinit(&k.arena);
     return k.failed ? k.failed : json_w_end(k.w);
+}
+
+/* ---- streams of events ---- */
+
+static const char data_field[] = "data:";
+
+/* What stands behind "data:"; empty for another line. */
+static struct str data_of(struct str line)
+{
+    return str_starts(line, str_of(data_field)) ? str_trim(str_from(line, sizeof(data_field) - 1))
+                                                : STR("");
+}
+
+void redact_learn_events(struct redact *r, struct str body)
+{
+    for (struct str rest = body; rest.p;)
+        redact_learn_body(r, data_of(str_cut(rest, '\n', &rest)));
+}
+
+/* "event: NAME" */
+static enum err add_field(struct redact *r, struct str line, struct buf *out)
+{
+    static const char *const fields[] = { "data:", "event:", "id:", "retry:" };
+    enum err err;
+
+    for (size_t i = 0; i < COUNT_OF(fields); i++)
+        if (str_starts(line, str_of(fields[i]))) {
+            err = buf_add(out, str_of(fields[i]));
+            return err ? err : redact_cover(r, str_from(line, strlen(fields[i])), out);
+        }
+    return redact_cover(r, line, out);
+}
+
+/* Its form stays: fields, comments, blank lines, line ends. */
+static enum err add_line(struct redact *r, struct str line, struct buf *out)
+{
+    struct str data = data_of(line);
+    struct json_value v;
+    enum err err;
+
+    if (str_eq(data, STR("[DONE]")))
+        return buf_add(out, line);
+    if (!is_json(data, &v))
+        return add_field(r, line, out);
+    err = buf_add(out, str_sub(line, 0, (size_t)(data.p - line.p)));
+    if (!err)
+        err = redact_body(r, data, out);
+    return err ? err : buf_add(out, str_from(line, (size_t)(data.p - line.p) + data.n));
+}
+
+enum err redact_events(struct redact *r, struct str body, struct buf *out)
+{
+    struct json_writer w;
+    struct buf text;
+    enum err err = ERR_NONE;
+
+    buf_init(&text, TEXT_MAX);
+    for (struct str rest = body; rest.p && !err;) {
+        err = add_line(r, str_cut(rest, '\n', &rest), &text);
+        if (!err && rest.p)
+            err = buf_add_char(&text, '\n');
+    }
+    json_w_init(&w, out);
+    json_w_str(&w, buf_str(&text));
+    buf_deinit(&text);
+    return err ? err : json_w_end(&w);
 }

@@ -21,6 +21,7 @@ enum {
 };
 
 static const char prompt_path[] = "/engine-agent/chat";
+static const char completions_path[] = "/chat/completions";
 
 struct frame {
     struct frame *next;
@@ -263,10 +264,23 @@ static bool is_form(const struct exchange *x)
     return str_starts(x->request_type, STR("application/x-www-form-urlencoded"));
 }
 
+static bool is_events(const struct exchange *x)
+{
+    for (size_t i = 0; i < x->n_headers; i++)
+        if (str_eq_nocase(x->headers[i].name, STR("content-type")))
+            return str_starts_nocase(x->headers[i].value, STR("text/event-stream"));
+    return false;
+}
+
 static void learn(struct capture_record *c, const struct exchange *x)
 {
     redact_learn_body(c->redact, x->request_body);
-    redact_learn_body(c->redact, buf_str(&x->body));
+    if (str_ends(x->path, str_of(completions_path)))
+        redact_learn_asked(c->redact, x->request_body);
+    if (is_events(x))
+        redact_learn_events(c->redact, buf_str(&x->body));
+    else
+        redact_learn_body(c->redact, buf_str(&x->body));
     redact_learn_path(c->redact, x->path);
     redact_learn_query(c->redact, x->query);
     if (is_form(x))
@@ -362,7 +376,8 @@ static enum err add_http(struct redact *r, const struct exchange *x, struct buf 
     STEP(add_headers(x, out));
     STEP(add_cookies(x, out));
     STEP(buf_add(out, STR(",\"body\":")));
-    STEP(redact_body(r, buf_str(&x->body), out));
+    STEP(is_events(x) ? redact_events(r, buf_str(&x->body), out)
+                      : redact_body(r, buf_str(&x->body), out));
     return buf_add(out, STR("}}"));
 }
 

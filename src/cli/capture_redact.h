@@ -34,6 +34,8 @@ void redact_forbid(struct redact *r, struct str value);
 void redact_learn_path(struct redact *r, struct str path);
 void redact_learn_query(struct redact *r, struct str query);
 void redact_learn_body(struct redact *r, struct str body);
+void redact_learn_asked(struct redact *r, struct str body); /* a completion: for which model */
+void redact_learn_events(struct redact *r, struct str body);
 
 /* ---- writing: each appends one JSON value ---- */
 
@@ -45,6 +47,9 @@ MUST_USE enum err redact_query(struct redact *r, struct str query, struct buf *o
 
 /* An object or array as such, all else as a string. Of a body and of a WebSocket's message. */
 MUST_USE enum err redact_body(struct redact *r, struct str body, struct buf *out);
+
+/* A stream of server-sent events, as a string. */
+MUST_USE enum err redact_events(struct redact *r, struct str body, struct buf *out);
 
 /* The value of a header that may stay; false: this one may not, nothing was written. */
 bool redact_header(struct str name, struct str value);

@@ -4,11 +4,11 @@
 enum { NAME_MAX_LEN = 40, NAME_DIGITS_MAX = 3, MODEL_MAX_LEN = 48, ID_MIN = 8 };
 
 static const char *const segments[] = {
-    "",        "v1",    "client",          "sessions",  "tokens",
-    "me",      "chat",  "engine-agent",    "buffer",    "chat-histories",
-    "stream",  "teams", "preferred-model", "offers",    "create-hosted",
-    "billing", "touch", "projects",        "adapters",  "organization_memberships",
-    "models",  "oauth", "completions",     "workspaces"
+    "",        "v1",    "client",          "sessions",   "tokens",
+    "me",      "chat",  "engine-agent",    "buffer",     "chat-histories",
+    "stream",  "teams", "preferred-model", "offers",     "create-hosted",
+    "billing", "touch", "projects",        "adapters",   "organization_memberships",
+    "models",  "oauth", "completions",     "workspaces", "token"
 };
 
 static const char *const members[] = { "id",
@@ -91,6 +91,14 @@ static const char *const states[] = { "active",
                                       "success",
                                       "ok",
                                       "list",
+                                      "chat.completion",
+                                      "chat.completion.chunk",
+                                      "stop",
+                                      "length",
+                                      "tool_calls",
+                                      "content_filter",
+                                      "refresh_token",
+                                      "Bearer",
                                       "model",
                                       "assistant",
                                       "system",
@@ -123,7 +131,9 @@ static const char *const type_words[] = {
     "string",   "run"
 };
 
-static const char *const state_keys[] = { "status", "state", "object", "code", "role", "surface" };
+static const char *const state_keys[] = { "status",        "state",      "object",
+                                          "code",          "role",       "surface",
+                                          "finish_reason", "grant_type", "token_type" };
 
 static const char *const text_keys[] = { "content", "text",  "prompt", "message",
                                          "title",   "label", "name",   "thinking" };
@@ -297,7 +307,9 @@ bool words_is_header(struct str name, struct str value)
                                          "text/plain; charset=utf-8",
                                          "text/plain;charset=UTF-8",
                                          "application/x-www-form-urlencoded",
-                                         "application/problem+json" };
+                                         "application/problem+json",
+                                         "text/event-stream",
+                                         "text/event-stream; charset=utf-8" };
     static const char *const servers[] = { "cloudflare", "nginx", "envoy", "Vercel", "uvicorn" };
 
     if (str_eq_nocase(name, STR("content-type")))

@@ -62,7 +62,7 @@ describe('a cookie in a file', () => {
       await answered(gw);
       return (await answeredBy(sim)).at(-1) === 1;
     }, 'the other cookie is used');
-    assert.ok(isLogged(gw, 'a cookie was replaced', 'A'));
+    await until(() => isLogged(gw, 'a cookie was replaced', 'A'), 'it is told');
     assert.deepEqual(await sim.violations(), []);
   });
 
@@ -101,7 +101,7 @@ describe('the only account, signed out,', () => {
     const want = { status: 502, code: 'upstream_auth_failed' };
     assertError(await gw.post({ messages: user('x') }), want);
     assert.equal(await signedOut(gw), 1);
-    assert.ok(isLogged(gw, 'an account is signed out', 'A'));
+    await until(() => isLogged(gw, 'an account is signed out', 'A'), 'it is told');
     const { status, problems } = await readiness(gw);
     assert.equal(status, 503);
     assert.match(problems.cto, /"A" is signed out/);
@@ -129,7 +129,7 @@ describe('one of two accounts, signed out,', () => {
     for (let i = 0; i < 6; i++) await answered(gw);
     assert.deepEqual(await answeredBy(sim), [1, 1, 1, 1, 1, 1]);
     assert.equal(await signedOut(gw), 1);
-    assert.ok(isLogged(gw, 'an account is signed out', 'A'));
+    await until(() => isLogged(gw, 'an account is signed out', 'A'), 'it is told');
     assert.ok(!isLogged(gw, 'an account is signed out', 'B'));
     assert.equal((await readiness(gw)).status, 200, 'one is enough');
     replaceFile(files[0], all[2]);

@@ -202,6 +202,124 @@ describe('a capture', () => {
   });
 });
 
+describe('a capture of native', () => {
+  const MODEL = 'gpt-5';
+  const OPAQUE = { accessToken: 'none', expiresAt: 1 };
+
+  /** Settings, with a credentials file of the simulator's first account. */
+  async function signedIn(sim, refreshToken) {
+    const file = path.join(tempDir(), 'credentials.json');
+    const { accounts } = await sim.state();
+    const tokens = { ...OPAQUE, refreshToken: refreshToken ?? accounts[0].refresh_token };
+    fs.writeFileSync(file, JSON.stringify(tokens), { mode: 0o600 });
+    return {
+      ENGINELABS_PROTOCOL: 'native',
+      ENGINELABS_CREDENTIALS_FILE: file,
+      KNOWN_MODELS: MODEL,
+      DEFAULT_MODEL: MODEL,
+      CLERK_COOKIE: undefined,
+    };
+  }
+
+  /** The text that a client gets. */
+  async function native(from, env) {
+    const gw = await Gateway.start({
+      env: { ...from.env(), STORE_URL: 'memory:', ...env },
+    });
+    const messages = [{ role: 'user', content: PROMPT }];
+    const stream = await (await gw.stream({ model: MODEL, messages })).whole();
+    assert.equal(stream.error, undefined);
+    assert.deepEqual(stream.finishReasons, ['stop']);
+    assert.ok(stream.done);
+    return stream.text;
+  }
+
+  test('is played again, and has nothing of the sign-in', async () => {
+    const sim = await Simulator.start();
+    await sim.set(CALM);
+    const before = (await sim.state()).accounts[0].refresh_token;
+    const env = await signedIn(sim);
+    const { file, text, exchanges, result } = await captured(sim, env);
+    assert.deepEqual(await sim.violations(), []);
+    assert.equal((await sim.log('completion')).length, 1);
+    await assertNothingLeft(sim, text);
+    assert.ok(!text.includes(before), 'the refresh token that was used');
+    const tokens = JSON.parse(fs.readFileSync(env.ENGINELABS_CREDENTIALS_FILE, 'utf8'));
+    for (const part of tokens.accessToken.split('.')) assert.ok(!text.includes(part));
+
+    const renewal = exchanges.find(({ request }) => request.path === '/oauth/token');
+    assert.equal(renewal.request.body.grant_type, 'refresh_token');
+    assert.equal(renewal.response.body.expires_in, 900);
+    const asked = exchanges.find(({ request }) => request.path === '/chat/completions');
+    assert.equal(asked.request.body.model, MODEL);
+    const { headers, body } = asked.response;
+    assert.match(headers['content-type'], /^text\/event-stream/);
+    assert.match(body, /\ndata: \[DONE\]\n/);
+
+    const original = await native(sim, await signedIn(sim));
+    const again = await Simulator.start({ args: ['--scenario', file] });
+    const played = await native(again, await signedIn(again, 'another-token-0815'));
+    assert.equal(played.replaceAll('y', 'x').replaceAll('1', '0'), covered(original));
+    assert.match(result.stdout, new RegExp(`${played.length} bytes of text`));
+    const by = (await again.log()).filter((entry) => entry.by === 'capture');
+    for (const kind of ['oauth', 'completion'])
+      assert.ok(
+        by.some((entry) => entry.kind === kind),
+        kind,
+      );
+    assert.deepEqual(await again.violations(), []);
+  });
+
+  test('keeps nothing of tokens and texts in shapes of their own', async () => {
+    const [access, refresh] = ['Opaque/Access+Zoe==41', 'opaque~refresh~zoe'];
+    const planted = [access, refresh, 'Zoe Fitzgerald', 'zoe@mail.example', 'fp_zoe4711zoe'];
+    const [, , name, mail, print] = planted;
+    const event = (delta, finish = null) =>
+      `data: ${JSON.stringify({
+        id: 'chatcmpl-zoe123456',
+        object: 'chat.completion.chunk',
+        model: MODEL,
+        system_fingerprint: print,
+        choices: [{ index: 0, delta, finish_reason: finish }],
+      })}\n\n`;
+    const post = (target, type, body) => ({
+      request: { method: 'POST', path: target },
+      response: { status: 200, headers: { 'content-type': type }, body },
+    });
+    const list = { object: 'list', data: [{ id: MODEL, object: 'model', owned_by: name }] };
+    const recorded = [
+      { ...post('', 'application/json', list), request: { method: 'GET', path: '/models' } },
+      post('/oauth/token', 'application/json', { access_token: access, refresh_token: refresh }),
+      post(
+        '/chat/completions',
+        'text/event-stream',
+        `: for ${mail}\nevent: ${name}\n${event({ content: `Hi ${name}` })}data: by ${name}, no JSON
+\n${event({ content: ' again' }, 'stop')}data: [DONE]\n\n`.replace('data: by', ': by'),
+      ),
+    ];
+    const sim = await Simulator.start({ scenario: { ...CALM, capture: recorded } });
+    const { text, exchanges, file } = await captured(sim, await signedIn(sim));
+    for (const one of [...planted, 'Zoe', 'zoe', 'Fitzgerald', 'mail.example', 'again'])
+      for (const form of [one, encodeURIComponent(one), btoa(one).replace(/=+$/, '')])
+        assert.ok(!text.includes(form), `${form} is left`);
+    const { body } = exchanges.find(({ request }) => /completions/.test(request.path)).response;
+    assert.match(body, /^: xxx xxx@xxxx\.xxxxxxx\nevent: xxx xxxxxxxxxx\ndata: \{/);
+    const again = await Simulator.start({ args: ['--scenario', file] });
+    assert.equal(await native(again, await signedIn(again)), 'xx xxx xxxxxxxxxx xxxxx');
+  });
+
+  test('of a sign-in that is over sends no prompt', async () => {
+    const sim = await Simulator.start();
+    const at = place();
+    const env = await signedIn(sim, 'nobody-at-all-4711');
+    const { code, stderr } = await capture(sim, at, env);
+    assert.equal(code, 1);
+    assert.match(stderr, /no prompt was sent/);
+    assert.deepEqual(await sim.log('completion'), []);
+    assert.doesNotMatch(fs.readFileSync(at.file, 'utf8'), /nobody/);
+  });
+});
+
 describe('the file', () => {
   test('is never overwritten, and not left empty', async () => {
     const sim = await Simulator.start();

@@ -58,6 +58,54 @@ describe('at the end', { concurrency: true }, () => {
       assert.deepEqual(await sim.violations(), []);
     });
 
+  // Each step before the prompt; what the service does is done though nobody waits for it.
+  for (const where of ['project', 'offers', 'ws'])
+    test(`of a client that left at ${where}, its project goes`, async () => {
+      const { sim, gw } = await world({ env: { ...AT_END, ...PROTOCOLS.project } });
+      const slow = where === 'ws' ? 'delay' : 'late';
+      await sim.fault({ where, kind: slow, delay_ms: 600 });
+      const messages = [{ role: 'user', content: `${CANARY} leaves early` }];
+      const request = await gw.begin({ model: 'gpt_5', messages, stream: true });
+      await until(
+        async () => (await sim.state()).faults.every(({ times }) => times === 0),
+        'the service is at it',
+      );
+      request.destroy();
+      await gw.idle();
+      await until(async () => (await deleted(sim)).length === 1, 'the project is deleted');
+      const made = (await sim.log('project')).map(({ chat }) => chat);
+      assert.deepEqual(await deleted(sim), made);
+      assert.deepEqual(await chats(sim), []);
+      assert.deepEqual(await sim.violations(), []);
+    });
+
+  test('of a client that left, a gateway that ends does not wait for', async () => {
+    const { sim, gw } = await world({ env: { ...AT_END, ...PROTOCOLS.project } });
+    await sim.fault({ where: 'project', kind: 'late', delay_ms: 20_000 });
+    const messages = [{ role: 'user', content: `${CANARY} leaves` }];
+    const request = await gw.begin({ model: 'gpt_5', messages, stream: true });
+    await until(
+      async () => (await sim.state()).faults.every(({ times }) => times === 0),
+      'the service is at it',
+    );
+    request.destroy();
+    await gw.idle();
+    const start = Date.now();
+    await gw.stop();
+    assert.ok(Date.now() - start < 10_000, 'it ended at once');
+  });
+
+  test('of a call that failed before its prompt, its project goes', async () => {
+    const { sim, gw } = await world({ env: { ...AT_END, ...PROTOCOLS.project } });
+    await sim.fault({ where: 'offers', kind: 'redirect', times: -1 });
+    const messages = [{ role: 'user', content: `${CANARY} fails early` }];
+    const answer = await gw.post({ model: 'gpt_5', messages });
+    assert.equal(answer.status, 502, answer.text);
+    await until(async () => (await deleted(sim)).length === 1, 'the project is deleted');
+    assert.equal((await sim.log('project')).length, 1);
+    assert.deepEqual(await chats(sim), []);
+  });
+
   test('of an answer that failed its chat goes', async () => {
     const { sim, gw } = await world({ env: AT_END });
     const content = `${CANARY} fails\n!fault frames cancelled at=1\n!lorem 20`;

@@ -63,6 +63,35 @@ describe('the list of models', () => {
     assert.ok((await sim.posts()).every(({ adapter }) => adapter === 'GPT5'));
   });
 
+  for (const [protocol, given] of [
+    ['classic', 'gpt_5'],
+    ['project', 'GPT5'],
+  ])
+    test(`may be set to the other protocol's names, ${protocol}`, async () => {
+      const env = { ENGINELABS_PROTOCOL: protocol, KNOWN_MODELS: given, DEFAULT_MODEL: given };
+      const { sim, gw } = await world({ env });
+      await sim.fault({ where: 'adapters', kind: 'delay', delay_ms: 300 });
+      const first = await Promise.all([ask(gw, given), ask(gw, given)]);
+      for (const answer of [...first, await ask(gw, given)]) {
+        assert.equal(answer.status, 200, answer.text);
+        assert.equal(answer.json().model, given);
+      }
+      assert.deepEqual(await names(gw), [given]);
+      const own = protocol === 'classic' ? 'GPT5' : 'gpt_5';
+      assert.ok((await sim.posts()).every(({ adapter }) => adapter === own));
+      assert.deepEqual(await sim.violations(), []);
+    });
+
+  test('has the names that were set as they are, where the service does not tell', async () => {
+    const env = { KNOWN_MODELS: 'custom_1', DEFAULT_MODEL: 'custom_1' };
+    const { sim, gw } = await world({ env });
+    await sim.set({ adapters: ['custom_1'] });
+    await sim.fault({ where: 'adapters', kind: 'status', status: 403, times: -1 });
+    const answer = await ask(gw, 'custom_1');
+    assert.equal(answer.json().choices[0].message.content, 'custom_1');
+    assert.deepEqual(await sim.violations(), []);
+  });
+
   test('has no disabled and no unknown one, and they are never sent', async () => {
     for (const protocol of ['classic', 'project']) {
       const { sim, gw } = await world({ env: { ENGINELABS_PROTOCOL: protocol } });

@@ -267,6 +267,8 @@ test(`${CLIENTS} clients at ${ACCOUNTS} accounts, ${SECONDS} s of random faults`
     QUEUE_TIMEOUT: 100,
     UPSTREAM_ACCEPT_TIMEOUT: 2,
     UPSTREAM_CONNECT_TIMEOUT: 5,
+    // The address sanitizer keeps what is freed for a while, up to 256 MiB.
+    ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? ''}:quarantine_size_mb=8`,
   };
   const gw = await gatewayOf(sim, ACCOUNTS, { env, account: { max_parallel: PARALLEL } });
   const tally = { whole: 0, left: 0, errors: {} };

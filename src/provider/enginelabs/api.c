@@ -3,6 +3,7 @@
 #include "provider/enginelabs/api.h"
 
 #include "base/encoding.h"
+#include "provider/challenge.h"
 #include "provider/date.h"
 #include "provider/enginelabs/fields.h"
 #include "json/reader.h"
@@ -107,21 +108,12 @@ enum err api_project_stream_target(struct buf *out, struct str chat_id, struct s
     return err ? err : add_id(out, STR("&workspaceId="), workspace_id);
 }
 
-static bool is_challenge(int status, const struct http_head *head)
-{
-    if (http_list_has(http_value(head, "cf-mitigated"), "challenge"))
-        return true;
-    return (status == 403 || status == 503) &&
-           str_starts_nocase(http_value(head, "content-type"), STR("text/html")) &&
-           str_starts_nocase(http_value(head, "server"), STR("cloudflare"));
-}
-
 struct api_status api_status_of(int status, const struct http_head *head, int64_t wall_ms)
 {
     struct api_status s = { .status = status };
 
     if (head) {
-        s.is_challenge = is_challenge(status, head);
+        s.is_challenge = challenge_is(status, head);
         s.retry_after_ms = date_retry_after_ms(http_value(head, "retry-after"), wall_ms);
     }
     return s;

@@ -149,6 +149,7 @@ void call_ask_token(struct provider_call *c);
 
 /* Finds what the service calls the model; false, and the call has failed: nothing. */
 bool call_name_model(struct provider_call *c);
+bool call_has_name(struct provider_call *c); /* else it waits in CALL_PROJECT, or has failed */
 
 /* Ends it with a message made here. */
 void call_fail(struct provider_call *c, enum failure_kind kind, const char *format, ...)
@@ -162,13 +163,13 @@ bool call_renew_token(struct provider_call *c);
 void call_start_new_chat(struct provider_call *c);
 
 /* ---- call_project.c ---- */
-
 /* With a token; c->ids names the chat if there is one. Goes on with call_prepare(). */
 void call_project_start(struct provider_call *c);
 
 /* Whether the prompt may go out now. If not, the call has gone elsewhere. */
 bool call_project_may_send(struct provider_call *c);
 void call_project_leave(struct provider_call *c);
+void call_project_drop(struct provider_call *c); /* no prompt goes to what was made for this call */
 
 /* False: its ids are too long to be kept. */
 bool call_project_write_tip(const struct provider_call *c, char out[TIP_CHAT_MAX]);
@@ -184,8 +185,7 @@ void wire_close(struct provider_call *c);
 /* The POST was refused and will be sent again: what the stream said since belongs to no answer. */
 void wire_take_back_turn(struct provider_call *c);
 
-/* The prompt went out whole, its POST broke without an answer, and the stream broke too, before it
- * showed whether it arrived. Ends the call. */
+/* The prompt went out whole, and POST and stream broke before either showed that it arrived. */
 void wire_prompt_lost(struct provider_call *c);
 
 /* Forgets what was read of the chat's stream, and counts what was odd in it. */

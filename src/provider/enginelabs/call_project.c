@@ -15,9 +15,9 @@ static void on_names(void *arg, const struct notice *notice);
 static void ask(struct provider_call *c);
 static void on_made(void *arg, const struct project_result *result);
 
-/* Settings often name models as protocol classic does, and the service bans who asks for a name
+/* Settings may name models as the other protocol does, and the service bans who asks for a name
  * that it does not know: so nothing is asked for before it had its chance to tell its own. */
-static bool has_names(struct provider_call *c)
+bool call_has_name(struct provider_call *c)
 {
     return c->sent_model[0] || (catalog_is_tried(c->instance->upstream->catalog, &c->models,
                                                  c->instance->env.loop, on_names, c) &&
@@ -61,7 +61,7 @@ void call_project_start(struct provider_call *c)
     const char *team = t->organization_id[0] ? t->organization_id : t->user_id;
 
     call_set_state(c, CALL_PROJECT);
-    if (!has_names(c))
+    if (!call_has_name(c))
         return;
     if (pin_is_held(&c->hold)) { /* since it waited for this token */
         ask(c);
@@ -121,12 +121,30 @@ static void on_made(void *arg, const struct project_result *result)
     }
 }
 
+/* What is made already may serve the next attempt. */
+static void leave_project(struct provider_call *c)
+{
+    if (!c->project)
+        return;
+    c->ids = *project_ids(c->project);
+    c->ids_by = c->config;
+    orphan_start(c->instance, c->place.account, TAKE(c->project));
+}
+
 void call_project_leave(struct provider_call *c)
 {
-    project_cancel(c->project);
-    c->project = NULL;
+    leave_project(c);
     catalog_leave(c->instance->upstream->catalog, &c->models);
     pin_release(&c->hold);
+}
+
+void call_project_drop(struct provider_call *c)
+{
+    int account = c->ids_by ? roster_find(c->instance->upstream->roster, c->ids_by->account) : -1;
+
+    if (account >= 0 && c->ids.chat[0])
+        orphan_end(c->instance, (size_t)account, str_of(c->ids.chat));
+    c->ids = (struct project_ids){ .chat = "" };
 }
 
 /* ---- how a tip names its chat: "CHAT WORKSPACE" ---- */

@@ -129,6 +129,16 @@ bool catalog_is_due(struct catalog *c, int64_t now_ms)
     return is_due;
 }
 
+bool catalog_was_tried(struct catalog *c)
+{
+    bool is_tried;
+
+    lock(c);
+    is_tried = c->is_tried;
+    unlock(c);
+    return is_tried;
+}
+
 bool catalog_is_tried(struct catalog *c, struct wait *w, struct loop *l, on_wake *wake, void *arg)
 {
     bool is_tried;

@@ -43,6 +43,7 @@ bool catalog_is_due(struct catalog *c, int64_t now_ms);
 
 /* True: the service was asked and has answered, or will not. False: `wake` follows when that is so,
  * unless catalog_leave() came first. */
+bool catalog_was_tried(struct catalog *c); /* the same, without waiting */
 bool catalog_is_tried(struct catalog *c, struct wait *w, struct loop *l, on_wake *wake, void *arg);
 void catalog_leave(struct catalog *c, struct wait *w);
 

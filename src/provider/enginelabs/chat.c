@@ -137,6 +137,14 @@ static bool name_history(struct provider_call *c)
     return true;
 }
 
+/* "gpt_5" is how protocol `project` calls "GPT5". Settings may have that name, and nothing tells
+ * before the service named its own. */
+static bool may_be_other_name(const struct provider_call *c)
+{
+    return c->sent_model[0] >= 'a' && c->sent_model[0] <= 'z' &&
+           !catalog_was_tried(c->instance->upstream->catalog);
+}
+
 static void begin(void *arg)
 {
     struct provider_call *c = arg;
@@ -149,6 +157,10 @@ static void begin(void *arg)
     if (!prompt_check(&to, c->chat, &c->arena, &c->body, &c->checked_from, &c->trimmed, &f)) {
         call_finish(c, &f);
         return;
+    }
+    if (may_be_other_name(c)) {
+        c->sent_model[0] = '\0';
+        c->is_rewritten = true;
     }
     if (!name_history(c))
         return;
@@ -303,7 +315,7 @@ static void choose_chat(struct provider_call *c)
     bool is_own = c->has_claim && strcmp(c->tip.account, c->config->account) == 0;
 
     if (c->ids_by != c->config)
-        c->ids = (struct project_ids){ .chat = "" };
+        call_project_drop(c);
     c->is_known_chat = is_own && read_tip(c);
     if (!c->is_known_chat)
         put_back(c);
@@ -312,9 +324,13 @@ static void choose_chat(struct provider_call *c)
 
 static void make_chat(struct provider_call *c)
 {
-    if (c->config->protocol == PROTOCOL_PROJECT)
+    if (c->config->protocol == PROTOCOL_PROJECT) {
         call_project_start(c);
-    else
+        return;
+    }
+    if (!c->sent_model[0])
+        call_set_state(c, CALL_PROJECT);
+    if (call_has_name(c))
         call_prepare(c);
 }
 
@@ -393,6 +409,12 @@ static void leave_account(struct provider_call *c)
     c->port = NULL;
 }
 
+/* It was made for this call, and no prompt has gone to it. */
+static bool is_project_unused(const struct provider_call *c)
+{
+    return !c->is_known_chat && !(c->phase >= PHASE_SENT && c->is_prepared);
+}
+
 /* Gives back all that is held but memory. */
 static void let_go(struct provider_call *c)
 {
@@ -406,6 +428,8 @@ static void let_go(struct provider_call *c)
     if (c->phase < PHASE_SENT)
         put_back(c);
     call_project_leave(c);
+    if (is_project_unused(c))
+        call_project_drop(c);
     wire_close(c);
     leave_account(c);
 }
@@ -416,6 +440,8 @@ void call_step_back(struct provider_call *c)
 
     account_token_leave(c->port, &c->wait);
     call_project_leave(c);
+    if (!is_unsent && is_project_unused(c))
+        call_project_drop(c);
     wire_close(c);
     wire_drop_frames(c);
     leave_account(c); /* with the token: it names whose stream to watch */

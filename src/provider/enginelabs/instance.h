@@ -28,10 +28,11 @@ struct provider_instance {
     struct roster_port *roster; /* owned, as are the next two */
     struct pin_port *pins;
     struct upkeep *upkeep;
-    size_t calls;       /* started and not gone */
-    struct list drains; /* struct drain */
-    struct list checks; /* struct check, running */
-    struct list posts;  /* struct wire_post, whose calls have ended */
+    size_t calls;        /* started and not gone */
+    struct list drains;  /* struct drain */
+    struct list checks;  /* struct check, running */
+    struct list posts;   /* struct wire_post, whose calls have ended */
+    struct list orphans; /* struct orphan */
     void (*detached)(void *arg);
     void *detached_arg;
 };
@@ -51,6 +52,17 @@ void drain_start(struct provider_instance *p, struct roster_place *place,
 /* The service says that no task ran on this account at some time behind `since_ms`. */
 void drain_end_idle(struct provider_instance *p, size_t account, int64_t since_ms);
 void drain_end_all(struct provider_instance *p);
+
+/* ---- orphan.c: projects that no prompt goes to ---- */
+
+struct project;
+
+/* Takes over a project that is in the making; what comes of it goes to the cleanup. */
+void orphan_start(struct provider_instance *p, size_t account, struct project *project);
+void orphan_cancel_all(struct provider_instance *p);
+
+/* The chat was made and is not needed: it goes to the cleanup. */
+void orphan_end(struct provider_instance *p, size_t account, struct str chat);
 
 /* check.c */
 void check_start(struct provider_instance *p, on_report *done, void *arg);

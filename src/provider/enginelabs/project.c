@@ -34,6 +34,7 @@ struct project {
     void *arg;
     enum project_step step;
     bool is_retried;    /* this step */
+    bool is_left;       /* no step follows this one */
     struct errand *ask; /* running */
     struct secret jwt;
     struct arena arena;
@@ -158,7 +159,7 @@ static void on_answer(void *arg, const struct errand_result *result)
     struct project *p = arg;
 
     p->ask = NULL;
-    if (result->failure && result->certainly_unsent && !p->is_retried) {
+    if (result->failure && result->certainly_unsent && !p->is_retried && !p->is_left) {
         p->is_retried = true;
         send_step(p);
     } else if (result->failure) {
@@ -172,7 +173,9 @@ static void go_on(struct project *p)
 {
     if (p->step == PROJECT_OFFERS)
         p->ids.has_offers = true;
-    if (!p->ids.chat[0])
+    if (p->is_left)
+        set_step(p, PROJECT_DONE);
+    else if (!p->ids.chat[0])
         set_step(p, PROJECT_CREATE);
     else if (!p->ids.has_offers)
         set_step(p, PROJECT_OFFERS);
@@ -220,4 +223,21 @@ void project_cancel(struct project *p)
 {
     if (p && p->done)
         let_go(p);
+}
+
+const struct project_ids *project_ids(const struct project *p)
+{
+    return &p->ids;
+}
+
+bool project_leave(struct project *p, on_project *done, void *arg)
+{
+    if (p->step != PROJECT_CREATE || !p->ask) {
+        project_cancel(p);
+        return false;
+    }
+    p->is_left = true;
+    p->done = done;
+    p->arg = arg;
+    return true;
 }

@@ -49,5 +49,13 @@ struct project *project_start(const struct project_params *params, on_project *d
 /* No callback from now on. NULL is fine. */
 void project_cancel(struct project *p);
 
+/* What there is already: of a chat that was known, or made since. */
+const struct project_ids *project_ids(const struct project *p);
+
+/* Nobody wants it any more, but the service may be making a project: then true, the answer is still
+ * awaited, nothing else is sent, and `done` is told as by project_start(), with ids that may be
+ * empty; project_cancel() may end that. Else false, and it is canceled. */
+bool project_leave(struct project *p, on_project *done, void *arg);
+
 /* Whether `id` may be used as one of project_ids. */
 bool project_id_is_sane(struct str id);

@@ -53,6 +53,7 @@ static struct provider_instance *attach(void *upstream, const struct provider_en
     p->env = *env;
     list_init(&p->checks);
     list_init(&p->posts);
+    list_init(&p->orphans);
     list_init(&p->drains);
     p->roster = roster_port_open(e->roster, env->client, env->store, env->connect_timeout_ms,
                                  env->accept_timeout_ms);
@@ -78,6 +79,7 @@ static void detach(struct provider_instance *p, void (*detached)(void *arg), voi
     p->detached_arg = arg;
     check_cancel_all(p);
     wire_cancel_posts(p);
+    orphan_cancel_all(p);
     drain_end_all(p);
     upkeep_close(p->upkeep);
     pin_port_close(p->pins);

@@ -7,10 +7,8 @@
  * Raw events that say nothing yet (a role, an empty text) wait for the first that does: until then
  * another target may answer, and the client must not have got two beginnings.
  */
-#include "provider/date.h"
 #include "provider/openai/body.h"
 #include "provider/openai/call.h"
-#include "provider/openai/status.h"
 
 enum {
     ERROR_MAX = 64 * 1024,
@@ -76,8 +74,7 @@ void answer_reset(struct provider_call *c)
     buf_init(&c->spliced, c->kept.max + SPLICED_MORE);
     buf_init(&c->said, STREAM_EVENT_MAX);
     buf_init(&c->thought, STREAM_EVENT_MAX);
-    c->status = 0;
-    c->retry_after_ms = 0;
+    c->status = (struct answer_status){ 0 };
     c->has_ended = false;
 }
 
@@ -146,10 +143,8 @@ static enum answer_kind kind_of(const struct provider_call *c, const struct http
 
 void answer_begin(struct provider_call *c, const struct http_head *head)
 {
-    c->status = head->status;
+    c->status = status_read(head, loop_wall_ms(c->instance->env.loop));
     c->kind = kind_of(c, head);
-    c->retry_after_ms =
-        date_retry_after_ms(http_value(head, "retry-after"), loop_wall_ms(c->instance->env.loop));
     if (c->kind == ANSWER_ERROR) {
         timer_arm(c->instance->env.loop, &c->linger, ERROR_WAIT_MS, on_linger, c);
         return;

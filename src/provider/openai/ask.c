@@ -3,7 +3,6 @@
 #include "provider/openai/ask.h"
 
 #include "base/mem.h"
-#include "provider/date.h"
 #include "provider/openai/status.h"
 
 enum { REPLY_MAX = 8 << 20 };
@@ -161,6 +160,7 @@ static void on_reply(void *arg, const struct fetch_result *result)
     struct oauth_port *port = a->instance->ports[a->key];
     int64_t wall_ms = loop_wall_ms(a->instance->env.loop);
     int status = result->head ? result->head->status : 0;
+    struct answer_status told;
     struct failure f;
 
     a->fetch = NULL;
@@ -178,8 +178,7 @@ static void on_reply(void *arg, const struct fetch_result *result)
         begin(a);
         return;
     }
-    status_failure(&f, &a->arena, a->instance->openai->config->name, status,
-                   date_retry_after_ms(http_value(result->head, "retry-after"), wall_ms),
-                   result->body);
+    told = status_read(result->head, wall_ms);
+    status_failure(&f, &a->arena, a->instance->openai->config->name, &told, result->body);
     finish(a, &(struct ask_result){ .failure = &f, .status = status });
 }

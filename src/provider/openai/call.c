@@ -9,7 +9,6 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "provider/openai/status.h"
 
 enum {
     KEPT_MAX = 64 << 20,       /* of a whole answer */
@@ -209,24 +208,24 @@ void openai_call_unanswered(struct provider_call *c, const struct http_outcome *
 
 void openai_call_refused(struct provider_call *c)
 {
-    const struct status_rule *rule = status_rule(c->status);
+    const struct status_rule *rule = status_rule(&c->status);
     struct openai *o = c->instance->openai;
     struct failure f;
 
-    if (key_turn_renew(&c->turn, c->status)) {
+    if (key_turn_renew(&c->turn, c->status.code)) {
         openai_call_set_state(c, CALL_TOKEN);
         key_turn_again(&c->turn);
         return;
     }
     if (rule->is_trouble)
-        keys_trouble(o->keys, c->turn.key, rule->trouble, c->retry_after_ms,
+        keys_trouble(o->keys, c->turn.key, rule->trouble, c->status.retry_after_ms,
                      loop_now_ms(c->instance->env.loop));
     if (rule->is_for_next && key_turn_has_other(&c->turn)) {
         openai_call_set_state(c, CALL_TOKEN);
         key_turn_next(&c->turn);
         return;
     }
-    status_failure(&f, &c->arena, o->config->name, c->status, c->retry_after_ms, buf_str(&c->kept));
+    status_failure(&f, &c->arena, o->config->name, &c->status, buf_str(&c->kept));
     openai_call_finish(c, &f);
 }
 

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "provider/openai/key_turn.h"
+#include "provider/openai/status.h"
 #include "provider/openai/stream.h"
 
 enum call_state {
@@ -56,8 +57,7 @@ struct provider_call {
     struct buf body;        /* of the request; empty once it was accepted */
     struct http_call *http; /* running */
     enum answer_kind kind;
-    int status; /* 0 before there is one */
-    int64_t retry_after_ms;
+    struct answer_status status;
     struct buf kept; /* what is gathered: a whole answer, or an error as far as it is read */
 
     struct stream stream;       /* with ANSWER_STREAM */

@@ -34,10 +34,11 @@ void key_turn_next(struct key_turn *t)
         key_turn_again(t);
 }
 
-/* A sign-in that is no good does not end the request while there is another key. */
+/* A sign-in that is no good does not end the request while there is another key. A browser check is
+ * asked of this network: the next key would meet it, too. */
 static void fail(struct key_turn *t, const struct notice *notice)
 {
-    if (key_turn_has_other(t))
+    if (notice->kind != FAILURE_CHALLENGE && key_turn_has_other(t))
         key_turn_next(t);
     else
         t->on_failed(t->arg, notice);

@@ -10,7 +10,6 @@
 #include "provider/openai/relay.h"
 
 #include "base/mem.h"
-#include "provider/date.h"
 #include "provider/openai/ask.h"
 #include "provider/openai/key_turn.h"
 #include "provider/openai/status.h"
@@ -29,8 +28,7 @@ struct relay_call {
     bool is_sent;        /* all of the request, by this try */
     bool is_paused;
     struct http_call *http; /* running */
-    int status;
-    int64_t retry_after_ms;
+    struct answer_status status;
     struct buf words; /* of a refusal */
     struct timer wait;
     struct task begin;
@@ -260,8 +258,7 @@ static void on_head(void *arg, const struct http_head *head)
         return;
     }
     c->state = RELAY_REFUSAL;
-    c->status = head->status;
-    c->retry_after_ms = date_retry_after_ms(http_value(head, "retry-after"), loop_wall_ms(l));
+    c->status = status_read(head, loop_wall_ms(l));
     buf_clear(&c->words);
     timer_arm(l, &c->wait, WORDS_WAIT_MS, on_refused, c);
 }
@@ -286,7 +283,7 @@ static bool go_on(struct relay_call *c, const struct status_rule *rule)
 
     if (c->request.is_streamed)
         return false;
-    if (key_turn_renew(&c->turn, c->status)) {
+    if (key_turn_renew(&c->turn, c->status.code)) {
         c->state = RELAY_TOKEN;
         key_turn_again(&c->turn);
         return true;
@@ -303,18 +300,18 @@ static bool go_on(struct relay_call *c, const struct status_rule *rule)
 static void on_refused(void *arg)
 {
     struct relay_call *c = arg;
-    const struct status_rule *rule = status_rule(c->status);
+    const struct status_rule *rule = status_rule(&c->status);
     struct failure f;
 
     timer_disarm(&c->wait);
     if (c->http)
         http_call_cancel(TAKE(c->http));
     if (rule->is_trouble)
-        keys_trouble(c->instance->openai->keys, c->turn.key, rule->trouble, c->retry_after_ms,
-                     loop_now_ms(c->instance->env.loop));
+        keys_trouble(c->instance->openai->keys, c->turn.key, rule->trouble,
+                     c->status.retry_after_ms, loop_now_ms(c->instance->env.loop));
     if (go_on(c, rule))
         return;
-    status_failure(&f, &c->arena, name_of(c), c->status, c->retry_after_ms, buf_str(&c->words));
+    status_failure(&f, &c->arena, name_of(c), &c->status, buf_str(&c->words));
     finish(c, &f, false);
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *     READ --> ASK --> WRITE --> (done)
- *       \________\_______________^   the file had new tokens; it failed
+ *               ____
+ *              v    \           again after a pause: it certainly did not go out, or 5xx
+ *     READ --> ASK __/ --> WRITE --> (done)
+ *       \________\__________________^   the file had new tokens; it failed
  *
  * READ and WRITE run on a thread of their own, on fields that nobody else touches meanwhile.
  */
@@ -10,11 +12,14 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/random.h"
 #include "http/fetch.h"
+#include "net/timer.h"
 #include "provider/openai/status.h"
 #include "json/reader.h"
 #include "json/writer.h"
 
+enum { AGAIN_MAX = 2, AGAIN_MS = 250 }; /* and up to as much more by chance; then twice as long */
 enum { REPLY_MAX = 64 * 1024, TOKEN_MAX = 8192, LIFE_MS = 900 * 1000, LIFE_MAX_S = 30 * 86400 };
 
 static const char target[] = "/oauth/token";
@@ -28,7 +33,9 @@ struct renewal {
     struct credentials file; /* as it was read */
     char why[CREDENTIALS_WHY];
     enum err file_err;
-    struct fetch *fetch;
+    struct fetch *fetch; /* running */
+    struct timer pause;  /* armed before it is asked again */
+    unsigned n_again;
     bool is_hurried;
     bool is_kept;
     struct task retire;
@@ -37,7 +44,7 @@ struct renewal {
 /* The life of a renewal, in order. */
 static void read_work(void *arg);
 static void on_read(void *arg);
-static void ask(struct renewal *r);
+static void ask(void *arg);
 static void on_reply(void *arg, const struct fetch_result *result);
 static void write_work(void *arg);
 static void on_written(void *arg);
@@ -62,18 +69,26 @@ static void finish(struct renewal *r, const struct failure *f)
     r->done(r->arg, &result);
 }
 
+static void fail_after(struct renewal *r, enum failure_kind kind, int64_t retry_after_ms,
+                       const char *why)
+{
+    struct failure f;
+
+    failure_set(&f, &r->arena, kind, "The sign-in of upstream \"%s\" cannot be renewed: %s.",
+                r->params.upstream, why);
+    f.retry_after_ms = retry_after_ms;
+    finish(r, &f);
+}
+
 static FORMAT(3, 4) void fail(struct renewal *r, enum failure_kind kind, const char *format, ...)
 {
     char text[CREDENTIALS_WHY * 2];
-    struct failure f;
     va_list args;
 
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    failure_set(&f, &r->arena, kind, "The sign-in of upstream \"%s\" cannot be renewed: %s.",
-                r->params.upstream, text);
-    finish(r, &f);
+    fail_after(r, kind, 0, text);
 }
 
 struct renewal *renewal_start(const struct renewal_params *params, on_renewal *done, void *arg)
@@ -152,8 +167,9 @@ static struct str body_of(struct renewal *r)
     return body;
 }
 
-static void ask(struct renewal *r)
+static void ask(void *arg)
 {
+    struct renewal *r = arg;
     const struct provider_env *env = r->params.env;
     const struct http_header headers[] = { { STR("Content-Type"), STR("application/json") },
                                            { STR("Accept"), STR("application/json") } };
@@ -208,34 +224,66 @@ static void take_reply(struct renewal *r, struct str body)
 }
 
 /* 4xx but for haste means that the refresh token is no good. */
-static enum failure_kind kind_of(int status)
+static enum failure_kind kind_of(const struct answer_status *s)
 {
-    if (status == 429)
+    if (s->is_challenge)
+        return FAILURE_CHALLENGE;
+    if (s->code == 429)
         return FAILURE_RATE_LIMIT;
-    if (status >= 400 && status <= 499 && status != 408)
+    if (s->code >= 400 && s->code <= 499 && s->code != 408)
         return FAILURE_UPSTREAM_AUTH;
-    return status >= 500 ? FAILURE_UNAVAILABLE : FAILURE_PROTOCOL;
+    return s->code >= 500 || s->code == 408 ? FAILURE_UNAVAILABLE : FAILURE_PROTOCOL;
+}
+
+/* While the refresh token was not taken, as far as can be known. With an old token that is good yet
+ * nobody needs to wait for that: it is tried later. */
+static bool ask_again(struct renewal *r, bool may_be_asked)
+{
+    int64_t ms = (int64_t)AGAIN_MS << r->n_again;
+
+    if (!may_be_asked || r->n_again == AGAIN_MAX || is_fresh(r))
+        return false;
+    r->n_again++;
+    ms += (int64_t)(random_u64() % (uint64_t)ms);
+    timer_arm(r->params.env->loop, &r->pause, ms, ask, r);
+    return true;
+}
+
+static void take_refusal(struct renewal *r, const struct answer_status *s)
+{
+    enum failure_kind kind = kind_of(s);
+    char why[CREDENTIALS_WHY * 2];
+
+    if (ask_again(r, kind == FAILURE_UNAVAILABLE))
+        return;
+    snprintf(why, sizeof(why), "POST %s answered with %s%d%s%s", target,
+             kind == FAILURE_CHALLENGE ? "a browser check, which a gateway cannot pass: open the "
+                                         "service in a browser from this network once, or use "
+                                         "another network; status "
+                                       : "status ",
+             s->code,
+             kind == FAILURE_UPSTREAM_AUTH ? ": sign in anew, so that there is a new " : "",
+             kind == FAILURE_UPSTREAM_AUTH ? r->params.path : "");
+    fail_after(r, kind, s->retry_after_ms, why);
 }
 
 static void on_reply(void *arg, const struct fetch_result *result)
 {
+    const struct http_outcome *outcome = &result->outcome;
     struct renewal *r = arg;
-    enum failure_kind kind;
-    int status = result->head ? result->head->status : 0;
+    struct answer_status status;
 
     r->fetch = NULL;
-    if (result->outcome.err) {
-        fail(r, status_of_transport(result->outcome.err), "%s", result->outcome.detail);
+    if (outcome->err) {
+        if (!ask_again(r, outcome->certainly_unsent && err_is_retryable(outcome->err)))
+            fail(r, status_of_transport(outcome->err), "%s", outcome->detail);
         return;
     }
-    if (status == 200 || status == 201) {
+    status = status_read(result->head, loop_wall_ms(r->params.env->loop));
+    if (status.code == 200 || status.code == 201)
         take_reply(r, result->body);
-        return;
-    }
-    kind = kind_of(status);
-    fail(r, kind, "POST %s answered with status %d%s%s", target, status,
-         kind == FAILURE_UPSTREAM_AUTH ? ": sign in anew, so that there is a new " : "",
-         kind == FAILURE_UPSTREAM_AUTH ? r->params.path : "");
+    else
+        take_refusal(r, &status);
 }
 
 static void write_work(void *arg)
@@ -257,8 +305,10 @@ static void on_written(void *arg)
 void renewal_hurry(struct renewal *r)
 {
     r->is_hurried = true;
-    if (!r->fetch)
+    if (!r->fetch && !timer_is_armed(&r->pause))
         return;
-    fetch_cancel(TAKE(r->fetch));
+    if (r->fetch)
+        fetch_cancel(TAKE(r->fetch));
+    timer_disarm(&r->pause);
     fail(r, FAILURE_OVERLOADED, "the gateway shuts down");
 }

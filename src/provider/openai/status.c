@@ -2,6 +2,8 @@
 /* The first row that covers the status counts. */
 #include "provider/openai/status.h"
 
+#include "provider/challenge.h"
+#include "provider/date.h"
 #include "json/reader.h"
 
 enum { QUOTE_MAX = 500 };
@@ -78,13 +80,33 @@ static const struct {
         .advice = "This is no answer to a chat completion: check the upstream's base_url." } },
 };
 
-const struct status_rule *status_rule(int status)
+static const struct status_rule challenge = {
+    .kind = FAILURE_CHALLENGE,
+    .advice = "It asks for a browser check, which a gateway cannot pass: open the service in a "
+              "browser from this network once, or use another network.",
+};
+
+struct answer_status status_read(const struct http_head *head, int64_t wall_ms)
+{
+    return (struct answer_status){
+        .code = head->status,
+        .is_challenge = head->status > 299 && challenge_is(head->status, head),
+        .retry_after_ms = date_retry_after_ms(http_value(head, "retry-after"), wall_ms),
+    };
+}
+
+static const struct status_rule *rule_of(int status)
 {
     size_t i = 0;
 
     while (rows[i].to && (status < rows[i].from || status > rows[i].to))
         i++;
     return &rows[i].rule;
+}
+
+const struct status_rule *status_rule(const struct answer_status *s)
+{
+    return s->is_challenge ? &challenge : rule_of(s->code);
 }
 
 /* The text that is meant for people, if there is one. */
@@ -134,19 +156,19 @@ static bool is_object(struct str body)
     return !json_find(body, &v, NULL) && v.type == JSON_OBJECT;
 }
 
-void status_failure(struct failure *ret, struct arena *a, const char *upstream, int status,
-                    int64_t retry_after_ms, struct str body)
+void status_failure(struct failure *ret, struct arena *a, const char *upstream,
+                    const struct answer_status *s, struct str body)
 {
-    const struct status_rule *rule = status_rule(status);
+    const struct status_rule *rule = status_rule(s);
     struct str words = said(a, body);
 
     failure_set(ret, a, rule->kind, "Upstream \"%s\" answered with status %d%s%.*s%s %s", upstream,
-                status, words.n ? ": \"" : ".", STR_ARGS(words), words.n ? "\"." : "",
+                s->code, words.n ? ": \"" : ".", STR_ARGS(words), words.n ? "\"." : "",
                 rule->advice);
-    ret->retry_after_ms = retry_after_ms;
+    ret->retry_after_ms = s->retry_after_ms;
     if (!rule->is_as_it_is)
         return;
-    ret->status = status;
+    ret->status = s->code;
     if (is_object(body))
         ret->body = arena_dup(a, body);
 }
@@ -166,7 +188,7 @@ void status_error_inside(struct failure *ret, struct arena *a, const char *upstr
                          struct str error, struct str whole)
 {
     int status = status_inside(error);
-    enum failure_kind kind = status ? status_rule(status)->kind : FAILURE_INTERRUPTED;
+    enum failure_kind kind = status ? rule_of(status)->kind : FAILURE_INTERRUPTED;
     struct str words = said(a, whole);
 
     if (words.n == 0)

@@ -8,6 +8,15 @@
 #include "chat/failure.h"
 #include "provider/openai/keys.h"
 
+/* What is read of the head of an answer. */
+struct answer_status {
+    int code;          /* 0 before there is one */
+    bool is_challenge; /* a browser check in the answer's place */
+    int64_t retry_after_ms;
+};
+
+struct answer_status status_read(const struct http_head *head, int64_t wall_ms);
+
 /* What may be done about it before the client is told. */
 struct status_rule {
     enum failure_kind kind;
@@ -19,12 +28,12 @@ struct status_rule {
 };
 
 /* Never NULL. */
-const struct status_rule *status_rule(int status);
+const struct status_rule *status_rule(const struct answer_status *s);
 
 /* The failure for it; message and body in `a`. `body` is what the upstream said, as far as it was
  * kept. */
-void status_failure(struct failure *ret, struct arena *a, const char *upstream, int status,
-                    int64_t retry_after_ms, struct str body);
+void status_failure(struct failure *ret, struct arena *a, const char *upstream,
+                    const struct answer_status *s, struct str body);
 
 /* An error object (or text) inside an answer with status 200: `error` is its JSON, `whole` that of
  * the event or answer it was in. */

@@ -32,6 +32,9 @@ export const challenge = '502 upstream_challenge';
 export const timeout = '504 upstream_timeout';
 export const quota = '429 insufficient_quota';
 export const limited = '429 rate_limit_exceeded';
+/** What the upstream said itself is handed on; the simulator's errors have no code. */
+const AS_IT_IS = 'as it is';
+export const asItIs = (code) => `${code} ${AS_IT_IS}`;
 export const tooLong = '400 context_length_exceeded';
 
 /**
@@ -55,6 +58,9 @@ export const resumed = final('A200', WHOLE);
 
 export const status = (code, more = {}) => ({ status: code, ...more });
 export const kind = (name, more = {}) => ({ kind: name, ...more });
+
+/** Ways to ask, for a position that is not there in both: whether it is a stream. */
+export const WAYS = { whole: false, stream: true };
 
 // ---- the columns ----
 
@@ -87,37 +93,38 @@ function assertNeverTwice(posts) {
 /** Asks, and says in short what came. */
 async function ask(gw, body) {
   const answer = outcomeOf(await gw.post(body));
-  if (!answer.code) {
+  if (answer.status === undefined) {
     assert.equal(answer.text, TEXT);
     return { got: WHOLE };
   }
   const { text = '' } = answer;
   assert.ok(TEXT.startsWith(text) && text.length < TEXT.length, `not a beginning: ${text}`);
-  return { ...answer, got: `${answer.status} ${answer.code}` };
+  return { ...answer, got: `${answer.status} ${answer.code ?? AS_IT_IS}` };
 }
 
 /** Nothing is left on either side, and the upstream saw nothing that it would mind. */
-async function assertClean(sim, gw) {
+async function assertClean({ isQuiet = ({ sockets }) => sockets === 0 }, sim, gw) {
   await gw.idle();
-  await until(async () => (await sim.state()).sockets === 0, 'no socket upstream');
+  await until(async () => isQuiet(await sim.state()), 'the upstream is left');
   assert.deepEqual(await sim.violations(), []);
   await gw.stop();
 }
 
-async function cell(sim, { model, fault, column, env, settings, upstream, stream }) {
+async function cell(plan, sim, { fault, column, env, settings, upstream, stream }) {
+  const { model, open = gatewayOf, prompts = (of) => of.posts() } = plan;
   await sim.reset();
   const { accounts, ...when } = COLUMNS[column];
   if (fault?.where === 'accept') delete when.account; // nobody knows it yet
   if (fault?.where === 'accept' && when.times < 0) when.times = 20; // the test's own come, too
   await sim.set({ accounts: 2, token_life_s: 3600, pacing: PACING, ...settings });
-  const gw = await gatewayOf(sim, accounts, { env, upstream, account: { max_parallel: 2 } });
+  const gw = await open(sim, accounts, { env, upstream, account: { max_parallel: 2 } });
   if (fault) await sim.fault({ ...fault, ...when });
   const messages = [{ role: 'user', content: `${CANARY}\n!echo ${TEXT}` }];
   const result = await ask(gw, { model, messages, stream });
   await until(async () => (await sim.clearFaults()) ?? true, 'the simulator listens again');
-  const posts = await sim.posts();
+  const posts = await prompts(sim);
   const chats = new Set(posts.map((post) => post.chat)).size;
-  await assertClean(sim, gw);
+  await assertClean(plan, sim, gw);
   return { ...result, posts, chats, seen: seenBy(posts) };
 }
 
@@ -125,21 +132,21 @@ const table = []; // { position, name, column, text }
 const simulators = []; // that no test uses now
 
 /** Both ways to ask, and whether both got what is expected. */
-async function judge({ model, upstream: always, matrix }, position, name, column) {
-  const { where, at, rows } = matrix[position];
+async function judge(plan, position, name, column) {
+  const { where, at, rows, ways = [WAYS.whole, WAYS.stream] } = plan.matrix[position];
   const [given, expected, env = {}, settings = {}, where_to] = rows[name];
   const [want, seen] = expected[column];
   const sim = simulators.pop() ?? (await service(2));
   const results = [];
-  for (const stream of [false, true]) {
+  for (const stream of ways) {
     const fault = given && { where, ...(at === undefined ? {} : { at }), ...given };
-    const upstream = { ...always, ...(await where_to?.(sim)) };
-    results.push(await cell(sim, { model, fault, column, env, settings, upstream, stream }));
+    const upstream = { ...plan.upstream, ...(await where_to?.(sim)) };
+    results.push(await cell(plan, sim, { fault, column, env, settings, upstream, stream }));
   }
   simulators.push(sim);
   note(position, name, column, results);
   for (const [i, result] of results.entries()) {
-    const how = i === 0 ? 'whole' : 'stream';
+    const how = ways[i] ? 'stream' : 'whole';
     assert.equal(result.got, want, `${how}; the upstream saw "${result.seen}"`);
     assert.match(result.seen, pattern(seen), how);
     assertNeverTwice(result.posts);
@@ -147,7 +154,7 @@ async function judge({ model, upstream: always, matrix }, position, name, column
       assert.ok(result.retryAfter >= 1 && result.retryAfter <= expected.after, 'Retry-After');
     // Three tries in doubt may take longer than STREAM_COMMIT_AFTER: then it is an event, too.
     if (name.endsWith('without an answer')) continue;
-    if (i === 1 && want !== WHOLE) assert.equal(result.isEvent ?? false, (at ?? 0) > 0, 'an event');
+    if (ways[i] && want !== WHOLE) assert.equal(result.isEvent ?? false, (at ?? 0) > 0, 'an event');
     if (result.isEvent) assert.ok(result.text.length > 0);
   }
 }
@@ -157,8 +164,8 @@ function describeResult({ got, code, isEvent, seen, chats }) {
 }
 
 function note(position, name, column, results) {
-  const [whole, stream] = results.map(describeResult);
-  table.push({ position, name, column, text: whole === stream ? whole : `${whole} / ${stream}` });
+  const texts = new Set(results.map(describeResult));
+  table.push({ position, name, column, text: [...texts].join(' / ') });
 }
 
 function printTable(t) {
@@ -173,8 +180,10 @@ function printTable(t) {
 }
 
 /**
- * Declares the tests of a matrix: position -> { where, at, rows: { name: [fault, expected, settings
- * of the gateway, of the simulator, other addresses] } }, and one that prints the table.
+ * Declares the tests of a matrix: position -> { where, at, ways, rows: { name: [fault, expected,
+ * settings of the gateway, of the simulator, other addresses] } }, and one that prints the table.
+ * Where the protocol is another: `open` starts a gateway as gatewayOf() does, `prompts` gives those
+ * that the simulator saw, { account, status, chat }, and `isQuiet` judges its state at the end.
  */
 export function matrixTests(plan) {
   for (const [position, { rows }] of Object.entries(plan.matrix))

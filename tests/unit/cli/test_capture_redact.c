@@ -399,6 +399,46 @@ static void grows_if_and_only_if_it_did(void)
     buf_deinit(&is);
 }
 
+/* ---- streams of events ---- */
+
+static void events_keep_their_form(void)
+{
+    static const char in[] = ": for zoe@mail\r\nevent: Zoe\n\n"
+                             "data: {\"id\":\"msg_a1b2c3d4\",\"object\":\"chat.completion.chunk\","
+                             "\"choices\":[{\"delta\":{\"content\":\"Hi Zoe\"},"
+                             "\"finish_reason\":\"stop\"}]} \n\ndata: no JSON\n\ndata: [DONE]\n";
+    static const char want[] =
+        "\": xxx xxx@xxxx\\r\\nevent: xxx\\n\\n"
+        "data: {\\\"id\\\":\\\"msg_{id-1}\\\",\\\"object\\\":\\\"chat.completion.chunk\\\","
+        "\\\"choices\\\":[{\\\"delta\\\":{\\\"content\\\":\\\"xx xxx\\\"},"
+        "\\\"finish_reason\\\":\\\"stop\\\"}]} \\n\\ndata: xx xxxx\\n\\ndata: [DONE]\\n\"";
+    struct redact *r = redact_new();
+    struct buf out;
+
+    buf_init(&out, 4096);
+    redact_learn_events(r, str_of(in));
+    EXPECT_INT(redact_events(r, str_of(in), &out), ERR_NONE);
+    EXPECT_STR(buf_str(&out), want);
+    buf_deinit(&out);
+    redact_free(r);
+}
+
+static void tokens_of_a_sign_in_are_named(void)
+{
+    static const char in[] = "{\"access_token\":\"some/words+only\",\"token_type\":\"Bearer\","
+                             "\"refresh_token\":\"only words\",\"expires_in\":900}";
+    struct redact *r = redact_new();
+    struct buf out;
+
+    buf_init(&out, 4096);
+    redact_learn_body(r, str_of(in));
+    EXPECT_INT(redact_body(r, str_of(in), &out), ERR_NONE);
+    EXPECT_STR(buf_str(&out), "{\"access_token\":\"{access}\",\"token_type\":\"Bearer\","
+                              "\"refresh_token\":\"{refresh}\",\"expires_in\":900}");
+    buf_deinit(&out);
+    redact_free(r);
+}
+
 static const struct test suite[] = {
     { "replaces by what it is", replaces_by_what_it_is },
     { "one string is one placeholder", one_string_is_one_placeholder },
@@ -408,6 +448,8 @@ static const struct test suite[] = {
     { "says which headers may stay", says_which_headers_may_stay },
     { "no secret is left in any form", no_secret_is_left_in_any_form },
     { "paths and queries keep no secret", paths_and_queries_keep_no_secret },
+    { "events keep their form", events_keep_their_form },
+    { "tokens of a sign-in are named", tokens_of_a_sign_in_are_named },
     { "grows if and only if it did", grows_if_and_only_if_it_did },
 };
 

@@ -51,6 +51,26 @@ static void hands_statuses_back_by_the_table(void)
     rig_end(&r);
 }
 
+/* It is asked of this network, and says nothing of the key. */
+static void knows_a_browser_check(void)
+{
+    static const int codes[] = { 403, 503, 429 };
+
+    rig_start(&r);
+    for (size_t i = 0; i < COUNT_OF(codes); i++) {
+        up_reset(&r.up, UP_CHAT);
+        SAY(&r.up, UP_CHAT, .status = codes[i], .type = "text/html", .body = "<html>Just a moment",
+            .header = "cf-mitigated", .value = "challenge");
+        RUN(&w, &r, ASK_STREAM, true);
+        EXPECT_INT(w.failure.kind, FAILURE_CHALLENGE);
+        EXPECT_INT(w.failure.status, 0);
+        EXPECT(strstr(w.text, "browser") != NULL);
+        watch_end(&w);
+        EXPECT_INT(r.up.at[UP_CHAT].count, 1);
+    }
+    rig_end(&r);
+}
+
 static void quotes_what_is_said_in_other_ways(void)
 {
     static const struct {
@@ -374,6 +394,7 @@ static void a_key_that_is_alone_is_never_held_back(void)
 
 static const struct test suite[] = {
     { "hands statuses back by the table", hands_statuses_back_by_the_table },
+    { "knows a browser check", knows_a_browser_check },
     { "quotes what is said in other ways", quotes_what_is_said_in_other_ways },
     { "does not wait for the rest of an error", does_not_wait_for_the_rest_of_an_error },
     { "tells that nobody listens", tells_that_nobody_listens },

@@ -294,7 +294,7 @@ static void reports_sign_ins(void)
     } rows[] = {
         { 3600000, 200, 200, true, 1, 0 },  { -1, 200, 200, true, 1, 1 },
         { 3600000, 401, 200, true, 2, 1 },  { -1, 200, 400, false, 0, 1 },
-        { 3600000, 401, 503, false, 1, 1 },
+        { 3600000, 401, 503, false, 1, 3 },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

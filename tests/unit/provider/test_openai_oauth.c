@@ -186,6 +186,51 @@ static void a_renewal_is_sent_once(void)
     end();
 }
 
+/* 5xx says that it was not: nobody is told of a hiccup. */
+static void asks_again_while_the_service_has_a_problem(void)
+{
+    begin(0);
+    r.up.at[UP_TOKEN].n_lines = 0;
+    SAY(&r.up, UP_TOKEN, .status = 503);
+    SAY(&r.up, UP_TOKEN, .status = 500);
+    SAY(&r.up, UP_TOKEN, .body = "{\"access_token\":\"third\",\"expires_in\":3600}");
+    answered();
+    EXPECT_Z(r.up.at[UP_CHAT].authorization[0], "Bearer third");
+    EXPECT_INT(r.up.at[UP_TOKEN].count, 3);
+    end();
+
+    begin(0);
+    r.up.at[UP_TOKEN].n_lines = 0;
+    SAY(&r.up, UP_TOKEN, .status = 503);
+    failed(FAILURE_UNAVAILABLE);
+    EXPECT_INT(r.up.at[UP_TOKEN].count, 3);
+    end();
+}
+
+static void tells_how_long_to_wait_for_a_renewal(void)
+{
+    begin(0);
+    r.up.at[UP_TOKEN].n_lines = 0;
+    SAY(&r.up, UP_TOKEN, .status = 429, .header = "retry-after", .value = "7");
+    RUN(&w, &r, ASK_STREAM, true);
+    EXPECT_INT(w.failure.kind, FAILURE_RATE_LIMIT);
+    EXPECT_INT(w.failure.retry_after_ms, 7000);
+    watch_end(&w);
+    EXPECT_INT(r.up.at[UP_TOKEN].count, 1);
+    end();
+}
+
+static void a_browser_check_is_no_end_of_the_sign_in(void)
+{
+    begin(0);
+    r.up.at[UP_TOKEN].n_lines = 0;
+    SAY(&r.up, UP_TOKEN, .status = 403, .type = "text/html", .header = "cf-mitigated",
+        .value = "challenge");
+    failed(FAILURE_CHALLENGE);
+    EXPECT_INT(r.up.at[UP_TOKEN].count, 1);
+    end();
+}
+
 /* The vendor's own program renewed it meanwhile. */
 static void a_new_token_in_the_file_is_taken(void)
 {
@@ -358,6 +403,9 @@ static const struct test suite[] = {
     { "many who wait cost one request", many_who_wait_cost_one_request },
     { "a refused token is renewed once", a_refused_token_is_renewed_once },
     { "a renewal is sent once", a_renewal_is_sent_once },
+    { "asks again while the service has a problem", asks_again_while_the_service_has_a_problem },
+    { "tells how long to wait for a renewal", tells_how_long_to_wait_for_a_renewal },
+    { "a browser check is no end of the sign-in", a_browser_check_is_no_end_of_the_sign_in },
     { "a new token in the file is taken", a_new_token_in_the_file_is_taken },
     { "the file's refresh token is the newer one", the_files_refresh_token_is_the_newer_one },
     { "says that the sign-in is over", says_that_the_sign_in_is_over },
