@@ -43,6 +43,8 @@ models:
     targets: [{upstream: sick, model: small}, {upstream: well, model: small}]
   - name: alone
     targets: [{upstream: sick, model: big}]
+  - name: other
+    targets: [{upstream: well, model: big}]
 `;
   fs.writeFileSync(file, text, { mode: 0o600 });
   const quick = { CIRCUIT_OPEN_FOR: 3, CIRCUIT_SLOW_START: 0, STORE_URL: 'memory:' };
@@ -118,6 +120,48 @@ test('the only target of a route is always asked', async () => {
   await sims.sick.clearFaults();
   assert.equal((await ask(gw, 'alone')).status, 200);
   assert.deepEqual(await circuits(gw), [], 'that showed that it is well');
+});
+
+test('where all are sick, the one that is well again is found at once', async () => {
+  for (const [body, path] of [
+    [{ messages: [{ role: 'user', content: '!echo here' }] }, '/v1/chat/completions'],
+    [{ input: 'x' }, '/v1/embeddings'],
+  ]) {
+    const gw = await start({ CIRCUIT_OPEN_FOR: 60, CIRCUIT_SLOW_START: 60 });
+    const post = () => gw.post({ model: 'both', ...body }, { path });
+    for (const sim of Object.values(sims))
+      for (const where of ['completions', 'embeddings'])
+        await sim.fault({ where, status: 500, times: -1 });
+    for (let i = 0; i < 11; i++) {
+      const answer = await post();
+      assert.equal(answer.status, 502);
+      assert.equal(answer.headers['x-attempts'], '2', 'each is asked, sick or not');
+    }
+    assert.equal((await circuits(gw)).length, 2);
+    await sims.well.clearFaults();
+    assert.equal((await post()).headers['x-attempts'], '2');
+    for (let i = 0; i < 30; i++) {
+      const answer = await post();
+      assert.equal(answer.status, 200, answer.text);
+      assert.equal(answer.headers['x-attempts'], '1', 'it answers again: no luck is needed');
+    }
+    await gw.idle();
+  }
+});
+
+test('a sick target is asked before the error of another goes to the client', async () => {
+  const gw = await start({ CIRCUIT_OPEN_FOR: 60, CIRCUIT_SLOW_START: 60 });
+  await sims.well.fault({ where: 'completions', status: 500, times: -1 });
+  for (let i = 0; i < 10; i++) assert.equal((await ask(gw, 'other')).status, 502);
+  assert.equal((await circuits(gw))[0].name, 'well/big');
+  await sims.well.clearFaults();
+  await sims.sick.fault({ where: 'completions', status: 429, times: -1 });
+  for (let i = 0; i < 10; i++) {
+    const answer = await ask(gw);
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.headers['x-upstream'], 'well');
+  }
+  await gw.idle();
 });
 
 test('while a sick target is silent, one request at a time waits for it', async () => {

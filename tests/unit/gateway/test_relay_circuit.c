@@ -64,10 +64,10 @@ static void a_sick_target_is_passed_over(void)
     send_small();
     EXPECT(newest()->instance == &f.instances[1]);
     EXPECT_Z(newest()->first, "{\"input\":\"x\",\"model\":\"mb\"}");
-    relay_fails(FAILURE_UNAVAILABLE, false);
-    EXPECT_INT(n_calls, 1);
-    expect_refusal(502, "upstream_unavailable");
-    ask_alone(); /* who is the only one is asked, and is well again */
+    relay_fails(FAILURE_RATE_LIMIT, false);
+    EXPECT_INT(n_calls, 2); /* before there is an error it is asked, and is well again */
+    EXPECT(newest()->instance == &f.instances[0]);
+    attempt();
     answer_head(HTTP_BODY_LENGTH, 0);
     relay_ends(NULL, false);
     pass(f.settings.circuit.slow_start_ms);
@@ -75,27 +75,24 @@ static void a_sick_target_is_passed_over(void)
     end_health();
 }
 
-/* Not even as a last resort: somebody was asked already. */
-static void nobody_waits_for_a_sick_one_after_another_failed(void)
+static void where_all_are_sick_each_is_asked_once(void)
 {
     begin_health();
-    for (int i = 0; i < HEALTH_LEAST; i++) {
+    for (int i = 0; i < HEALTH_LEAST + 1; i++) {
+        EXPECT_INT(is_sick("a/ma"), i == HEALTH_LEAST);
         wire_clear(&f.w);
         n_calls = 0;
         send_small();
+        EXPECT(newest()->instance == &f.instances[0]);
         relay_fails(FAILURE_UNAVAILABLE, false);
         EXPECT_INT(n_calls, 2);
+        EXPECT(newest()->instance == &f.instances[1]);
         attempt();
         relay_fails(FAILURE_UNAVAILABLE, false);
         turn(f.l);
+        EXPECT_INT(n_calls, 2);
+        expect_refusal(502, "upstream_unavailable");
     }
-    wire_clear(&f.w);
-    n_calls = 0;
-    send_small(); /* both are sick: the first is asked */
-    EXPECT(newest()->instance == &f.instances[0]);
-    relay_fails(FAILURE_UNAVAILABLE, false);
-    EXPECT_INT(n_calls, 1);
-    expect_refusal(502, "upstream_unavailable");
     end_health();
 }
 
@@ -191,8 +188,7 @@ static void without_a_model_there_is_no_circuit(void)
 
 static const struct test suite[] = {
     { "a sick target is passed over", a_sick_target_is_passed_over },
-    { "nobody waits for a sick one after another failed",
-      nobody_waits_for_a_sick_one_after_another_failed },
+    { "where all are sick each is asked once", where_all_are_sick_each_is_asked_once },
     { "a failure at one target counts there", a_failure_at_one_target_counts_there },
     { "what is not its fault does not count", what_is_not_its_fault_does_not_count },
     { "a client that is slow is no fault of the target",
