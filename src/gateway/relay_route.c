@@ -283,6 +283,7 @@ enum err relay_start_step(struct relay *x, const struct relay_sink *sink)
     struct relay_request r = {
         .method = x->request->head.method,
         .target = x->endpoint,
+        .model = step->model,
         .headers = headers,
         .n_headers = relay_headers(&x->request->head, headers),
         .is_streamed = !x->is_whole,

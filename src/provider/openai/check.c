@@ -130,7 +130,7 @@ static void on_asked(void *arg, const struct ask_result *result)
     if (!result->failure) {
         c->has_good = true;
         add_fact(c, label, STR("accepted"), false);
-        keys_good(keys, c->key);
+        keys_good(keys, c->key, STR(""));
     } else if (is_listless(result)) {
         c->has_good = true;
         add_fact(c, label, STR("not checked: the upstream has no list of models"), false);

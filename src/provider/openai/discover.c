@@ -56,7 +56,7 @@ static void ask(struct provider_instance *p, int64_t age_ms)
             arm(p);
         return;
     }
-    keys_choose(p->openai->keys, 0, now_ms, &key, &notice);
+    keys_choose(p->openai->keys, STR(""), 0, now_ms, &key, &notice);
     p->discovery = ask_start(p, key, on_models, p);
 }
 
