@@ -114,7 +114,7 @@ static unsigned list_turn(void *upstream)
 const struct provider_ops provider_openai = {
     .name = "openai",
     .capabilities = PROVIDER_RAW | PROVIDER_STOP | PROVIDER_LIMITS | PROVIDER_TOOLS |
-                    PROVIDER_SCHEMA | PROVIDER_N | PROVIDER_LATE,
+                    PROVIDER_SCHEMA | PROVIDER_N | PROVIDER_LATE | PROVIDER_IMAGES,
     .attach = attach,
     .detach = detach,
     .prepare = prepare,
