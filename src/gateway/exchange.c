@@ -152,6 +152,8 @@ static void on_total(void *arg)
     f.prompt_accepted = likely_phase(x) >= PHASE_ACCEPTED;
     if (x->state == EXCHANGE_ANSWERING)
         exchange_judge(x, HEALTH_GOOD); /* it was at work all the while */
+    else if (walk_has_moved(&x->walk))
+        exchange_judge(x, HEALTH_UNKNOWN); /* most of the time may have been another's */
     end_with(x, &f);
 }
 
@@ -239,14 +241,15 @@ void exchange_start(struct gateway_worker *w, struct http_request *r,
 /* ---- deadlines of the phases ---- */
 
 /* An upstream that is late says nothing before its first token; and a whole answer comes at once,
- * when it is whole. */
+ * when it is whole: it may take all the time, unless another target could answer meanwhile. */
 static int64_t late_limit(const struct exchange *x, int64_t limit_ms)
 {
     const struct settings *s = x->view->settings;
 
     if (!(x->provider->capabilities & PROVIDER_LATE))
         return limit_ms;
-    return x->chat.stream ? s->first_token_timeout_ms : s->request_timeout_ms;
+    return x->chat.stream || walk_has_more(&x->walk, x->n_steps) ? s->first_token_timeout_ms
+                                                                 : s->request_timeout_ms;
 }
 
 static int64_t phase_limit(const struct exchange *x)

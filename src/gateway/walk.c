@@ -35,6 +35,11 @@ bool walk_next(struct target_walk *w, size_t n, walk_enter *enter, void *arg, si
     return enter_skipped(w, n, enter, arg, ret_i);
 }
 
+bool walk_has_moved(const struct target_walk *w)
+{
+    return (w->gone & (w->gone - 1)) != 0;
+}
+
 bool walk_has_more(const struct target_walk *w, size_t n)
 {
     for (size_t i = 0; i < n; i++)

@@ -20,5 +20,8 @@ typedef bool walk_enter(void *arg, size_t i, enum health_need need);
 /* The next of `n` targets, up to 32, that was entered. False: all were asked. */
 bool walk_next(struct target_walk *w, size_t n, walk_enter *enter, void *arg, size_t *ret_i);
 
+/* Whether one was asked before the present one. */
+bool walk_has_moved(const struct target_walk *w);
+
 /* Whether there is one that was not asked. */
 bool walk_has_more(const struct target_walk *w, size_t n);

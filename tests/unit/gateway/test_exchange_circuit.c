@@ -206,7 +206,42 @@ static void what_is_not_its_fault_does_not_count(void)
     end_health();
 }
 
+/* The first two used the time up: a whole answer of theirs has as long as the first word of a
+ * stream, since there is another. */
+static void the_last_is_not_blamed_for_the_time_of_those_before(void)
+{
+    struct health_problem p;
+
+    begin_health();
+    f.settings.circuit.window_ms = 100 * f.settings.request_timeout_ms;
+    for (size_t i = 0; i < 3; i++)
+        f.providers[i].capabilities = PROVIDER_LATE;
+    for (int i = 0; i < HEALTH_LEAST; i++) {
+        int64_t left = f.settings.request_timeout_ms - 2 * f.settings.first_token_timeout_ms;
+
+        ask(M);
+        for (unsigned n = 1; n < 3; n++) {
+            EXPECT_INT(f.n_calls, n);
+            phase(PHASE_SENT);
+            pass(f.settings.first_token_timeout_ms - 1);
+            EXPECT_INT(f.n_calls, n);
+            pass(1);
+        }
+        EXPECT_INT(f.n_calls, 3);
+        phase(PHASE_SENT);
+        pass(left);
+        EXPECT(heard("API_REQUEST_TIMEOUT"));
+        EXPECT(heard("x-upstream: c\r\n"));
+        again();
+    }
+    EXPECT(health_problem_at(f.gateway.health, loop_now_ms(f.l), 1, &p));
+    EXPECT(!health_problem_at(f.gateway.health, loop_now_ms(f.l), 2, &p));
+    end_sick();
+}
+
 static const struct test suite[] = {
+    { "the last is not blamed for the time of those before",
+      the_last_is_not_blamed_for_the_time_of_those_before },
     { "the sick one is passed over", the_sick_one_is_passed_over },
     { "the only one is always asked", the_only_one_is_always_asked },
     { "a sick one is asked before there is an error",

@@ -25,8 +25,10 @@ static bool is_sick(const char *target)
 {
     struct health_problem p;
 
-    return health_problem_at(f.gateway.health, loop_now_ms(f.l), 0, &p) &&
-           strcmp(p.target, target) == 0;
+    for (size_t i = 0; health_problem_at(f.gateway.health, loop_now_ms(f.l), i, &p); i++)
+        if (strcmp(p.target, target) == 0)
+            return true;
+    return false;
 }
 
 #define ALONE_REQUEST HEAD("/v1/embeddings", "Content-Length: 17\r\n") "{\"model\":\"alone\"}"
@@ -93,6 +95,30 @@ static void where_all_are_sick_each_is_asked_once(void)
         EXPECT_INT(n_calls, 2);
         expect_refusal(502, "upstream_unavailable");
     }
+    end_health();
+}
+
+/* The first one's silence leaves the second hardly any time. */
+static void the_second_is_not_blamed_for_the_time_of_the_first(void)
+{
+    begin_health();
+    for (int i = 0; i < HEALTH_LEAST; i++) {
+        if (f.w.is_closed) {
+            wire_free(&f.w);
+            open_wire(&f.w);
+        }
+        wire_clear(&f.w);
+        n_calls = 0;
+        send_small();
+        pass(f.settings.request_timeout_ms - 1000);
+        relay_fails(FAILURE_UNAVAILABLE, false);
+        EXPECT_INT(n_calls, 2);
+        attempt();
+        pass(1000);
+        EXPECT(has(wire_str(&f.w), "API_REQUEST_TIMEOUT"));
+    }
+    EXPECT(is_sick("a/ma"));
+    EXPECT(!is_sick("b/mb"));
     end_health();
 }
 
@@ -189,6 +215,8 @@ static void without_a_model_there_is_no_circuit(void)
 static const struct test suite[] = {
     { "a sick target is passed over", a_sick_target_is_passed_over },
     { "where all are sick each is asked once", where_all_are_sick_each_is_asked_once },
+    { "the second is not blamed for the time of the first",
+      the_second_is_not_blamed_for_the_time_of_the_first },
     { "a failure at one target counts there", a_failure_at_one_target_counts_there },
     { "what is not its fault does not count", what_is_not_its_fault_does_not_count },
     { "a client that is slow is no fault of the target",

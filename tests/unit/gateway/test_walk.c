@@ -19,12 +19,15 @@ static bool enter(void *arg, size_t i, enum health_need need)
 static void expect_order(const char *order)
 {
     struct target_walk w = { 0 };
+    bool is_first = true;
     size_t i;
 
     for (; *order; order++) {
         EXPECT(walk_has_more(&w, N));
         EXPECT(walk_next(&w, N, enter, NULL, &i));
         EXPECT_INT(i, *order - '0');
+        EXPECT_INT(walk_has_moved(&w), !is_first);
+        is_first = false;
     }
     EXPECT(!walk_next(&w, N, enter, NULL, &i));
 }
