@@ -425,6 +425,23 @@ static void describe(const struct health_target *t, int64_t now_ms, struct healt
     }
 }
 
+bool health_is_open(struct health *h, struct str upstream, struct str model, int64_t now_ms)
+{
+    struct health_target *t;
+    bool is_open = false;
+
+    if (!h || atomic_load(&h->n) == 0)
+        return false;
+    pthread_mutex_lock(&h->lock);
+    t = find(h, upstream, model);
+    if (t) {
+        pass_time(t, now_ms);
+        is_open = t->state == HEALTH_OPEN;
+    }
+    pthread_mutex_unlock(&h->lock);
+    return is_open;
+}
+
 bool health_problem_at(struct health *h, int64_t now_ms, size_t i, struct health_problem *ret)
 {
     struct health_target *t;

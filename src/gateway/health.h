@@ -90,6 +90,9 @@ bool health_visit_enter(struct health_visit *v, struct health *h,
                         int64_t now_ms, enum health_need need);
 void health_visit_leave(struct health_visit *v, int64_t now_ms, enum health_verdict verdict);
 
+/* Whether the circuit of a target is open, so that it is passed over. */
+bool health_is_open(struct health *h, struct str upstream, struct str model, int64_t now_ms);
+
 /* Circuit `i` of those that are not closed, for people: false past the end. */
 struct health_problem {
     char target[HEALTH_WHY_MAX]; /* "local/llama3" */

@@ -157,8 +157,9 @@ struct provider_ops {
      * gone. A settlement that has begun completes by itself. */
     void (*release)(struct provider_call *c);
 
-    /* Whether the upstream could answer now, from what is known: never asks it. `why` (128 bytes,
-     * empty before) says why not, or what is wrong with a part of it all the same. */
+    /* Whether the upstream could answer now, from what is known: never asks it. One that lists no
+     * models may be, by names that others know. `why` (128 bytes, empty before) says why not, or
+     * what is wrong with a part of it all the same. */
     bool (*is_ready)(void *upstream, char *why);
 
     /* Signs in and asks; `done` once, unless the instance is detached first. */

@@ -164,6 +164,54 @@ test('a sick target is asked before the error of another goes to the client', as
   await gw.idle();
 });
 
+test('a gateway all of whose targets are sick is not ready until one is tried again', async () => {
+  const gw = await start();
+  await breakIt(gw);
+  await sims.well.fault({ where: 'completions', status: 500, times: -1 });
+  assert.equal((await gw.get('/readyz')).status, 200, 'there is another');
+  for (let i = 0; i < 10; i++) {
+    await ask(gw);
+    await ask(gw, 'small');
+  }
+  const { status, parts } = (await gw.get('/readyz')).json();
+  assert.equal(status, 'not ready');
+  assert.equal((await gw.get('/readyz')).status, 503);
+  for (const name of ['sick', 'well']) {
+    const part = parts.find((one) => one.name === name);
+    assert.equal(part.ready, false, name);
+    assert.match(part.problem, /failed too often lately/);
+  }
+  await until(async () => (await gw.get('/readyz')).status === 200, 'the next request tries one');
+  await gw.idle();
+});
+
+test('an upstream without a list of models is ready where a route names one of its', async () => {
+  const sim = sims.well;
+  const up = `upstreams:
+  - {name: plain, provider: openai, base_url: "${sim.url}/v1", api_key: ${KEY}`;
+  const rows = [
+    [`${up}}\nmodels: [{name: m, targets: [{upstream: plain, model: big}]}]`, 'm'],
+    [`${up}, any_model: true}`, 'big'],
+    [`${up}}`, undefined],
+  ];
+  for (const [text, model] of rows) {
+    await sim.clearFaults();
+    await sim.fault({ where: 'models', status: 404, times: -1 });
+    const file = path.join(tempDir(), 'gateway.yaml');
+    fs.writeFileSync(file, `default_model: ${model ?? 'big'}\n${text}\n`, { mode: 0o600 });
+    const env = { STORE_URL: 'memory:' };
+    const gw = await Gateway.start({ args: ['--config', file], env });
+    if (model) {
+      await until(async () => (await gw.get('/readyz')).status === 200, `it is ready: ${text}`);
+      assert.equal((await ask(gw, model)).status, 200);
+    } else {
+      const problem = async () => (await gw.get('/readyz')).json().parts[1].problem;
+      await until(async () => /lists no models: name them/.test(await problem()), 'it says why');
+    }
+    await gw.stop();
+  }
+});
+
 test('while a sick target is silent, one request at a time waits for it', async () => {
   const gw = await start({ UPSTREAM_FIRST_TOKEN_TIMEOUT: 2 });
   await breakIt(gw);

@@ -36,6 +36,7 @@ static void on_models(void *arg, const struct ask_result *result)
     char why[128];
 
     p->discovery = NULL;
+    atomic_store(&p->openai->is_listless, ask_is_listless(result));
     if (result->failure) {
         str_to_z(result->failure->message, why, sizeof(why));
         models_failed(m, now_ms, why);
