@@ -6,6 +6,7 @@
 #include "chat/tool_calls.h"
 #include "gateway/exchange.h"
 #include "gateway/route_book.h"
+#include "gateway/walk.h"
 #include "net/timer.h"
 #include "shape/shaper.h"
 
@@ -37,6 +38,7 @@ struct exchange {
     struct route_table *table; /* held while targets may be tried */
     struct route_step steps[ROUTE_TARGETS_MAX];
     size_t n_steps;
+    struct target_walk walk;         /* through them */
     size_t step;                     /* the one that is tried */
     struct health_visit visit;       /* at its target */
     const struct upstream *upstream; /* its */

@@ -114,12 +114,6 @@ static void note_models(struct check *c, struct str body)
     add_fact(c, STR("models"), list_models(c, names, n), false);
 }
 
-/* A server that has no list of models may still have them. */
-static bool is_listless(const struct ask_result *result)
-{
-    return result->status == 404 || result->status == 405 || result->status == 501;
-}
-
 static void on_asked(void *arg, const struct ask_result *result)
 {
     struct check *c = arg;
@@ -130,8 +124,8 @@ static void on_asked(void *arg, const struct ask_result *result)
     if (!result->failure) {
         c->has_good = true;
         add_fact(c, label, STR("accepted"), false);
-        keys_good(keys, c->key);
-    } else if (is_listless(result)) {
+        keys_good(keys, c->key, STR(""));
+    } else if (ask_is_listless(result)) {
         c->has_good = true;
         add_fact(c, label, STR("not checked: the upstream has no list of models"), false);
     } else {

@@ -34,9 +34,7 @@ static const struct {
     { 403,
       403,
       { .kind = FAILURE_UPSTREAM_AUTH,
-        .is_for_next = true,
-        .is_trouble = true,
-        .trouble = KEY_UNPAID,
+        .is_for_next = true, /* but no rest: it may be about what was asked */
         .advice = "Our key may not do this: check the upstream's api_keys and its plan." } },
     { 404,
       404,

@@ -343,6 +343,65 @@ static void keys_that_are_all_limited_rest(void)
     rig_end(&r);
 }
 
+/* What one client asked for is no reason to refuse what others ask. */
+static void a_refusal_of_one_request_is_not_for_the_next(void)
+{
+    static const int statuses_of_keys[] = { 401, 402, 403, 429 };
+
+    for (size_t i = 0; i < COUNT_OF(statuses_of_keys); i++) {
+        open_two_keys();
+        SAY(&r.up, UP_CHAT, .status = statuses_of_keys[i], .body = ERROR);
+        SAY(&r.up, UP_CHAT, .status = statuses_of_keys[i], .body = ERROR);
+        SAY(&r.up, UP_CHAT, .body = hello);
+        RUN(&w, &r, ASK_STREAM, true);
+        EXPECT(w.is_failed);
+        EXPECT_INT(r.up.at[UP_CHAT].count, 2);
+        watch_end(&w);
+        RUN(&w, &r, ASK_STREAM, true);
+        EXPECT(w.is_finished);
+        EXPECT_INT(r.up.at[UP_CHAT].count, 3);
+        watch_end(&w);
+        rig_end(&r);
+    }
+}
+
+/* Content that one key may not send goes to the next, this time; the key is as good as before. */
+static void a_key_that_may_not_does_not_rest(void)
+{
+    char why[128] = "";
+
+    open_two_keys();
+    SAY(&r.up, UP_CHAT, .status = 403, .body = ERROR);
+    SAY(&r.up, UP_CHAT, .body = hello);
+    RUN(&w, &r, ASK_STREAM, true);
+    EXPECT(w.is_finished);
+    watch_end(&w);
+    EXPECT(provider_openai.is_ready(r.openai, why));
+    EXPECT_Z(why, "");
+    RUN(&w, &r, ASK_STREAM, true);
+    EXPECT_Z(r.up.at[UP_CHAT].authorization[2], "Bearer sk-1");
+    watch_end(&w);
+    rig_end(&r);
+}
+
+static void one_prompt_goes_out_with_three_keys_at_most(void)
+{
+    static const int statuses_of_keys[] = { 401, 403, 408, 429 };
+
+    for (size_t i = 0; i < COUNT_OF(statuses_of_keys); i++) {
+        rig_open(&r);
+        for (unsigned k = 0; k < RIG_KEYS; k++)
+            rig_key(&r, "sk");
+        rig_attach(&r);
+        SAY(&r.up, UP_CHAT, .status = statuses_of_keys[i], .body = ERROR);
+        RUN(&w, &r, ASK_STREAM, true);
+        EXPECT(w.is_failed);
+        EXPECT_INT(r.up.at[UP_CHAT].count, 3);
+        watch_end(&w);
+        rig_end(&r);
+    }
+}
+
 /* The key that was limited first is not the first to be used again. */
 static void the_key_limited_longest_ago_is_chosen(void)
 {
@@ -405,6 +464,10 @@ static const struct test suite[] = {
     { "the next key is tried", the_next_key_is_tried },
     { "keys that are all limited rest", keys_that_are_all_limited_rest },
     { "the key limited longest ago is chosen", the_key_limited_longest_ago_is_chosen },
+    { "a refusal of one request is not for the next",
+      a_refusal_of_one_request_is_not_for_the_next },
+    { "a key that may not does not rest", a_key_that_may_not_does_not_rest },
+    { "one prompt goes out with three keys at most", one_prompt_goes_out_with_three_keys_at_most },
     { "a key that is alone is never held back", a_key_that_is_alone_is_never_held_back },
 };
 
