@@ -58,7 +58,9 @@ struct provider_call {
     enum answer_kind kind;
     int status; /* 0 before there is one */
     int64_t retry_after_ms;
+    struct str type; /* Content-Type of an error; in the arena */
     struct buf kept; /* what is gathered: a whole answer, or an error as far as it is read */
+    bool is_cut;     /* more of it was to come */
 
     struct stream stream;       /* with ANSWER_STREAM */
     bool has_stream;            /* it is to be released */

@@ -26,8 +26,13 @@ const struct status_rule *status_rule(int status);
 void status_failure(struct failure *ret, struct arena *a, const char *upstream, int status,
                     int64_t retry_after_ms, struct str body);
 
+/* Makes `f` the upstream's own answer, where its status is one that the client gets as it is: all
+ * of its body, and its Content-Type, whatever they are. An empty one tells nothing: then ours. */
+void status_as_it_is(struct failure *f, struct arena *a, struct str type, struct str body);
+
 /* An error object (or text) inside an answer with status 200: `error` is its JSON, `whole` that of
- * the event or answer it was in. */
+ * the event or answer it was in. Its bytes are for the client only where `error` is a member that
+ * any client of the format takes for an error. */
 void status_error_inside(struct failure *ret, struct arena *a, const char *upstream,
                          struct str error, struct str whole);
 
