@@ -14,6 +14,12 @@ struct ask_result {
     struct str body;
 };
 
+/* A server that has no list of models may still have them. */
+static inline bool ask_has_no_list(const struct ask_result *result)
+{
+    return result->status == 404 || result->status == 405 || result->status == 501;
+}
+
 typedef void ask_done(void *arg, const struct ask_result *result);
 
 /* `done` exactly once unless canceled, never before this returned; the result lives during it. */
