@@ -145,7 +145,7 @@ static bool is_object(struct str body)
 
 void status_as_it_is(struct failure *f, struct arena *a, struct str type, struct str body)
 {
-    if (!f->status || body.n == 0)
+    if (!f->status || status_rule(f->status)->is_for_next || body.n == 0)
         return;
     f->body = arena_dup(a, body);
     f->body_type = arena_dup(a, type);

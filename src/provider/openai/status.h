@@ -26,8 +26,9 @@ const struct status_rule *status_rule(int status);
 void status_failure(struct failure *ret, struct arena *a, const char *upstream, int status,
                     int64_t retry_after_ms, struct str body);
 
-/* Makes `f` the upstream's own answer, where its status is one that the client gets as it is: all
- * of its body, and its Content-Type, whatever they are. An empty one tells nothing: then ours. */
+/* Makes `f`, of status_failure(), the upstream's own answer where the request is at fault: all of
+ * its body and its Content-Type, whatever they are. Of a limit and its like only a JSON object is
+ * the upstream's, since others in the way tell of those, too. An empty body tells nothing: ours. */
 void status_as_it_is(struct failure *f, struct arena *a, struct str type, struct str body);
 
 /* An error object (or text) inside an answer with status 200: `error` is its JSON, `whole` that of

@@ -84,6 +84,13 @@ static void quotes_what_is_said_in_other_ways(void)
         EXPECT_Z(w.type, !rows[i].body[0] ? "" : rows[i].type ? rows[i].type : "application/json");
         EXPECT_INT(w.failure.body_has_error, rows[i].has_error);
         watch_end(&w);
+        up_reset(&r.up, UP_CHAT);
+        SAY(&r.up, UP_CHAT, .status = 429, .body = rows[i].body, .type = rows[i].type);
+        RUN(&w, &r, ASK_STREAM, true);
+        EXPECT_INT(w.failure.status, 429);
+        EXPECT_Z(w.body, str_ends(str_of(rows[i].body), STR("}")) ? rows[i].body : "");
+        EXPECT_Z(w.type, "");
+        watch_end(&w);
     }
     rig_end(&r);
 }
