@@ -225,7 +225,7 @@ test('a connection that ends just as it is used again costs no answer', async ()
   }
 });
 
-test('an upstream without a list of models is ready, and check has no problem with it', async () => {
+test('an upstream without a list of models is ready, and no problem to check', async () => {
   first.handle = second.handle = reply({ detail: 'Not Found' }, 404);
   await until(async () => (await gw.get('/readyz')).status === 200, 'ready');
   const env = { ...gw.env, LISTEN: '127.0.0.1:0' };

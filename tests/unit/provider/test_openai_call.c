@@ -417,6 +417,25 @@ static void refuses_an_event_above_the_bound(void)
     mem_free(say);
 }
 
+static void says_that_an_event_is_too_deep(void)
+{
+    char deep[2 * 200 + 64];
+    int n = snprintf(deep, sizeof(deep), "data: {\"choices\":%0200d%0200d}\n\n" DONE, 0, 0);
+    char *open = strchr(deep, '0');
+
+    EXPECT(n > 0 && (size_t)n < sizeof(deep));
+    memset(open, '[', 200);
+    memset(open + 200, ']', 200);
+    rig_start(&r);
+    SAY(&r.up, UP_CHAT, .body = deep);
+    RUN(&w, &r, ASK_STREAM, true);
+    EXPECT_INT(w.failure.kind, FAILURE_PROTOCOL);
+    EXPECT(strstr(w.text, "more than 128 arrays and objects in one another") != NULL);
+    EXPECT(!strstr(w.text, "MiB"));
+    watch_end(&w);
+    rig_end(&r);
+}
+
 /* ---- names ---- */
 
 static void sends_keys_and_headers(void)
@@ -485,6 +504,7 @@ static const struct test suite[] = {
     { "takes answers apart", takes_answers_apart },
     { "takes large bodies both ways", takes_large_bodies_both_ways },
     { "refuses an event above the bound", refuses_an_event_above_the_bound },
+    { "says that an event is too deep", says_that_an_event_is_too_deep },
     { "sends keys and headers", sends_keys_and_headers },
     { "names conversations by their beginning", names_conversations_by_their_beginning },
 };

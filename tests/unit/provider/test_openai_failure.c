@@ -218,62 +218,60 @@ static void a_kept_connection_that_broke_is_replaced_once(void)
 
 /* ---- behind a good status ---- */
 
+static const struct {
+    const char *body;
+    const char *type;
+    enum up_end end;
+    bool stream;
+    enum failure_kind kind;
+} nonsense[] = {
+    /* asked for a stream */
+    { "{\"choices\":[]}", "application/json", UP_WHOLE, true, FAILURE_PROTOCOL },
+    { "<html>", "text/html", UP_WHOLE, true, FAILURE_PROTOCOL },
+    { "{\"error\":{\"message\":\"x\"}}", "application/json", UP_WHOLE, true, FAILURE_INTERRUPTED },
+    { "{\"error\":{\"code\":429}}", "application/json", UP_WHOLE, true, FAILURE_RATE_LIMIT },
+    { "data: hello\n\n", "text/event-stream", UP_OPEN, true, FAILURE_PROTOCOL },
+    { EVENT("{\"error\":[\"a\"]}") DONE, "text/event-stream", UP_WHOLE, true, FAILURE_INTERRUPTED },
+    { EVENT("{\"object\":\"error\",\"message\":\"x\",\"code\":429}") DONE, "text/event-stream",
+      UP_WHOLE, true, FAILURE_RATE_LIMIT },
+    { "event: error\ndata: out of memory\n\n", "text/event-stream", UP_OPEN, true,
+      FAILURE_INTERRUPTED },
+    { "data: []\n\n", "text/event-stream", UP_WHOLE, true, FAILURE_PROTOCOL },
+    { "", "text/event-stream", UP_WHOLE, true, FAILURE_INTERRUPTED },
+    { "", "text/event-stream", UP_CUT, true, FAILURE_INTERRUPTED },
+    { ": alive\n\n", "text/event-stream", UP_CUT, true, FAILURE_INTERRUPTED },
+    { EVENT(CHOICE("\"role\":\"assistant\"")), "text/event-stream", UP_CUT, true,
+      FAILURE_INTERRUPTED },
+    { EVENT("{\"error\":{\"message\":\"x\"}}"), "text/event-stream", UP_OPEN, true,
+      FAILURE_INTERRUPTED },
+    { EVENT("{\"error\":\"x\"}"), "text/event-stream", UP_OPEN, true, FAILURE_INTERRUPTED },
+    { EVENT("{\"error\":{\"code\":503}}"), "text/event-stream", UP_OPEN, true,
+      FAILURE_UNAVAILABLE },
+    { "event: error\n" EVENT("{\"message\":\"x\"}"), "text/event-stream", UP_OPEN, true,
+      FAILURE_INTERRUPTED },
+    /* asked for a whole answer */
+    { "", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
+    { "<html>", "text/html", UP_WHOLE, false, FAILURE_PROTOCOL },
+    { "[]", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
+    { "{}", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
+    { "{\"data\":[{\"id\":\"a\"}]}", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
+    { "{\"choices\":[]}", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
+    { "{\"choices\":[]", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
+    { "{\"choices\":[]", "application/json", UP_CUT, false, FAILURE_INTERRUPTED },
+    { "{\"choices\":[]}", "application/json", UP_CUT, false, FAILURE_INTERRUPTED },
+    { "{\"error\":{\"message\":\"x\"}}", "application/json", UP_WHOLE, false, FAILURE_INTERRUPTED },
+    { EVENT("{}"), "text/event-stream", UP_WHOLE, false, FAILURE_PROTOCOL },
+};
+
 static void tells_nonsense_from_answers(void)
 {
-    static const struct {
-        const char *body;
-        const char *type;
-        enum up_end end;
-        bool stream;
-        enum failure_kind kind;
-    } rows[] = {
-        /* asked for a stream */
-        { "{\"choices\":[]}", "application/json", UP_WHOLE, true, FAILURE_PROTOCOL },
-        { "<html>", "text/html", UP_WHOLE, true, FAILURE_PROTOCOL },
-        { "{\"error\":{\"message\":\"x\"}}", "application/json", UP_WHOLE, true,
-          FAILURE_INTERRUPTED },
-        { "{\"error\":{\"code\":429}}", "application/json", UP_WHOLE, true, FAILURE_RATE_LIMIT },
-        { "data: hello\n\n", "text/event-stream", UP_OPEN, true, FAILURE_PROTOCOL },
-        { EVENT("{\"error\":[\"a\"]}") DONE, "text/event-stream", UP_WHOLE, true,
-          FAILURE_INTERRUPTED },
-        { EVENT("{\"object\":\"error\",\"message\":\"x\",\"code\":429}") DONE, "text/event-stream",
-          UP_WHOLE, true, FAILURE_RATE_LIMIT },
-        { "event: error\ndata: out of memory\n\n", "text/event-stream", UP_OPEN, true,
-          FAILURE_INTERRUPTED },
-        { "data: []\n\n", "text/event-stream", UP_WHOLE, true, FAILURE_PROTOCOL },
-        { "", "text/event-stream", UP_WHOLE, true, FAILURE_INTERRUPTED },
-        { "", "text/event-stream", UP_CUT, true, FAILURE_INTERRUPTED },
-        { ": alive\n\n", "text/event-stream", UP_CUT, true, FAILURE_INTERRUPTED },
-        { EVENT(CHOICE("\"role\":\"assistant\"")), "text/event-stream", UP_CUT, true,
-          FAILURE_INTERRUPTED },
-        { EVENT("{\"error\":{\"message\":\"x\"}}"), "text/event-stream", UP_OPEN, true,
-          FAILURE_INTERRUPTED },
-        { EVENT("{\"error\":\"x\"}"), "text/event-stream", UP_OPEN, true, FAILURE_INTERRUPTED },
-        { EVENT("{\"error\":{\"code\":503}}"), "text/event-stream", UP_OPEN, true,
-          FAILURE_UNAVAILABLE },
-        { "event: error\n" EVENT("{\"message\":\"x\"}"), "text/event-stream", UP_OPEN, true,
-          FAILURE_INTERRUPTED },
-        /* asked for a whole answer */
-        { "", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
-        { "<html>", "text/html", UP_WHOLE, false, FAILURE_PROTOCOL },
-        { "[]", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
-        { "{}", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
-        { "{\"data\":[{\"id\":\"a\"}]}", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
-        { "{\"choices\":[]}", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
-        { "{\"choices\":[]", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
-        { "{\"choices\":[]", "application/json", UP_CUT, false, FAILURE_INTERRUPTED },
-        { "{\"choices\":[]}", "application/json", UP_CUT, false, FAILURE_INTERRUPTED },
-        { "{\"error\":{\"message\":\"x\"}}", "application/json", UP_WHOLE, false,
-          FAILURE_INTERRUPTED },
-        { EVENT("{}"), "text/event-stream", UP_WHOLE, false, FAILURE_PROTOCOL },
-    };
-
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < COUNT_OF(nonsense); i++) {
         for (unsigned raw = 0; raw < 2; raw++) {
             rig_start(&r);
-            SAY(&r.up, UP_CHAT, .body = rows[i].body, .type = rows[i].type, .end = rows[i].end);
-            RUN(&w, &r, raw ? ASK_STREAM : NULL, rows[i].stream);
-            if (!w.is_failed || w.failure.kind != rows[i].kind)
+            SAY(&r.up, UP_CHAT, .body = nonsense[i].body, .type = nonsense[i].type,
+                .end = nonsense[i].end);
+            RUN(&w, &r, raw ? ASK_STREAM : NULL, nonsense[i].stream);
+            if (!w.is_failed || w.failure.kind != nonsense[i].kind)
                 fail_msg("row %zu: %s", i, w.text);
             EXPECT(w.failure.prompt_accepted);
             EXPECT_INT(w.failure.status, 0);

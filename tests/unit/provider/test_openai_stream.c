@@ -231,6 +231,35 @@ static void refuses_an_event_above_the_limit(void)
     buf_deinit(&in);
 }
 
+/* What is no matter of size is not told as one. */
+static void says_which_limit_it_was(void)
+{
+    static const char *const parts[][4] = {
+        { "[", "]", "{\"x\":", "more than 128 arrays and objects in one another" },
+        { "{\"delta\":{\"content\":\"a\"}},", "{}", "{\"choices\":[",
+          "more than 65536 pieces of an answer" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        struct chunk c;
+        struct buf in;
+        struct arena a;
+
+        arena_init(&a);
+        buf_init(&in, 16 << 20);
+        EXPECT(!buf_add(&in, str_of(parts[i][2])));
+        for (size_t k = 0; k < (i ? 65537 : 128); k++)
+            EXPECT(!buf_add(&in, str_of(parts[i][0])));
+        for (size_t k = 0; k < (i ? 1 : 128); k++)
+            EXPECT(!buf_add(&in, str_of(parts[i][1])));
+        EXPECT(!buf_add(&in, i ? STR("]}") : STR("}")));
+        EXPECT_INT(chunk_read(buf_str(&in), &a, &c), ERR_TOO_BIG);
+        EXPECT_Z(c.limit, parts[i][3]);
+        buf_deinit(&in);
+        arena_deinit(&a);
+    }
+}
+
 static void tells_usage_alone_from_the_rest(void)
 {
     static const struct {
@@ -279,6 +308,7 @@ static const struct test suite[] = {
     { "reads streams whatever the cut", reads_streams_whatever_the_cut },
     { "refuses what is no JSON", refuses_what_is_no_json },
     { "refuses an event above the limit", refuses_an_event_above_the_limit },
+    { "says which limit it was", says_which_limit_it_was },
     { "tells usage alone from the rest", tells_usage_alone_from_the_rest },
     { "survives every failed allocation", survives_every_failed_allocation },
 };
