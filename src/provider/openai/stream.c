@@ -21,12 +21,25 @@ enum err stream_feed(struct stream *s, struct str in)
     return sse_feed(&s->sse, in);
 }
 
+/* Also without the line, or the two, that would end its event: some servers leave them out. */
+static bool has_said_done(const struct stream *s)
+{
+    struct str line = buf_str(&s->sse.line);
+    struct str data = buf_str(&s->sse.data);
+
+    if (s->is_done)
+        return true;
+    if (data.n == 0 && str_starts(line, STR("data:")))
+        data = str_from(line, 5);
+    return str_eq(str_trim(data), STR("[DONE]"));
+}
+
 bool stream_is_whole(const struct stream *s)
 {
     /* As bits of struct chunk.choices, that is as far as they can be counted. */
     size_t n = s->n_choices < 64 ? s->n_choices : 64;
 
-    return s->is_done ||
+    return has_said_done(s) ||
            (s->begun && s->begun == s->finished && (size_t)__builtin_popcountll(s->begun) >= n);
 }
 

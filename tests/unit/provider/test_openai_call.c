@@ -147,7 +147,9 @@ static void an_answer_ends_in_many_ways(void)
         { EVENT(CHOICE("\"content\":\"a\"")), UP_WHOLE, false },
         { EVENT(CHOICE("\"content\":\"a\"")), UP_CUT, false },
         { EVENT(CHOICE("\"content\":\"a\"")) "data: {\"choices\"", UP_WHOLE, false },
-        { EVENT(CHOICE("\"content\":\"a\"")) "data: [DONE]", UP_WHOLE, false },
+        { EVENT(CHOICE("\"content\":\"a\"")) "data: [DONE]", UP_WHOLE, true },
+        { EVENT(CHOICE("\"content\":\"a\"")) "data: [DONE]", UP_CUT, true },
+        { EVENT(CHOICE("\"content\":\"a\"")) "data: [DONE", UP_WHOLE, false },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

@@ -169,7 +169,14 @@ static const struct {
     { ": hello\r\n\r\ndata: {}\r\n\r\n:\r\ndata: [DONE]\r\n\r\n", "[]", true },
     { "data: {\ndata: \"choices\":[]}\n\n", "[]", false },
     { "data:\n\ndata: \n\nid: 5\nretry: 1\n\ndata:[DONE] \n\n", "", true },
-    { "data: [DONE]", "", false },
+    { "data: [DONE]", "", true },
+    { "data:[DONE]\n", "", true },
+    { "data: {}\n\ndata: [DONE]\r\n", "[]", true },
+    { "data: [DONE", "", false },
+    { "data: [DONE]x", "", false },
+    { "data: {}\ndata: [DONE]", "", false },
+    { "data: x\ndata: [DONE]\n", "", false },
+    { ": data: [DONE]", "", false },
 };
 
 static void reads_streams_whatever_the_cut(void)
