@@ -68,12 +68,12 @@ enum provider_capability {
 };
 
 /* A change of the body on its way to one target, of top-level members. Where a member stands
- * twice, both are changed. */
+ * twice, both are changed; no member stands twice that did not before. */
 enum provider_edit_type {
     EDIT_SET,     /* `name` is `value`, a JSON text; added at the end when it is not there */
     EDIT_REPLACE, /* the same, but only where it is there */
     EDIT_DROP,    /* no `name` */
-    EDIT_RENAME,  /* `name` is called `value`; a body that has both keeps both */
+    EDIT_RENAME,  /* `name` is called `value`, and takes the place of one that was so called */
     EDIT_SYSTEM,  /* `value`, plain text, goes in front of the system prompt */
     EDIT_USAGE,   /* stream_options.include_usage is true */
 };

@@ -146,7 +146,8 @@ static void on_token(void *arg, struct str token)
         .connect_timeout_ms = env->connect_timeout_ms,
         .head_timeout_ms = NO_LIMIT_MS,
         .idle_timeout_ms = NO_LIMIT_MS,
-        .send_once = true,
+        /* Not `send_once`: a kept connection may end just when it is used again. Such an upstream
+         * keeps nothing of a chat, so that nothing is doubled but, maybe, what it costs. */
     };
 
     openai_call_set_state(c, CALL_SEND);
@@ -227,6 +228,8 @@ void openai_call_refused(struct provider_call *c)
         return;
     }
     status_failure(&f, &c->arena, o->config->name, &c->status, buf_str(&c->kept));
+    if (!c->is_cut)
+        status_as_it_is(&f, &c->arena, c->type, buf_str(&c->kept));
     openai_call_finish(c, &f);
 }
 

@@ -11,9 +11,8 @@
 
 struct openai {
     const struct openai_config *config;
-    struct keys *keys;       /* owned */
-    struct models *models;   /* owned */
-    atomic_bool is_listless; /* it has no list of models, as it said last: routes must name them */
+    struct keys *keys;     /* owned */
+    struct models *models; /* owned */
 };
 
 struct provider_instance {
