@@ -230,6 +230,7 @@ bool keys_choose(struct keys *k, struct str purpose, uint64_t tried, int64_t now
     struct key *first;
 
     lock(k);
+    BUG_ON(!k->at); /* there is always one */
     best = find_best(k, purpose, tried, now_ms);
     first = find_first_back(k, purpose);
     if (!best && tried == 0 && !rest_of(first, purpose)->is_told)
