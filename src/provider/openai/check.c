@@ -156,7 +156,7 @@ static void on_asked(void *arg, const struct ask_result *result)
         c->has_good = true;
         add_fact(c, label, STR("accepted"), false);
         keys_good(keys, c->key, STR(""));
-    } else if (ask_has_no_list(result)) {
+    } else if (ask_is_listless(result)) {
         c->has_good = true;
         add_fact(c, label, STR("not checked: the upstream has no list of models"), false);
     } else {

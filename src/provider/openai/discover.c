@@ -36,9 +36,8 @@ static void on_models(void *arg, const struct ask_result *result)
     char why[128];
 
     p->discovery = NULL;
-    if (ask_has_no_list(result) && p->openai->config->is_named) {
-        models_none(m, now_ms);
-    } else if (result->failure) {
+    atomic_store(&p->openai->is_listless, ask_is_listless(result));
+    if (result->failure) {
         str_to_z(result->failure->message, why, sizeof(why));
         models_failed(m, now_ms, why);
     } else if (models_set(m, result->body, now_ms)) {

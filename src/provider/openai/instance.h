@@ -11,8 +11,9 @@
 
 struct openai {
     const struct openai_config *config;
-    struct keys *keys;     /* owned */
-    struct models *models; /* owned */
+    struct keys *keys;       /* owned */
+    struct models *models;   /* owned */
+    atomic_bool is_listless; /* it has no list of models, as it said last: routes must name them */
 };
 
 struct provider_instance {

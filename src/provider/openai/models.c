@@ -61,7 +61,7 @@ void models_inherit(struct models *m, struct models *old)
     if (m->fixed || old->fixed)
         return;
     lock(old);
-    if (old->is_known && old->n > 0) {
+    if (old->is_known) {
         names = arena_alloc(&m->arena, (old->n + 1) * sizeof(*names));
         for (size_t i = 0; i < old->n; i++)
             names[i] = arena_dup(&m->arena, old->names[i]);
@@ -141,14 +141,6 @@ void models_failed(struct models *m, int64_t now_ms, const char *why)
     lock(m);
     answered(m, now_ms);
     str_to_z(str_of(why), m->why, sizeof(m->why));
-    unlock(m);
-}
-
-void models_none(struct models *m, int64_t now_ms)
-{
-    lock(m);
-    answered(m, now_ms);
-    m->is_known = true;
     unlock(m);
 }
 

@@ -24,16 +24,13 @@ size_t models_get(struct models *m, struct arena *a, const struct str **ret);
 unsigned models_turn(struct models *m);
 
 /* Whether it is this caller's turn to ask: nobody else does, and the last answer is older than
- * `age_ms`. Then models_set(), models_failed() or models_none() must follow. */
+ * `age_ms`. Then models_set() or models_failed() must follow. */
 bool models_claim(struct models *m, int64_t now_ms, int64_t age_ms);
 
 /* Takes the names out of {"data":[{"id":...}]}, or Ollama's {"models":[{"name":...}]}.
  * ERR_BAD_INPUT: there is no such list; then it counts as failed. */
 MUST_USE enum err models_set(struct models *m, struct str body, int64_t now_ms);
 void models_failed(struct models *m, int64_t now_ms, const char *why);
-
-/* The upstream has no list: what is known stays, and that may be nothing. */
-void models_none(struct models *m, int64_t now_ms);
 
 /* Nobody knows: whoever claimed it had to stop. */
 void models_unclaim(struct models *m);

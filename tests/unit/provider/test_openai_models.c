@@ -60,24 +60,21 @@ static void discovers_models(void)
     }
 }
 
-/* Whose models are named elsewhere needs no list; it is asked for again as rarely as one that is
- * there. */
-static void needs_no_list_where_models_are_named(void)
+/* Whoever names its models can ask for them. */
+static void needs_no_list_of_models(void)
 {
-    static const int statuses[] = { 404, 405, 501, 500 };
-    char why[128] = "";
+    static const int statuses[] = { 404, 405, 501, 500, 401 };
 
-    for (size_t i = 0; i < 2 * COUNT_OF(statuses); i++) {
-        bool is_ready = i % 2 && statuses[i / 2] != 500;
+    for (size_t i = 0; i < COUNT_OF(statuses); i++) {
+        char why[128] = "";
 
         rig_open(&r);
         r.config.models = NULL;
-        r.config.is_named = i % 2;
         rig_attach(&r);
-        SAY(&r.up, UP_MODELS, .status = statuses[i / 2]);
+        SAY(&r.up, UP_MODELS, .status = statuses[i]);
         EXPECT(!provider_openai.is_ready(r.openai, why));
         RUN_UNTIL(r.loop, provider_openai.is_ready(r.openai, why) || strstr(why, "status"));
-        EXPECT_INT(provider_openai.is_ready(r.openai, why), is_ready);
+        EXPECT_INT(provider_openai.is_ready(r.openai, why), i < 3);
         expect_models("");
         rig_end(&r);
     }
@@ -401,7 +398,7 @@ static void is_detached_while_it_checks(void)
 
 static const struct test suite[] = {
     { "discovers models", discovers_models },
-    { "needs no list where models are named", needs_no_list_where_models_are_named },
+    { "needs no list of models", needs_no_list_of_models },
     { "what was discovered is handed down", what_was_discovered_is_handed_down },
     { "configured models are not asked for", configured_models_are_not_asked_for },
     { "asks again after a failure, and now and again",
