@@ -361,10 +361,11 @@ static struct store_op *copy_op(const struct store_op *from)
                   from->after_key.n;
     struct store_op *op =
         store_space_is_large(store_op_space(from)) ? mem_try(size) : mem_alloc(size);
-    struct block b = { (char *)(op + 1) };
+    struct block b;
 
     if (!op)
         return NULL;
+    b.at = (char *)(op + 1);
     *op = *from;
     op->counters = put_in(&b, from->counters, counters); /* first: they need the alignment */
     op->keys = put_in(&b, from->keys, keys);

@@ -153,6 +153,20 @@ static void an_answer_that_was_cut_is_incomplete(void)
     }
 }
 
+static void a_stream_that_was_cut_has_its_events(void)
+{
+    struct rig r;
+
+    set_up(&r, 1 << 16);
+    r.answer.is_kept = true;
+    EXPECT_INT(d->stream_begin(r.encoder, &r.answer, &r.out), ERR_NONE);
+    EXPECT_INT(d->stream_text(r.encoder, 0, STR("Hi"), &r.out), ERR_NONE);
+    r.answer.is_kept = false; /* it could not be kept after all */
+    EXPECT_INT(finish(&r, CHAT_FINISH_LENGTH), ERR_NONE);
+    expect_file(buf_str(&r.out), "tests/data/golden/openai_responses_incomplete.sse");
+    tear_down(&r);
+}
+
 static void half_an_event_never_goes_out(void)
 {
     struct rig whole;
@@ -225,6 +239,7 @@ static const struct test suite[] = {
     { "a stream has the events of the API", a_stream_has_the_events_of_the_api },
     { "events are numbered", events_are_numbered },
     { "an answer that was cut is incomplete", an_answer_that_was_cut_is_incomplete },
+    { "a stream that was cut has its events", a_stream_that_was_cut_has_its_events },
     { "half an event never goes out", half_an_event_never_goes_out },
     { "a failing allocation is reported", a_failing_allocation_is_reported },
     { "a whole answer has the shape of the API", a_whole_answer_has_the_shape_of_the_api },
