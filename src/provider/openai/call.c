@@ -146,8 +146,10 @@ static void on_token(void *arg, struct str token)
         .connect_timeout_ms = env->connect_timeout_ms,
         .head_timeout_ms = NO_LIMIT_MS,
         .idle_timeout_ms = NO_LIMIT_MS,
-        /* Not `send_once`: a kept connection may end just when it is used again. Such an upstream
-         * keeps nothing of a chat, so that nothing is doubled but, maybe, what it costs. */
+        /* A kept connection may end just when it is used again. A server that keeps nothing of a
+         * chat is asked anew: nothing is doubled but, maybe, what it costs. The native protocol
+         * keeps it. */
+        .send_once = c->instance->openai->config->is_native,
     };
 
     openai_call_set_state(c, CALL_SEND);
