@@ -36,8 +36,20 @@ static const char *reason_name(const struct dialect_end *end)
                                                               : names[end->finish];
 }
 
+/* Members that the API always has, and of which there is nothing to say here. */
+static void write_nulls(struct json_writer *w, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        json_w_key(w, names[i]);
+        json_w_null(w);
+    }
+}
+
 static void write_end(struct json_writer *w, const struct dialect_end *end)
 {
+    static const char *const nothing[] = { "container", "stop_details" };
+
+    write_nulls(w, nothing, COUNT_OF(nothing));
     json_w_member_str(w, "stop_reason", str_of(reason_name(end)));
     json_w_key(w, "stop_sequence");
     if (end->stop.n > 0)
@@ -46,9 +58,11 @@ static void write_end(struct json_writer *w, const struct dialect_end *end)
         json_w_null(w);
 }
 
-/* What was read from a cache is not input here. */
-static void write_usage(struct json_writer *w, const struct chat_usage *u)
+/* What was read from a cache is not input here. A delta tells less. */
+static void write_usage(struct json_writer *w, const struct chat_usage *u, bool is_delta)
 {
+    static const char *const nothing[] = { "server_tool_use", "cache_creation", "inference_geo",
+                                           "service_tier", "speed" };
     int64_t cached = u->cached_tokens < u->prompt_tokens ? u->cached_tokens : u->prompt_tokens;
 
     json_w_key(w, "usage");
@@ -57,6 +71,11 @@ static void write_usage(struct json_writer *w, const struct chat_usage *u)
     json_w_member_int(w, "cache_creation_input_tokens", 0);
     json_w_member_int(w, "cache_read_input_tokens", cached);
     json_w_member_int(w, "output_tokens", u->completion_tokens);
+    json_w_key(w, "output_tokens_details");
+    json_w_object(w);
+    json_w_member_int(w, "thinking_tokens", u->reasoning_tokens);
+    json_w_object_end(w);
+    write_nulls(w, nothing, is_delta ? 1 : COUNT_OF(nothing));
     if (u->estimated)
         json_w_member_bool(w, "x_estimated", true);
     json_w_object_end(w);
@@ -64,10 +83,13 @@ static void write_usage(struct json_writer *w, const struct chat_usage *u)
 
 static void write_message_head(struct json_writer *w, const struct dialect_answer *answer)
 {
+    static const char *const nothing[] = { "diagnostics" };
+
     json_w_member_str(w, "id", arena_printf(answer->arena, "msg_%.*s", STR_ARGS(answer->id)));
     json_w_member_str(w, "type", STR("message"));
     json_w_member_str(w, "role", STR("assistant"));
     json_w_member_str(w, "model", answer->model);
+    write_nulls(w, nothing, COUNT_OF(nothing));
 }
 
 /* ---- streams ---- */
@@ -81,6 +103,8 @@ static enum err cut_back(struct buf *out, size_t before, enum err err)
 
 static enum err write_start(const struct dialect_answer *answer, struct buf *out)
 {
+    static const char *const nothing[] = { "container", "stop_details", "stop_reason",
+                                           "stop_sequence" };
     const struct chat_usage usage = { .prompt_tokens = answer->prompt_tokens, .estimated = true };
     struct json_writer w;
 
@@ -90,11 +114,8 @@ static enum err write_start(const struct dialect_answer *answer, struct buf *out
     json_w_key(&w, "content");
     json_w_array(&w);
     json_w_array_end(&w);
-    json_w_key(&w, "stop_reason");
-    json_w_null(&w);
-    json_w_key(&w, "stop_sequence");
-    json_w_null(&w);
-    write_usage(&w, &usage);
+    write_nulls(&w, nothing, COUNT_OF(nothing));
+    write_usage(&w, &usage, false);
     json_w_object_end(&w);
     return json_w_end(&w);
 }
@@ -177,7 +198,7 @@ static enum err add_text(struct encoder *e, enum block block, const char *member
 
 static enum err stream_text(void *encoder, UNUSED size_t choice, struct str text, struct buf *out)
 {
-    return add_text(encoder, BLOCK_TEXT, "\"type\":\"text\",\"text\":\"\"",
+    return add_text(encoder, BLOCK_TEXT, "\"type\":\"text\",\"text\":\"\",\"citations\":null",
                     STR("\"type\":\"text_delta\",\"text\":"), text, out);
 }
 
@@ -205,7 +226,7 @@ static enum err open_tool(struct encoder *e, const struct chat_tool_piece *piece
     if (!err)
         err = json_escape_add(out, piece->name);
     if (!err)
-        err = buf_add(out, STR("\",\"input\":{}}}\n\n"));
+        err = buf_add(out, STR("\",\"caller\":{\"type\":\"direct\"},\"input\":{}}}\n\n"));
     e->open = BLOCK_TOOL;
     e->tool = piece->index;
     e->tools++;
@@ -256,7 +277,7 @@ static enum err write_delta(const struct encoder *e, const struct chat_usage *us
     json_w_object(&w);
     write_end(&w, &e->end);
     json_w_object_end(&w);
-    write_usage(&w, usage);
+    write_usage(&w, usage, true);
     json_w_object_end(&w);
     return json_w_end(&w);
 }
@@ -293,6 +314,8 @@ static enum err write_error(const struct failure *failure, struct buf *out)
     json_w_member_str(&w, "type", str_of(failure_row(failure->kind)->anthropic_type));
     json_w_member_str(&w, "message", failure->message);
     json_w_object_end(&w);
+    json_w_key(&w, "request_id"); /* it is in the headers */
+    json_w_null(&w);
     json_w_object_end(&w);
     return cut_back(out, before, json_w_end(&w));
 }
@@ -340,6 +363,8 @@ static void write_tool_use(struct json_writer *w, const struct chat_tool_call *c
     json_w_member_str(w, "type", STR("tool_use"));
     json_w_member_str(w, "id", call->id);
     json_w_member_str(w, "name", call->name);
+    json_w_key(w, "caller");
+    json_w_raw(w, STR("{\"type\":\"direct\"}"));
     write_input(w, call->arguments);
     json_w_object_end(w);
 }
@@ -359,6 +384,8 @@ static void write_content(struct json_writer *w, const struct dialect_choice *c)
         json_w_object(w);
         json_w_member_str(w, "type", STR("text"));
         json_w_member_str(w, "text", c->text);
+        json_w_key(w, "citations");
+        json_w_null(w);
         json_w_object_end(w);
     }
     for (size_t i = 0; i < c->n_tool_calls; i++)
@@ -377,7 +404,7 @@ static enum err write_whole(const struct dialect_answer *answer, const struct di
     write_message_head(&w, answer);
     write_content(&w, &whole->choices[0]);
     write_end(&w, &whole->choices[0].end);
-    write_usage(&w, &whole->usage);
+    write_usage(&w, &whole->usage, false);
     json_w_object_end(&w);
     return cut_back(out, before, json_w_end(&w));
 }

@@ -20,6 +20,20 @@ struct encoder {
 
 /* ---- events ---- */
 
+static const struct {
+    const char *delta, *done, *text; /* `text` is the member of `done` */
+    const char *part_added, *part_done;
+} words[] = {
+    [ITEM_MESSAGE] = { "response.output_text.delta", "response.output_text.done", "text",
+                       "response.content_part.added", "response.content_part.done" },
+    [ITEM_REASONING] = { "response.reasoning_summary_text.delta",
+                         "response.reasoning_summary_text.done", "text",
+                         "response.reasoning_summary_part.added",
+                         "response.reasoning_summary_part.done" },
+    [ITEM_CALL] = { "response.function_call_arguments.delta",
+                    "response.function_call_arguments.done", "arguments", NULL, NULL },
+};
+
 static void begin_event(struct encoder *e, struct json_writer *w, const char *type)
 {
     json_w_object(w);
@@ -99,12 +113,15 @@ static enum err add_part_event(struct encoder *e, const char *type,
 static enum err add_text_event(struct encoder *e, const char *type, const char *member,
                                const struct response_item *item, struct str text, struct buf *out)
 {
+    bool is_done = type == words[item->type].done;
     struct json_writer w;
     enum err err = open_item_event(e, &w, type, item, out);
 
     if (err)
         return err;
     json_w_member_str(&w, member, text);
+    if (is_done && item->type == ITEM_CALL)
+        json_w_member_str(&w, "name", item->name);
     if (item->type == ITEM_MESSAGE) {
         json_w_key(&w, "logprobs");
         json_w_array(&w);
@@ -127,20 +144,6 @@ static enum err add_response_event(struct encoder *e, const char *type,
 }
 
 /* ---- items ---- */
-
-static const struct {
-    const char *delta, *done, *text; /* `text` is the member of `done` */
-    const char *part_added, *part_done;
-} words[] = {
-    [ITEM_MESSAGE] = { "response.output_text.delta", "response.output_text.done", "text",
-                       "response.content_part.added", "response.content_part.done" },
-    [ITEM_REASONING] = { "response.reasoning_summary_text.delta",
-                         "response.reasoning_summary_text.done", "text",
-                         "response.reasoning_summary_part.added",
-                         "response.reasoning_summary_part.done" },
-    [ITEM_CALL] = { "response.function_call_arguments.delta",
-                    "response.function_call_arguments.done", "arguments", NULL, NULL },
-};
 
 static void release_items(void *arg)
 {

@@ -119,14 +119,6 @@ static void write_repeated(struct json_writer *w, const struct chat_request *r)
     }
 }
 
-static void write_detail(struct json_writer *w, const char *name, const char *detail, int64_t n)
-{
-    json_w_key(w, name);
-    json_w_object(w);
-    json_w_member_int(w, detail, n);
-    json_w_object_end(w);
-}
-
 static void write_usage(struct json_writer *w, const struct chat_usage *u)
 {
     json_w_key(w, "usage");
@@ -136,9 +128,16 @@ static void write_usage(struct json_writer *w, const struct chat_usage *u)
     }
     json_w_object(w);
     json_w_member_int(w, "input_tokens", u->prompt_tokens);
-    write_detail(w, "input_tokens_details", "cached_tokens", u->cached_tokens);
+    json_w_key(w, "input_tokens_details");
+    json_w_object(w);
+    json_w_member_int(w, "cached_tokens", u->cached_tokens);
+    json_w_member_int(w, "cache_write_tokens", 0);
+    json_w_object_end(w);
     json_w_member_int(w, "output_tokens", u->completion_tokens);
-    write_detail(w, "output_tokens_details", "reasoning_tokens", u->reasoning_tokens);
+    json_w_key(w, "output_tokens_details");
+    json_w_object(w);
+    json_w_member_int(w, "reasoning_tokens", u->reasoning_tokens);
+    json_w_object_end(w);
     json_w_member_int(w, "total_tokens", u->prompt_tokens + u->completion_tokens);
     if (u->estimated)
         json_w_member_bool(w, "x_estimated", true);

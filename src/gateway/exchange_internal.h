@@ -78,8 +78,8 @@ struct exchange {
     struct token_estimate reasoning_tokens;
     struct chat_usage counted; /* by its upstream; when is_counted */
     bool is_counted;
-    bool is_asking;          /* the present call is not in `usage` yet */
-    struct chat_usage usage; /* of the calls before it */
+    bool is_asking;             /* the present call is not in `usage` yet */
+    struct chat_usage usage;    /* of the calls before it */
     struct dialect_whole whole; /* when all is said */
     struct store_op *keep_op;   /* the answer is on its way into the store */
     int64_t keep_ttl_ms;

@@ -174,13 +174,29 @@ describe('on an upstream that only knows a prompt', () => {
     assert.ok(!types.includes('response.completed'));
   });
 
-  for (const [param, extra] of [
-    ['max_output_tokens', { max_output_tokens: 5 }],
-    ['tools', { tools: [LOOK] }],
-    ['text.format', { text: { format: { type: 'json_object' } } }],
-  ])
-    test(`${param} is refused by its name`, async () => {
-      const asking = openai.responses.create({ model: 'GPT5', input: 'x', ...extra });
-      await assert.rejects(asking, (error) => error.status === 400 && error.param === param);
+  test('a limit ends a response as incomplete', async () => {
+    const cut = { model: 'GPT5', input: '!lorem 200', max_output_tokens: 5 };
+    const whole = await openai.responses.create(cut);
+    assert.equal(whole.status, 'incomplete');
+    assert.equal(whole.incomplete_details.reason, 'max_output_tokens');
+    assert.ok(whole.output_text.length > 0 && whole.output_text.length < 60, whole.output_text);
+  });
+
+  test('tools that the model does not need leave its text alone', async () => {
+    const input = `!echo ${CANARY}`;
+    const response = await openai.responses.create({ model: 'GPT5', input, tools: [LOOK] });
+    assert.equal(response.output_text, CANARY);
+  });
+
+  test('a format that the model does not keep to is an error, not an answer', async () => {
+    const text = { format: { type: 'json_object' } };
+    const asking = openai.responses.create({ model: 'GPT5', input: '!echo no', text });
+    await assert.rejects(asking, (error) => {
+      assert.equal(error.status, 502);
+      assert.match(error.message, /also when it was asked to correct it.*\n- there is no JSON/);
+      return true;
     });
+    const good = await openai.responses.create({ model: 'GPT5', input: '!echo {"a":1}', text });
+    assert.equal(good.output_text, '{"a":1}');
+  });
 });

@@ -301,12 +301,18 @@ models:
     targets: [{upstream: one, model: big, think_tags: ${value}}]
 `;
   const { gw, write, command } = await start(both() + tagged(false));
-  const content = async () =>
-    (await ask(gw, '!think why\n!echo here')).json().choices[0].message.content;
-  assert.equal(await content(), 'here');
+  const contents = async (n) => {
+    const answer = await gw.post({ messages: user('!think why\n!echo here'), n });
+    return answer.json().choices.map((choice) => choice.message.content);
+  };
+  assert.deepEqual(await contents(2), ['here', 'here (choice 1)'], 'of one call');
   write(both() + tagged(true));
   assert.equal((await command()).stdout, 'reloaded; changed:\n  models\n');
-  assert.match(await content(), /^<think>\s*why\s*<\/think>\s*here$/);
+  await sims.one.clearLog();
+  const tags = await contents(2);
+  assert.equal(tags.length, 2);
+  for (const text of tags) assert.match(text, /^<think>\s*why\s*<\/think>\s*here$/);
+  assert.equal((await sims.one.log('completion')).length, 2, 'each in a call of its own');
 });
 
 test('models that were discovered stay known', async () => {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers of Anthropic's messages API, byte for byte. */
+/* Answers of Anthropic's messages API, byte for byte: tests/data/golden/anthropic_messages*. */
 #include "dialect/dialect.h"
 
 #include "base/mem.h"
-#include "test.h"
+#include "golden.h"
 #include "json/reader.h"
 
 #define EVENT(name, rest) "event: " name "\ndata: {\"type\":\"" name "\"" rest "}\n\n"
@@ -13,24 +13,31 @@
     EVENT("content_block_delta",         \
           ",\"index\":" index ",\"delta\":{\"type\":\"" kind "\",\"" member "\":\"" text "\"}")
 #define CLOSE(index) EVENT("content_block_stop", ",\"index\":" index)
-#define START                                                                             \
-    EVENT("message_start",                                                                \
-          ",\"message\":{\"id\":\"msg_abc\",\"type\":\"message\",\"role\":\"assistant\"," \
-          "\"model\":\"GPT\\\"5\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":" \
-          "null,\"usage\":{\"input_tokens\":9,\"cache_creation_input_tokens\":0,"         \
-          "\"cache_read_input_tokens\":0,\"output_tokens\":0,\"x_estimated\":true}}")
+#define THOUGHT(n) "\"output_tokens_details\":{\"thinking_tokens\":" n "},\"server_tool_use\":null"
+#define NOTHING \
+    "\"cache_creation\":null,\"inference_geo\":null,\"service_tier\":null,\"speed\":null"
+#define START                                                                              \
+    EVENT("message_start",                                                                 \
+          ",\"message\":{\"id\":\"msg_abc\",\"type\":\"message\",\"role\":\"assistant\","  \
+          "\"model\":\"GPT\\\"5\",\"diagnostics\":null,\"content\":[],\"container\":null," \
+          "\"stop_details\":null,\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{"  \
+          "\"input_tokens\":9,\"cache_creation_input_tokens\":0,"                          \
+          "\"cache_read_input_tokens\":0,\"output_tokens\":0," THOUGHT(                    \
+              "0") "," NOTHING ",\"x_estimated\":true}}")
 #define USAGE                                                                             \
     "\"usage\":{\"input_tokens\":4,\"cache_creation_input_tokens\":0,\"cache_read_input_" \
-    "tokens\":3,\"output_tokens\":5}"
+    "tokens\":3,\"output_tokens\":5," THOUGHT("2") "}"
 #define END(reason, stop)                                                                  \
     EVENT("message_delta",                                                                 \
-          ",\"delta\":{\"stop_reason\":\"" reason "\",\"stop_sequence\":" stop "}," USAGE) \
+          ",\"delta\":{\"container\":null,\"stop_details\":null,\"stop_reason\":\"" reason \
+          "\",\"stop_sequence\":" stop "}," USAGE)                                         \
     EVENT("message_stop", "")
-#define TEXT_BLOCK "\"type\":\"text\",\"text\":\"\""
+#define TEXT_BLOCK "\"type\":\"text\",\"text\":\"\",\"citations\":null"
 #define THINKING_BLOCK "\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\""
 #define SIGNED(index) DELTA(index, "signature_delta", "signature", "unsigned")
-#define TOOL_BLOCK(id, name) \
-    "\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"" name "\",\"input\":{}"
+#define TOOL_BLOCK(id, name)                                   \
+    "\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"" name \
+    "\",\"caller\":{\"type\":\"direct\"},\"input\":{}"
 
 static const struct dialect_ops *const d = &dialect_anthropic_messages;
 static const struct chat_usage usage = {
@@ -113,17 +120,32 @@ static void a_stream_has_the_events_of_the_api(void)
 
     set_up(&r, 8192);
     EXPECT_INT(stream(&r), ERR_NONE);
-    EXPECT_STR(buf_str(&r.out),
-               START OPEN("0", THINKING_BLOCK) DELTA("0", "thinking_delta", "thinking", "h")
-                   DELTA("0", "thinking_delta", "thinking", "m\\n") EVENT("ping", "") SIGNED("0")
-                       CLOSE("0") OPEN("1", TEXT_BLOCK)
-                           DELTA("1", "text_delta", "text", "\\\"Hi\\\"") CLOSE("1")
-                               OPEN("2", TOOL_BLOCK("t\\\"1", "f"))
-                                   DELTA("2", "input_json_delta", "partial_json", "{\\\"a\\\"")
-                                       DELTA("2", "input_json_delta", "partial_json", ":1}")
-                                           CLOSE("2") OPEN("3", TOOL_BLOCK("t2", "g"))
-                                               DELTA("3", "input_json_delta", "partial_json", "{}")
-                                                   CLOSE("3") END("tool_use", "null"));
+    expect_file(buf_str(&r.out), "tests/data/golden/anthropic_messages.sse");
+    tear_down(&r);
+}
+
+static void a_stream_that_breaks_off_ends_with_an_error(void)
+{
+    static const struct failure broken = { .kind = FAILURE_INTERRUPTED, .message = { "b\"", 2 } };
+    struct rig r;
+
+    set_up(&r, 8192);
+    EXPECT_INT(d->stream_begin(r.encoder, &r.answer, &r.out), ERR_NONE);
+    EXPECT_INT(d->stream_text(r.encoder, 0, STR("Hi"), &r.out), ERR_NONE);
+    EXPECT_INT(d->stream_error(r.encoder, &broken, &r.out), ERR_NONE);
+    expect_file(buf_str(&r.out), "tests/data/golden/anthropic_messages_error.sse");
+    tear_down(&r);
+}
+
+static void a_stream_that_is_stopped_says_where(void)
+{
+    struct rig r;
+
+    set_up(&r, 8192);
+    EXPECT_INT(d->stream_begin(r.encoder, &r.answer, &r.out), ERR_NONE);
+    EXPECT_INT(d->stream_text(r.encoder, 0, STR("Hi"), &r.out), ERR_NONE);
+    EXPECT_INT(finish(&r, CHAT_FINISH_STOP, "END"), ERR_NONE);
+    expect_file(buf_str(&r.out), "tests/data/golden/anthropic_messages_stop.sse");
     tear_down(&r);
 }
 
@@ -217,17 +239,7 @@ static void a_whole_answer_has_the_shape_of_the_api(void)
 
     set_up(&r, 8192);
     EXPECT_INT(d->whole(&r.answer, &whole, &r.out), ERR_NONE);
-    EXPECT_STR(
-        buf_str(&r.out),
-        "{\"id\":\"msg_abc\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"GPT\\\"5\","
-        "\"content\":[{\"type\":\"thinking\",\"thinking\":\"hm\",\"signature\":\"unsigned\"},"
-        "{\"type\":\"text\",\"text\":\"Hi\\t\"},"
-        "{\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"f\",\"input\":{\"a\": 1}},"
-        "{\"type\":\"tool_use\",\"id\":\"t2\",\"name\":\"g\",\"input\":{}},"
-        "{\"type\":\"tool_use\",\"id\":\"t3\",\"name\":\"h\",\"input\":{\"invalid_arguments\":"
-        "\"{\\\"a\\\"\"}},"
-        "{\"type\":\"tool_use\",\"id\":\"t4\",\"name\":\"i\",\"input\":{\"invalid_arguments\":"
-        "\"[1]\"}}],\"stop_reason\":\"tool_use\",\"stop_sequence\":null," USAGE "}");
+    expect_file(buf_str(&r.out), "tests/data/golden/anthropic_messages.json");
     for (size_t max = 0; max < 200; max++) {
         struct rig small;
 
@@ -242,8 +254,8 @@ static void a_whole_answer_has_the_shape_of_the_api(void)
 static void errors_have_the_shape_of_the_api(void)
 {
     static const struct failure busy = { .kind = FAILURE_OVERLOADED, .message = { "b\"", 2 } };
-    static const char want[] =
-        "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"b\\\"\"}}";
+    static const char want[] = "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
+                               "\"message\":\"b\\\"\"},\"request_id\":null}";
     struct rig r;
 
     set_up(&r, 8192);
@@ -275,6 +287,8 @@ static void a_piece_of_text_allocates_nothing(void)
 
 static const struct test suite[] = {
     { "a stream has the events of the API", a_stream_has_the_events_of_the_api },
+    { "a stream that breaks off ends with an error", a_stream_that_breaks_off_ends_with_an_error },
+    { "a stream that is stopped says where", a_stream_that_is_stopped_says_where },
     { "every finish has its name", every_finish_has_its_name },
     { "text behind a tool call is another block", text_behind_a_tool_call_is_another_block },
     { "a piece of a closed call cannot be told", a_piece_of_a_closed_call_cannot_be_told },

@@ -3,7 +3,7 @@
 #include "dialect/dialect.h"
 
 #include "base/mem.h"
-#include "test.h"
+#include "golden.h"
 #include "json/reader.h"
 
 static const struct dialect_ops *const d = &dialect_openai_responses;
@@ -39,22 +39,6 @@ static void tear_down(struct rig *r)
 {
     buf_deinit(&r->out);
     arena_deinit(&r->arena);
-}
-
-static void expect_file(struct str got, const char *name)
-{
-    FILE *f = fopen(name, "re");
-    struct buf want;
-    char *room;
-
-    EXPECT(f != NULL);
-    buf_init(&want, 1 << 20);
-    EXPECT_INT(buf_reserve(&want, 1 << 16, &room), ERR_NONE);
-    buf_commit(&want, fread(room, 1, 1 << 16, f));
-    fclose(f);
-    if (!str_eq(got, buf_str(&want)))
-        fail_msg("%s is not: %.*s", name, STR_ARGS(got));
-    buf_deinit(&want);
 }
 
 static enum err tool(struct rig *r, size_t index, const char *id, const char *name,

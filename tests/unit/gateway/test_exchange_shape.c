@@ -15,7 +15,7 @@ static void ask_for(const char *members)
     ask(body);
 }
 
-/* Everything else we see to ourselves: test_exchange_shaped.c. */
+/* Everything else we see to ourselves: test_exchange_shaped.c, test_exchange_again.c. */
 static const struct {
     const char *members;
     const char *param;
