@@ -31,6 +31,16 @@ function taskFor(agent, call) {
   return { dir, prompt, text: () => fs.readFileSync(file, 'utf8') };
 }
 
+/** The upstream chats that a task was in, and that it was told as little as can be. */
+async function judgePrompts(sim, since) {
+  const posts = await sim.posts(since);
+  assert.equal(posts.length, 3);
+  assert.ok(posts[0].prompt.length > 20_000, 'all of it is told at first');
+  assert.ok(posts[1].prompt.length < 2000, 'and then only what is new');
+  const chats = new Set(posts.map((post) => post.chat)).size;
+  return chats === 1 ? 'in one upstream chat' : `in ${chats} upstream chats`;
+}
+
 for (const [name, agent] of Object.entries(AGENTS))
   describe(name, () => {
     let sim, gw, small;
@@ -40,39 +50,40 @@ for (const [name, agent] of Object.entries(AGENTS))
       small = await kindsWorld({ isLimited: true });
     });
 
-    for (const [kind, { model, call }] of Object.entries(KINDS))
-      test(`reads a file, changes it and ends, on ${kind}`, () =>
-        results.try(client, 'reads, edits, ends', kind, async () => {
-          const since = (await sim.log()).at(-1)?.n ?? 0;
-          const task = taskFor(agent, call);
-          const { code, said, stdout, stderr } = await agent.run(
-            { url: gw.url, model },
-            task.dir,
-            task.prompt,
-          );
-          assert.equal(task.text(), 'color: blue\nsize: 3\n', `${stdout}${stderr}`);
-          assert.equal(said, 'It is blue now.');
-          assert.equal(code, 0);
-          const posts = await sim.posts(since);
-          if (kind === PROMPTS) {
-            assert.equal(new Set(posts.map((post) => post.chat)).size, 1, 'one upstream chat');
-            assert.equal(posts.length, 3);
-            assert.ok(posts[0].prompt.length > 20_000, 'all of it is told once');
-            assert.ok(posts[2].prompt.length < 2000, 'and then only what is new');
-          } else assert.equal((await sim.log('completion', since)).length, 3);
-          assert.deepEqual(await sim.violations(), []);
-        }));
+    async function goThrough(kind, model) {
+      const since = (await sim.log()).at(-1)?.n ?? 0;
+      const task = taskFor(agent, KINDS[kind].call);
+      const result = await agent.run({ url: gw.url, model }, task.dir, task.prompt);
+      const { code, said, stdout, stderr } = result;
+      if (code !== 0) throw new Error(agent.errorOf(result));
+      assert.equal(task.text(), 'color: blue\nsize: 3\n', `${stdout}${stderr}`);
+      assert.equal(said, 'It is blue now.');
+      assert.deepEqual(await sim.violations(), []);
+      if (kind === PROMPTS) return judgePrompts(sim, since);
+      assert.equal((await sim.log('completion', since)).length, 3);
+    }
 
-    test('is told why, when its prompt is longer than the upstream takes', async (t) => {
-      const { model, call } = KINDS[PROMPTS];
-      const task = taskFor(agent, call);
-      const where = { url: small.gw.url, model };
-      const { code, stdout } = await agent.run(where, task.dir, task.prompt);
-      t.diagnostic(stdout.slice(-1500));
-      assert.notEqual(code, 0);
-      assert.match(stdout, /ENGINELABS_MAX_PROMPT_CHARS|20000/);
-      assert.equal(task.text(), 'color: red\nsize: 3\n');
-      assert.deepEqual(await small.sim.posts(), [], 'nothing was sent upstream');
+    for (const [kind, { model, known }] of Object.entries(KINDS)) {
+      test(`reads a file, changes it and ends, on ${kind}`, () =>
+        results.try(client, 'reads, edits, ends', kind, () => goThrough(kind, model)));
+
+      if (agent.refused)
+        test(`is refused its tools for a model that it knows, on ${kind}`, () =>
+          results.fails(client, 'the same, by the name of a model it knows', kind, agent.refused, () =>
+            goThrough(kind, known),
+          ));
+    }
+
+    test('is told why, when its prompt is longer than the upstream takes', () => {
+      const feature = 'the same, with the limits of a prompt not lifted';
+      return results.fails(client, feature, PROMPTS, /characters.*at most 20000.*(0 lifts the limit)/s, async () => {
+        const { model, call } = KINDS[PROMPTS];
+        const task = taskFor(agent, call);
+        const result = await agent.run({ url: small.gw.url, model }, task.dir, task.prompt);
+        assert.deepEqual(await small.sim.posts(), [], 'nothing was sent upstream');
+        assert.equal(task.text(), 'color: red\nsize: 3\n');
+        if (result.code !== 0) throw new Error(agent.errorOf(result));
+      });
     });
   });
 

@@ -244,7 +244,9 @@ const anthropic = {
 
 // ---- Vercel's ----
 
-const vercel = (modelOf) => {
+/** `report` is a prompt whose answer is the report: `asTool` where that is a call of a tool. */
+const vercel = (modelOf, { asTool = false } = {}) => {
+  const report = (server) => (asTool ? `Report!\n${server.call('json', REPORT)}` : ASK_REPORT);
   const options = (server, prompt) => ({
     model: modelOf({ name: 'gw', url: server.url, apiKey: server.key }, server.model),
     maxRetries: 0,
@@ -280,13 +282,13 @@ const vercel = (modelOf) => {
       weather.check(await result.text);
     },
     generateObject: async (server) => {
-      const params = { ...options(server, ASK_REPORT), schema: Report };
+      const params = { ...options(server, report(server)), schema: Report };
       assert.deepEqual((await generateObject(params)).object, REPORT);
     },
     streamObject: async (server) => {
       const errors = [];
       const onError = ({ error }) => errors.push(error);
-      const params = { ...options(server, ASK_REPORT), schema: Report, onError };
+      const params = { ...options(server, report(server)), schema: Report, onError };
       const result = streamObject(params);
       await collect(result.partialObjectStream, () => '');
       if (errors.length > 0) throw errors[0];
@@ -295,7 +297,6 @@ const vercel = (modelOf) => {
   };
 };
 
-/** Its structured answers are a call of a tool where it does not know the model. */
 const v1 = ({ name, url, apiKey }) => ({ name, baseURL: `${url}/v1`, apiKey });
 
 // ---- LangChain's ----
@@ -385,7 +386,8 @@ export const CLIENTS = {
   },
   'ai, @ai-sdk/anthropic': {
     library: '@ai-sdk/anthropic',
-    features: vercel((server, model) => createAnthropic(v1(server))(model)),
+    // Of a model that it does not know it asks for a call of a tool, which is named so.
+    features: vercel((server, model) => createAnthropic(v1(server))(model), { asTool: true }),
   },
   '@langchain/openai': { library: '@langchain/openai', features: langchain },
 };

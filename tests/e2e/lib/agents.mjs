@@ -79,14 +79,22 @@ async function codex({ url, model }, dir, prompt) {
   return { ...result, said: messages.at(-1)?.item.text };
 }
 
+/** The message of an error in OpenAI's format that codex shows as it came. */
+function codexError({ events, stderr }) {
+  const { message } = events.find((event) => event.type === 'turn.failed')?.error ?? {};
+  return message ? JSON.parse(message).error.message : stderr;
+}
+
 /**
- * What they are called with their versions, how they run, and how a script has them read `file` and
- * the next part of the script, and then change `from` into `to` in it.
+ * What they are called with their versions, how they run, how a script has them read `file` and
+ * the next part of the script, and then change `from` into `to` in it, what they say of an error,
+ * and what they are told that offer a tool which no upstream here could call.
  */
 export const AGENTS = {
   'claude-code': {
     version: process.env.CLAUDE_BINARY ?? versionIn('@anthropic-ai/claude-code'),
     run: claude,
+    errorOf: ({ said, stderr }) => said ?? stderr,
     read: (file, next) => ['Read', { file_path: file }, 'Bash', bash(`cat ${next}`)],
     edit: (file, from, to, next) => [
       'Edit',
@@ -98,6 +106,8 @@ export const AGENTS = {
   codex: {
     version: process.env.CODEX_BINARY ?? versionIn('codex-linux-x64').replace(/-linux.*/, ''),
     run: codex,
+    errorOf: codexError,
+    refused: /^Error: tools\[\d+\]\.type must be function, not "custom"\.$/,
     read: (file, next) => ['exec_command', { cmd: `cat ${file} ${next}` }],
     edit: (file, from, to, next) => [
       'exec_command',

@@ -8,15 +8,18 @@ import { Gateway, Simulator, secret, tempDir } from './harness.mjs';
 
 const KEY = secret('sk-kinds-upstream-41', 'a key of the upstream');
 
-/** The kinds, and what the model is called there: a call of a tool is asked for differently. */
+/** The kinds, and what the model is called there, once by a name that a coding agent may know: a
+ *  call of a tool is asked for differently. */
 export const KINDS = {
   'only a prompt': {
     model: 'on-prompts',
+    known: 'gpt-5.4',
     call: (name, args, ...more) =>
       `!say ${JSON.stringify(callsOf([name, args, ...more]).join('\n'))}`,
   },
   "OpenAI's format": {
     model: 'on-openai',
+    known: 'gpt-5.3-codex',
     call: (name, args, ...more) =>
       pairs([name, args, ...more])
         .map(([one, its]) => `!tool ${one} ${JSON.stringify(its)}`)
@@ -48,8 +51,10 @@ upstreams:
     models: [big]
 models:
   - name: on-prompts
+    aliases: [gpt-5.4]
     targets: [{upstream: prompts, model: GPT5}]
   - name: on-openai
+    aliases: [gpt-5.3-codex]
     targets: [{upstream: openai, model: big}]
 `;
 

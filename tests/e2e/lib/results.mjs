@@ -16,14 +16,14 @@ export class Results {
     this.columns = columns;
   }
 
-  /** Runs `work`, notes what came, and fails as it did. */
+  /** Runs `work`, notes what came, and fails as it did. It may say something of how it works. */
   async try(client, feature, column, work) {
     const key = `${client} | ${feature}`;
     const row = this.#rows.get(key) ?? {};
     this.#rows.set(key, row);
     try {
-      await work();
-      row[column] = 'works';
+      const more = await work();
+      row[column] = more ? `works, ${more}` : 'works';
     } catch (error) {
       row[column] = `fails: ${String(error.message ?? error).split('\n')[0].slice(0, 200)}`;
       throw error;
@@ -38,6 +38,12 @@ export class Results {
     ]);
     const all = [head, head.map(() => '---'), ...rows];
     return all.map((cells) => `| ${cells.join(' | ')} |`);
+  }
+
+  /** `work` fails as `pattern` says, which is noted; everything else is a failure here. */
+  async fails(client, feature, column, pattern, work) {
+    const failing = this.try(client, feature, column, work);
+    await assert.rejects(failing, pattern);
   }
 
   /** Prints the table, and compares it with the file's, or writes that. */
