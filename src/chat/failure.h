@@ -72,8 +72,11 @@ struct failure {
     int64_t retry_after_ms; /* for Retry-After; 0: unknown */
     bool prompt_accepted;   /* the upstream took the prompt: x-should-retry: false */
     int status;             /* the upstream's own, handed back as it is; 0: that of the kind */
-    struct str body; /* JSON in OpenAI's format that the upstream answered with, for clients that
-                        speak it; empty: none */
+    struct str body; /* what the upstream answered with, for clients that speak its format, which
+                        is OpenAI's; empty: nothing */
+    struct str body_type; /* its Content-Type; empty: JSON */
+    bool body_has_error;  /* a JSON object with an `error` that says something: an error in the
+                             middle of a stream, too */
 };
 
 /* The status that a client gets. */

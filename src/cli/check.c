@@ -9,6 +9,7 @@
 #include "cli/upstreams.h"
 #include "gateway/check_all.h"
 #include "gateway/route_book.h"
+#include "gateway/route_report.h"
 #include "ops/control.h"
 #include "json/reader.h"
 
@@ -91,6 +92,20 @@ static void print_upstream(struct str item, struct arena *a)
     for_each(item, "facts", a, print_told);
 }
 
+static void print_change(struct str item, struct arena *a)
+{
+    struct str text;
+    struct json_value v;
+    struct json j;
+
+    json_init(&j, item, 1);
+    if (json_read(&j, &v) && !json_text(&v, a, &text)) {
+        printf("      ");
+        terminal_print(stdout, text);
+        putchar('\n');
+    }
+}
+
 static void print_target(struct str item, struct arena *a)
 {
     struct str problem = text_of(item, "problem", a);
@@ -106,6 +121,7 @@ static void print_target(struct str item, struct arena *a)
     printf("%s", problem.n ? "  PROBLEM: " : "");
     terminal_print(stdout, problem);
     putchar('\n');
+    for_each(item, "changes", a, print_change);
 }
 
 static void print_alias(struct str item, struct arena *a)
@@ -143,6 +159,26 @@ static bool print_report(struct str body)
     for_each(body, "routes", &a, print_route);
     arena_deinit(&a);
     return is_true(body, "usable");
+}
+
+/* ---- of the settings alone ---- */
+
+static void print_routes(const struct settings *s)
+{
+    struct json_writer j;
+    struct arena a;
+    struct buf out;
+
+    arena_init(&a);
+    buf_init(&out, SIZE_MAX / 2); /* bounded by the settings */
+    json_w_init(&j, &out);
+    json_w_object(&j);
+    route_report_write(&j, s, NULL, NULL);
+    json_w_object_end(&j);
+    if (!json_w_end(&j))
+        for_each(buf_str(&out), "routes", &a, print_route);
+    buf_deinit(&out);
+    arena_deinit(&a);
 }
 
 /* ---- by this process ---- */
@@ -267,6 +303,8 @@ static int run(const struct cli_args *args)
            s.default_model);
     fflush(stdout);
     if (args->offline)
+        print_routes(&s);
+    if (args->offline)
         code = EXIT_DONE;
     else if (!cli_can_serve(&s))
         code = EXIT_USAGE;
@@ -283,7 +321,7 @@ const struct command command_check = {
     .help =
         "Usage: enginelabs-2api check [--offline | --capture FILE] [--config FILE] "
         "[--env-file FILE]\n\n"
-        "  --offline        check the settings only\n"
+        "  --offline        check the settings only, and print the routes\n"
         "  --capture FILE   send one prompt (\"Say only: hello\") through the first account and "
         "write\n"
         "                   what both sides said to a new FILE for simulate --scenario, with\n"

@@ -141,7 +141,18 @@ static void *new_enginelabs(struct arena *a, const struct settings *s,
 
 /* ---- openai, and the native way ---- */
 
-static void *new_openai(struct arena *a, const struct upstream_settings *u, const struct part *old)
+/* Whether it may be asked for models that no list of its own has. */
+static bool is_named(const struct settings *s, const struct upstream_settings *u)
+{
+    for (size_t i = 0; i < s->n_routes; i++)
+        for (size_t k = 0; k < s->routes[i].n_targets; k++)
+            if (&s->upstreams[s->routes[i].targets[k].upstream] == u)
+                return true;
+    return u->takes_any_model;
+}
+
+static void *new_openai(struct arena *a, const struct settings *s,
+                        const struct upstream_settings *u, const struct part *old)
 {
     struct openai_config *c = arena_new(a, struct openai_config);
     struct openai_header *headers = arena_alloc(a, (u->n_headers + 1) * sizeof(*headers));
@@ -154,11 +165,13 @@ static void *new_openai(struct arena *a, const struct upstream_settings *u, cons
                                  .n_api_keys = u->n_api_keys,
                                  .headers = headers,
                                  .n_headers = u->n_headers,
-                                 .models = u->models };
+                                 .models = u->models,
+                                 .is_named = is_named(s, u) };
     return openai_new(c, old ? old->upstream.shared : NULL);
 }
 
-static void *new_native(struct arena *a, const struct upstream_settings *u, const struct part *old)
+static void *new_native(struct arena *a, const struct settings *s,
+                        const struct upstream_settings *u, const struct part *old)
 {
     struct openai_config *c = arena_new(a, struct openai_config);
     const char **files = arena_alloc(a, (u->n_accounts + 1) * sizeof(*files));
@@ -170,7 +183,8 @@ static void *new_native(struct arena *a, const struct upstream_settings *u, cons
                                  .credentials_files = files,
                                  .n_credentials_files = u->n_accounts,
                                  .is_native = true,
-                                 .models = u->models };
+                                 .models = u->models,
+                                 .is_named = is_named(s, u) };
     return openai_new(c, old ? old->upstream.shared : NULL);
 }
 
@@ -181,9 +195,9 @@ static struct upstream new_upstream(struct arena *a, const struct settings *s,
                                     const struct part *old)
 {
     if (u->provider == UPSTREAM_OPENAI)
-        return (struct upstream){ u->name, &provider_openai, new_openai(a, u, old) };
+        return (struct upstream){ u->name, &provider_openai, new_openai(a, s, u, old) };
     if (u->protocol == UPSTREAM_NATIVE)
-        return (struct upstream){ u->name, &provider_openai, new_native(a, u, old) };
+        return (struct upstream){ u->name, &provider_openai, new_native(a, s, u, old) };
     return (struct upstream){ u->name, &provider_enginelabs, new_enginelabs(a, s, u, models, old) };
 }
 

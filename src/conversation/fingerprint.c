@@ -157,7 +157,6 @@ static size_t decode_escape(const char **p, const char *end, char out[4])
 static const char *add_string(struct sha256 *h, const char *p, const char *end)
 {
     struct sha256 text;
-    char decoded[4];
 
     sha256_init(&text);
     while (*p != '"') {
@@ -166,8 +165,12 @@ static const char *add_string(struct sha256 *h, const char *p, const char *end)
         while (*p != '"' && *p != '\\')
             p++;
         sha256_add(&text, (struct str){ from, (size_t)(p - from) });
-        if (*p == '\\')
-            sha256_add(&text, (struct str){ decoded, decode_escape(&p, end, decoded) });
+        if (*p == '\\') {
+            char decoded[4];
+            size_t n = decode_escape(&p, end, decoded);
+
+            sha256_add(&text, (struct str){ decoded, n });
+        }
     }
     sha256_add(h, STR("\""));
     add_digest(h, &text);

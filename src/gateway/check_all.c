@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "gateway/route_book.h"
+#include "gateway/route_report.h"
 
 enum { JSON_MAX = 16 << 20 };
 
@@ -57,56 +58,30 @@ static void on_report_done(void *arg, const struct provider_report *report)
 
 /* ---- the routes ---- */
 
-/* Why a target can answer nobody; empty where nothing is known against it. */
-static struct str problem_of(const struct check_all *c, const struct route_table *t,
-                             const struct target_settings *target)
+struct told {
+    struct check_all *check;
+    const struct route_table *table;
+};
+
+static struct str find_problem(const struct told *told, const struct target_settings *target)
 {
     const size_t upstream = target->upstream;
 
-    if (!c->answers[upstream])
+    if (!told->check->answers[upstream])
         return STR("the upstream cannot be used: see above");
-    if (strchr(target->model, '*') || t->lists[upstream].n == 0 ||
-        route_table_model(t, upstream, str_of(target->model)))
+    if (strchr(target->model, '*') || told->table->lists[upstream].n == 0 ||
+        route_table_model(told->table, upstream, str_of(target->model)))
         return STR("");
     return STR("the upstream does not list this model: choose one of those above");
 }
 
-static void write_target(struct check_all *c, const struct route_table *t,
-                         const struct route_settings *route, const struct target_settings *target)
+static struct str problem_of(void *arg, const struct target_settings *target)
 {
-    struct json_writer *j = &c->j;
-    struct str problem = problem_of(c, t, target);
+    struct told *told = arg;
+    struct str problem = find_problem(told, target);
 
-    c->is_usable = c->is_usable && problem.n == 0;
-    json_w_object(j);
-    json_w_member_str(j, "upstream", str_of(c->view->upstreams[target->upstream].name));
-    json_w_member_str(j, "model", str_of(target->model));
-    if (route->strategy == ROUTE_WEIGHTED)
-        json_w_member_int(j, "weight", target->weight);
-    json_w_member_str(j, "problem", problem);
-    json_w_object_end(j);
-}
-
-static void write_route(struct check_all *c, const struct route_table *t,
-                        const struct route_settings *route)
-{
-    struct json_writer *j = &c->j;
-
-    json_w_object(j);
-    json_w_member_str(j, "name", str_of(route->name));
-    json_w_member_str(j, "strategy",
-                      route->strategy == ROUTE_WEIGHTED ? STR("weighted") : STR("fallback"));
-    json_w_key(j, "aliases");
-    json_w_array(j);
-    for (size_t i = 0; route->aliases && route->aliases[i]; i++)
-        json_w_str(j, str_of(route->aliases[i]));
-    json_w_array_end(j);
-    json_w_key(j, "targets");
-    json_w_array(j);
-    for (size_t i = 0; i < route->n_targets; i++)
-        write_target(c, t, route, &route->targets[i]);
-    json_w_array_end(j);
-    json_w_object_end(j);
+    told->check->is_usable = told->check->is_usable && problem.n == 0;
+    return problem;
 }
 
 static void write_routes(struct check_all *c)
@@ -114,11 +89,7 @@ static void write_routes(struct check_all *c)
     const struct gateway_view *v = c->view;
     struct route_table *t = route_book_ref(v->routes);
 
-    json_w_key(&c->j, "routes");
-    json_w_array(&c->j);
-    for (size_t i = 0; i < v->settings->n_routes; i++)
-        write_route(c, t, &v->settings->routes[i]);
-    json_w_array_end(&c->j);
+    route_report_write(&c->j, v->settings, problem_of, &(struct told){ c, t });
     route_book_unref(v->routes, t);
 }
 

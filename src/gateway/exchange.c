@@ -136,6 +136,8 @@ static void on_total(void *arg)
     f.prompt_accepted = exchange_likely_phase(x) >= PHASE_ACCEPTED;
     if (x->state == EXCHANGE_ANSWERING)
         exchange_judge(x, HEALTH_GOOD); /* it was at work all the while */
+    else if (walk_has_moved(&x->walk))
+        exchange_judge(x, HEALTH_UNKNOWN); /* most of the time may have been another's */
     end_with(x, &f);
 }
 

@@ -269,7 +269,8 @@ void answer_finish(struct exchange *x)
         finish_whole(x);
 }
 
-/* An error that the upstream sent in the middle of a stream that the client reads as it is. */
+/* In a stream that the client reads as it is the upstream's bytes tell of the error, if they can:
+ * there is no status any more. */
 static enum err fail_stream(struct exchange *x, const struct failure *f)
 {
     enum err err = x->is_raw ? ERR_NONE : begin_stream(x);
@@ -277,7 +278,7 @@ static enum err fail_stream(struct exchange *x, const struct failure *f)
 
     if (err)
         return err;
-    if (x->is_raw && f->body.n > 0)
+    if (x->is_raw && f->body_has_error && f->body.n > 0)
         return x->dialect->stream_raw(f->body, out);
     return x->dialect->stream_error(x->encoder, f, out);
 }

@@ -11,14 +11,15 @@ enum provider_phase exchange_likely_phase(const struct exchange *x)
 }
 
 /* An upstream that is late says nothing before its first token; and a whole answer comes at once,
- * when it is whole. */
+ * when it is whole: it may take all the time, unless another target could answer meanwhile. */
 static int64_t late_limit(const struct exchange *x, int64_t limit_ms)
 {
     const struct settings *s = x->view->settings;
 
     if (!(x->provider->capabilities & PROVIDER_LATE))
         return limit_ms;
-    return x->chat.stream ? s->first_token_timeout_ms : s->request_timeout_ms;
+    return x->chat.stream || walk_has_more(&x->walk, x->n_steps) ? s->first_token_timeout_ms
+                                                                 : s->request_timeout_ms;
 }
 
 int64_t exchange_phase_limit(const struct exchange *x)

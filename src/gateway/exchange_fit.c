@@ -65,13 +65,45 @@ static bool refuse_n(const struct exchange *x, struct failure *f)
     return false;
 }
 
+static bool find_image(const struct chat_request *r, size_t *ret_message, size_t *ret_part)
+{
+    for (size_t i = 0; i < r->n_messages; i++)
+        for (size_t k = 0; k < r->messages[i].n_parts; k++)
+            if (r->messages[i].parts[k].type == CHAT_PART_IMAGE) {
+                *ret_message = i;
+                *ret_part = k;
+                return true;
+            }
+    return false;
+}
+
+static bool refuse_image(const struct exchange *x, size_t message, size_t part, struct failure *f)
+{
+    struct arena *a = &x->request->arena;
+    /* The messages of another format are not ours one by one. */
+    struct str where = x->dialect == &dialect_openai_chat
+                           ? arena_printf(a, "messages[%zu].content[%zu]", message, part)
+                           : STR("messages");
+
+    failure_set(f, a, FAILURE_BAD_REQUEST,
+                "%.*s has an image, and the upstream of this model takes only text. Leave it out, "
+                "or choose a model of an upstream that takes images.",
+                STR_ARGS(where));
+    f->param = where;
+    return false;
+}
+
 bool exchange_fits(const struct exchange *x, const struct target_settings *t, unsigned capabilities,
                    struct failure *f)
 {
     struct shape_config config;
     struct chat_limits limits;
     bool is_shaped = exchange_shape_config(x, t, capabilities, &limits, &config);
+    size_t message;
+    size_t part;
 
+    if (!(capabilities & PROVIDER_IMAGES) && find_image(&x->chat, &message, &part))
+        return refuse_image(x, message, part, f);
     if (config.tools && !t->shape.emulate_tools)
         return refuse_tools(x, f);
     if (x->chat.n > x->view->settings->max_choices && (is_shaped || !(capabilities & PROVIDER_N)))

@@ -172,30 +172,24 @@ static const struct chat_request *with_changes(struct exchange *x, const char *s
 
 /* ---- who is asked ---- */
 
-static bool enter(struct exchange *x, size_t step, bool must)
+static bool enter(void *arg, size_t step, enum health_need need)
 {
+    struct exchange *x = arg;
     const struct gateway *g = x->worker->gateway;
 
-    if (!health_visit_enter(&x->visit, g->health, &x->view->settings->circuit,
-                            str_of(upstream_of(x, step)->name), x->steps[step].model,
-                            loop_now_ms(x->worker->loop), must))
-        return false;
-    x->step = step;
-    return true;
+    return health_visit_enter(&x->visit, g->health, &x->view->settings->circuit,
+                              str_of(upstream_of(x, step)->name), x->steps[step].model,
+                              loop_now_ms(x->worker->loop), need);
 }
 
-/* The first of those from `step` on whose circuit lets it in. */
-static bool enter_from(struct exchange *x, size_t step)
+static bool enter_next(struct exchange *x)
 {
-    while (step < x->n_steps && !enter(x, step, false))
-        step++;
-    return step < x->n_steps;
+    return walk_next(&x->walk, x->n_steps, enter, x, &x->step);
 }
 
 void exchange_choose_step(struct exchange *x)
 {
-    if (!enter_from(x, 0))
-        enter(x, 0, true); /* nobody is well: it may be better by now */
+    BUG_ON(!enter_next(x));
 }
 
 void exchange_judge(struct exchange *x, enum health_verdict verdict)
@@ -227,8 +221,7 @@ enum health_verdict exchange_verdict(const struct failure *f)
 bool exchange_moves_on(struct exchange *x, const struct failure *f)
 {
     exchange_judge(x, exchange_verdict(f));
-    return exchange_failure_moves_on(f) && x->state == EXCHANGE_WAITING &&
-           enter_from(x, x->step + 1);
+    return exchange_failure_moves_on(f) && x->state == EXCHANGE_WAITING && enter_next(x);
 }
 
 /* ---- one target ---- */

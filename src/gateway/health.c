@@ -273,7 +273,7 @@ static bool is_lucky(const struct health_target *t, int64_t now_ms)
     return (int64_t)(random_u64() % 100) < percent;
 }
 
-static bool lets_in(struct health_target *t, int64_t now_ms, bool must, bool *ret_probe)
+static bool lets_in(struct health_target *t, int64_t now_ms, enum health_need need, bool *ret_probe)
 {
     pass_time(t, now_ms);
     *ret_probe = false;
@@ -281,20 +281,21 @@ static bool lets_in(struct health_target *t, int64_t now_ms, bool must, bool *re
     case HEALTH_CLOSED:
         return true;
     case HEALTH_RISING:
-        return must || is_lucky(t, now_ms);
+        return need >= HEALTH_IF_RISING || is_lucky(t, now_ms);
     case HEALTH_HALF_OPEN:
         if (t->is_probed)
-            return must;
+            return need >= HEALTH_IF_HALF_OPEN;
         *ret_probe = t->is_probed = true;
         return true;
     case HEALTH_OPEN:
-        return must;
+        break;
     }
-    return must;
+    return need == HEALTH_ANYHOW;
 }
 
 bool health_enter(struct health *h, const struct health_limits *limits, struct str upstream,
-                  struct str model, int64_t now_ms, bool must, struct health_ticket *ret)
+                  struct str model, int64_t now_ms, enum health_need need,
+                  struct health_ticket *ret)
 {
     struct health_target *t;
     bool may = true;
@@ -308,7 +309,7 @@ bool health_enter(struct health *h, const struct health_limits *limits, struct s
     t = find(h, upstream, model);
     if (t) {
         t->asked_ms = now_ms;
-        may = lets_in(t, now_ms, must, &ret->is_probe);
+        may = lets_in(t, now_ms, need, &ret->is_probe);
         if (may) {
             ret->target = t;
             ret->is_trial = t->state == HEALTH_OPEN || t->state == HEALTH_HALF_OPEN;
@@ -316,7 +317,7 @@ bool health_enter(struct health *h, const struct health_limits *limits, struct s
         }
     }
     pthread_mutex_unlock(&h->lock);
-    if (!may)
+    if (!may && need == HEALTH_IF_FIT)
         metric_add(METRIC_CIRCUIT_SKIPS, 1);
     return may;
 }
@@ -381,13 +382,13 @@ void health_leave(struct health *h, const struct health_limits *limits, struct s
 
 bool health_visit_enter(struct health_visit *v, struct health *h,
                         const struct health_limits *limits, struct str upstream, struct str model,
-                        int64_t now_ms, bool must)
+                        int64_t now_ms, enum health_need need)
 {
     BUG_ON(v->is_entered);
     *v = (struct health_visit){
         .health = h, .limits = limits, .upstream = upstream, .model = model
     };
-    v->is_entered = health_enter(h, limits, upstream, model, now_ms, must, &v->ticket);
+    v->is_entered = health_enter(h, limits, upstream, model, now_ms, need, &v->ticket);
     return v->is_entered;
 }
 
@@ -422,6 +423,23 @@ static void describe(const struct health_target *t, int64_t now_ms, struct healt
         snprintf(ret->why, sizeof(ret->why),
                  "it answers again and gets all of its requests in %lld s", left_s);
     }
+}
+
+bool health_is_open(struct health *h, struct str upstream, struct str model, int64_t now_ms)
+{
+    struct health_target *t;
+    bool is_open = false;
+
+    if (!h || atomic_load(&h->n) == 0)
+        return false;
+    pthread_mutex_lock(&h->lock);
+    t = find(h, upstream, model);
+    if (t) {
+        pass_time(t, now_ms);
+        is_open = t->state == HEALTH_OPEN;
+    }
+    pthread_mutex_unlock(&h->lock);
+    return is_open;
 }
 
 bool health_problem_at(struct health *h, int64_t now_ms, size_t i, struct health_problem *ret)

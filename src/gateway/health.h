@@ -41,6 +41,14 @@ enum health_verdict {
     HEALTH_UNKNOWN, /* says nothing of the target */
 };
 
+/* How much a request needs this target. */
+enum health_need {
+    HEALTH_IF_FIT,       /* as much as its circuit lets in */
+    HEALTH_IF_RISING,    /* no other lets it in: one that answers again does */
+    HEALTH_IF_HALF_OPEN, /* nor does such a one: so does one that another request tries now */
+    HEALTH_ANYHOW,       /* there is nobody else */
+};
+
 struct health;
 struct health_target;
 
@@ -57,10 +65,10 @@ struct health *health_new(void);
 void health_free(struct health *h);
 
 /* Whether a request may go to the target; then the ticket must be given back once, with its end. A
- * request that `must` go, since there is nobody else, always may. `h` may be NULL, here and below:
- * every target is well. */
+ * request that goes ANYHOW always may. `h` may be NULL, here and below: every target is well. */
 bool health_enter(struct health *h, const struct health_limits *limits, struct str upstream,
-                  struct str model, int64_t now_ms, bool must, struct health_ticket *ret);
+                  struct str model, int64_t now_ms, enum health_need need,
+                  struct health_ticket *ret);
 void health_leave(struct health *h, const struct health_limits *limits, struct str upstream,
                   struct str model, int64_t now_ms, struct health_ticket ticket,
                   enum health_verdict verdict);
@@ -79,8 +87,11 @@ struct health_visit {
  * nowhere (refused, or left already) leaves without effect, and must not be in when it enters. */
 bool health_visit_enter(struct health_visit *v, struct health *h,
                         const struct health_limits *limits, struct str upstream, struct str model,
-                        int64_t now_ms, bool must);
+                        int64_t now_ms, enum health_need need);
 void health_visit_leave(struct health_visit *v, int64_t now_ms, enum health_verdict verdict);
+
+/* Whether the circuit of a target is open, so that it is passed over. */
+bool health_is_open(struct health *h, struct str upstream, struct str model, int64_t now_ms);
 
 /* Circuit `i` of those that are not closed, for people: false past the end. */
 struct health_problem {

@@ -125,8 +125,8 @@ static void on_total(void *arg)
     f.prompt_accepted = may_be_at_work(x);
     if (x->state == RELAY_ANSWERING)
         relay_judge(x, HEALTH_GOOD); /* it was at work all the while */
-    else if (!x->has_ended)
-        relay_judge(x, HEALTH_UNKNOWN); /* it may have waited for the client's body */
+    else if (!x->has_ended || walk_has_moved(&x->walk))
+        relay_judge(x, HEALTH_UNKNOWN); /* it waited for the client's body, or for another target */
     if (x->state == RELAY_GATHERING)
         f.kind = FAILURE_REQUEST_SLOW;
     end_with(x, &f);

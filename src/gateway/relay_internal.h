@@ -6,6 +6,7 @@
 #include "gateway/relay.h"
 #include "gateway/relay_model.h"
 #include "gateway/route_book.h"
+#include "gateway/walk.h"
 #include "provider/provider.h"
 #include "provider/relay.h"
 
@@ -41,6 +42,7 @@ struct relay {
     struct route_table *table; /* held while targets may be tried */
     struct relay_step steps[ROUTE_TARGETS_MAX];
     size_t n_steps;
+    struct target_walk walk; /* through them */
     size_t step;
     struct health_visit visit; /* at the target of `step`, if that has a model */
     const struct upstream *upstream;

@@ -217,30 +217,25 @@ void relay_drop_route(struct relay *x)
 /* ---- who is asked ---- */
 
 /* Circuits are of models: who names none has no other target. */
-static bool enter(struct relay *x, size_t step, bool must)
+static bool enter(void *arg, size_t step, enum health_need need)
 {
+    struct relay *x = arg;
     const struct relay_step *s = &x->steps[step];
 
-    if (x->name.n &&
-        !health_visit_enter(&x->visit, x->worker->gateway->health, &x->view->settings->circuit,
-                            str_of(x->view->upstreams[s->upstream].name), s->model,
-                            loop_now_ms(x->worker->loop), must))
-        return false;
-    x->step = step;
-    return true;
+    return x->name.n == 0 ||
+           health_visit_enter(&x->visit, x->worker->gateway->health, &x->view->settings->circuit,
+                              str_of(x->view->upstreams[s->upstream].name), s->model,
+                              loop_now_ms(x->worker->loop), need);
 }
 
-static bool enter_from(struct relay *x, size_t step)
+static bool enter_next(struct relay *x)
 {
-    while (step < x->n_steps && !enter(x, step, false))
-        step++;
-    return step < x->n_steps;
+    return walk_next(&x->walk, x->n_steps, enter, x, &x->step);
 }
 
 void relay_choose_step(struct relay *x)
 {
-    if (!enter_from(x, 0))
-        enter(x, 0, true); /* nobody is well: it may be better by now */
+    BUG_ON(!enter_next(x));
 }
 
 void relay_judge(struct relay *x, enum health_verdict verdict)
@@ -252,7 +247,7 @@ bool relay_moves_on(struct relay *x, const struct failure *f, bool is_unsent)
 {
     relay_judge(x, exchange_verdict(f));
     return x->state == RELAY_ASKING && (x->is_whole || is_unsent) && exchange_failure_moves_on(f) &&
-           enter_from(x, x->step + 1);
+           enter_next(x);
 }
 
 /* ---- one target ---- */
@@ -288,6 +283,7 @@ enum err relay_start_step(struct relay *x, const struct relay_sink *sink)
     struct relay_request r = {
         .method = x->request->head.method,
         .target = x->endpoint,
+        .model = step->model,
         .headers = headers,
         .n_headers = relay_headers(&x->request->head, headers),
         .is_streamed = !x->is_whole,

@@ -60,6 +60,8 @@ void gateway_reply_failure(struct http_request *r, const struct dialect_ops *dia
     if (failure->prompt_accepted)
         headers[n++] = (struct http_header){ STR("x-should-retry"), STR("false") };
     if (failure->body.n > 0 && d->stream_raw) {
+        if (failure->body_type.n > 0)
+            headers[0].value = failure->body_type;
         http_reply(r, status, headers, n, failure->body);
         return;
     }

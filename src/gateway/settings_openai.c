@@ -22,8 +22,14 @@ static bool begin_api_keys(struct loader *l, const struct yaml_node *node,
 static void add_api_key(struct loader *l, const struct yaml_node *node, struct str value,
                         struct upstream_settings *u)
 {
-    if (node_secret(l, node, value, &u->api_keys[u->n_api_keys]))
-        u->n_api_keys++;
+    if (!node_secret(l, node, value, &u->api_keys[u->n_api_keys]))
+        return;
+    for (size_t i = 0; i < u->n_api_keys; i++)
+        if (secret_eq(&u->api_keys[i], secret_reveal(&u->api_keys[u->n_api_keys]))) {
+            node_problem(l, node, "key %zu stands here twice; remove one", i + 1);
+            return;
+        }
+    u->n_api_keys++;
 }
 
 static void read_api_key(struct loader *l, const struct yaml_node *node, void *to)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What runs, whether it lives, and whether it can answer. */
 #include "ops/ops.h"
+#include "ops/readiness.h"
 #include "json/writer.h"
 
 void handle_root(struct gateway_worker *w, struct http_request *r)
@@ -39,24 +40,24 @@ static void write_part(struct json_writer *j, const char *name, bool ready, cons
 }
 
 /* One that works is enough to answer. */
-static bool any_upstream_is_ready(const struct gateway_view *v)
+static bool any_upstream_is_ready(const struct gateway_worker *w, const struct route_table *t)
 {
-    char why[128] = "";
+    struct readiness r = { .is_ready = false };
 
-    for (size_t i = 0; i < v->n_upstreams; i++)
-        if (v->upstreams[i].provider->is_ready(v->upstreams[i].shared, why))
-            return true;
-    return false;
+    for (size_t i = 0; i < w->view->n_upstreams && !(r.is_ready && r.is_asked); i++)
+        readiness_of(w, t, i, &r);
+    return r.is_ready && r.is_asked;
 }
 
-static void write_upstreams(const struct gateway_worker *w, struct json_writer *j)
+static void write_upstreams(const struct gateway_worker *w, const struct route_table *t,
+                            struct json_writer *j)
 {
     for (size_t i = 0; i < w->view->n_upstreams; i++) {
         const struct upstream *u = &w->view->upstreams[i];
-        char why[128] = "";
-        bool is_ready = u->provider->is_ready(u->shared, why);
+        struct readiness r;
 
-        write_part(j, u->name, is_ready, why);
+        readiness_of(w, t, i, &r);
+        write_part(j, u->name, r.is_ready, r.why);
         if (u->provider->prepare)
             u->provider->prepare(w->view->instances[i]);
     }
@@ -75,10 +76,11 @@ static void write_circuits(struct gateway_worker *w, struct json_writer *j)
 void handle_readyz(struct gateway_worker *w, struct http_request *r)
 {
     struct gateway *g = w->gateway;
+    struct route_table *t = route_book_ref(w->view->routes);
     bool draining = atomic_load(&g->draining);
     char store_why[STORE_PROBLEM_MAX] = "";
     bool store = store_is_ready(g->store, store_why);
-    bool ready = any_upstream_is_ready(w->view) && store && !draining;
+    bool ready = any_upstream_is_ready(w, t) && store && !draining;
     struct json_writer j;
     struct buf out;
 
@@ -89,11 +91,12 @@ void handle_readyz(struct gateway_worker *w, struct http_request *r)
     json_w_key(&j, "parts");
     json_w_array(&j);
     write_part(&j, "gateway", !draining, draining ? "it is shutting down" : "");
-    write_upstreams(w, &j);
+    write_upstreams(w, t, &j);
     write_circuits(w, &j);
     write_part(&j, "store", store, store_why);
     json_w_array_end(&j);
     json_w_object_end(&j);
     gateway_reply_written(r, ready ? 200 : 503, &j);
     buf_deinit(&out);
+    route_book_unref(w->view->routes, t);
 }

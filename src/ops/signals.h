@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-/* Before any thread is started: blocks SIGTERM, SIGINT and SIGHUP, ignores SIGPIPE. */
+/* Before any thread is started: blocks SIGTERM, SIGINT and SIGHUP; ignores SIGPIPE, and
+ * SIGXFSZ: a file that may not grow (ulimit -f) is an error of its writer. */
 void signals_block(void);
 
 /* Waits for SIGTERM, SIGINT or SIGHUP and returns its number; 0 when none came in `timeout_ms` (0:

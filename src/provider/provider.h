@@ -57,22 +57,23 @@ struct provider_env {
 
 /* What an upstream understands of a request by itself; the gateway refuses or enforces the rest. */
 enum provider_capability {
-    PROVIDER_RAW = 1,     /* takes the client's own body, and answers with RAW events */
-    PROVIDER_STOP = 2,    /* `stop` */
-    PROVIDER_LIMITS = 4,  /* `max_tokens` and its like */
-    PROVIDER_TOOLS = 8,   /* `tools`: real tool calls */
-    PROVIDER_SCHEMA = 16, /* `response_format` */
-    PROVIDER_N = 32,      /* several choices */
-    PROVIDER_LATE = 64,   /* may say nothing at all, no status either, before its first token */
+    PROVIDER_RAW = 1,      /* takes the client's own body, and answers with RAW events */
+    PROVIDER_STOP = 2,     /* `stop` */
+    PROVIDER_LIMITS = 4,   /* `max_tokens` and its like */
+    PROVIDER_TOOLS = 8,    /* `tools`: real tool calls */
+    PROVIDER_SCHEMA = 16,  /* `response_format` */
+    PROVIDER_N = 32,       /* several choices */
+    PROVIDER_LATE = 64,    /* may say nothing at all, no status either, before its first token */
+    PROVIDER_IMAGES = 128, /* pictures in messages */
 };
 
 /* A change of the body on its way to one target, of top-level members. Where a member stands
- * twice, both are changed. */
+ * twice, both are changed; no member stands twice that did not before. */
 enum provider_edit_type {
     EDIT_SET,     /* `name` is `value`, a JSON text; added at the end when it is not there */
     EDIT_REPLACE, /* the same, but only where it is there */
     EDIT_DROP,    /* no `name` */
-    EDIT_RENAME,  /* `name` is called `value`; a body that has both keeps both */
+    EDIT_RENAME,  /* `name` is called `value`, and takes the place of one that was so called */
     EDIT_SYSTEM,  /* `value`, plain text, goes in front of the system prompt */
     EDIT_USAGE,   /* stream_options.include_usage is true */
 };
@@ -158,8 +159,9 @@ struct provider_ops {
      * gone. A settlement that has begun completes by itself. */
     void (*release)(struct provider_call *c);
 
-    /* Whether the upstream could answer now, from what is known: never asks it. `why` (128 bytes,
-     * empty before) says why not, or what is wrong with a part of it all the same. */
+    /* Whether the upstream could answer now, from what is known: never asks it. One that lists no
+     * models may be, by names that others know. `why` (128 bytes, empty before) says why not, or
+     * what is wrong with a part of it all the same. */
     bool (*is_ready)(void *upstream, char *why);
 
     /* Signs in and asks; `done` once, unless the instance is detached first. */

@@ -31,6 +31,7 @@ struct relay_sink {
 struct relay_request {
     enum http_method method;
     struct str target;                 /* "/embeddings?x=y", below the upstream's base URL */
+    struct str model;                  /* which it is for, as the upstream names it; empty: none */
     const struct http_header *headers; /* of the client's those that go on; copied */
     size_t n_headers;
     struct str body;  /* all of it; or its beginning, borrowed until on_room or release */

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
-import { CANARY, KEY, Simulator, finish, secret, world } from './lib/harness.mjs';
+import { CANARY, KEY, Simulator, finish, secret, until, world } from './lib/harness.mjs';
 import { Home } from './lib/home.mjs';
 
 after(finish);
@@ -13,6 +13,7 @@ after(finish);
 const FILE = 'credentials.json';
 const MODEL = 'gpt-5';
 const TOOL = { name: 'look', description: 'Looks.', input_schema: { type: 'object' } };
+const said = (text) => ({ type: 'text', text, citations: null });
 const user = (content) => [{ role: 'user', content }];
 
 const clientOf = (gw, options = {}) =>
@@ -55,7 +56,7 @@ describe('on an upstream of another format', () => {
       temperature: 0.5,
     };
     const whole = await client.messages.create(params);
-    assert.deepEqual(whole.content, [{ type: 'text', text: `${CANARY} said` }]);
+    assert.deepEqual(whole.content, [said(`${CANARY} said`)]);
     assert.equal(whole.type, 'message');
     assert.equal(whole.role, 'assistant');
     assert.equal(whole.model, MODEL);
@@ -116,7 +117,7 @@ describe('on an upstream of another format', () => {
         },
       ],
     });
-    assert.deepEqual(next.content, [{ type: 'text', text: 'x' }]);
+    assert.deepEqual(next.content, [said('x')]);
     assert.deepEqual(await sim.violations(), []);
   });
 
@@ -134,13 +135,13 @@ describe('on an upstream of another format', () => {
     };
     const last = await runner;
     assert.deepEqual(seen, [{ at: 'sky' }]);
-    assert.deepEqual(last.content, [{ type: 'text', text: 'blue' }]);
+    assert.deepEqual(last.content, [said('blue')]);
   });
 
   test('thoughts are shown to who asks', async () => {
     const params = { model: MODEL, max_tokens: 4000, messages: user('!think deep\n!echo so') };
     const quiet = await client.messages.create(params);
-    assert.deepEqual(quiet.content, [{ type: 'text', text: 'so' }]);
+    assert.deepEqual(quiet.content, [said('so')]);
     const thinking = { type: 'enabled', budget_tokens: 1024 };
     const loud = await client.messages.create({ ...params, thinking });
     assert.deepEqual(
@@ -205,6 +206,18 @@ describe('on an upstream that only knows a prompt', () => {
     client = clientOf(gw);
   });
 
+  test('models are listed, page by page', async () => {
+    const listed = async () => (await gw.get('/v1/models')).json().data.map(({ id }) => id);
+    const ids = await until(async () => {
+      const found = await listed();
+      return found.length > 2 && found;
+    }, 'the list of the upstream');
+    const seen = [];
+    for await (const { id } of client.models.list({ limit: 1 })) seen.push(id);
+    assert.deepEqual(seen, ids);
+    assert.equal((await client.models.retrieve(ids[0])).display_name, ids[0]);
+  });
+
   test('messages are answered', async () => {
     const body = { model: 'GPT5', messages: user(`!echo ${CANARY}`), stream: true };
     const stream = await client.messages.create(body);
@@ -219,7 +232,7 @@ describe('on an upstream that only knows a prompt', () => {
       'message_stop',
     ]);
     const whole = await client.messages.create({ ...body, stream: false });
-    assert.deepEqual(whole.content, [{ type: 'text', text: CANARY }]);
+    assert.deepEqual(whole.content, [said(CANARY)]);
     assert.equal(whole.usage.x_estimated, true);
   });
 

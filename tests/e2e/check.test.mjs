@@ -65,7 +65,14 @@ default_model: chat
 models:
   - name: chat
     aliases: [talk, main]
-    targets: [{upstream: good, model: big}, {upstream: good, model: huge}]
+    targets:
+      - upstream: good
+        model: big
+        set: {temperature: 0.5, stop: ["x", "y"]}
+        drop: [logit_bias]
+        rename: {max_tokens: max_completion_tokens}
+        system_prompt: "Be kind.\\n${'ä'.repeat(40)}"
+      - {upstream: good, model: huge}
   - name: shared
     strategy: weighted
     targets: [{upstream: good, model: big, weight: 3}, {upstream: refused, model: big}]
@@ -74,7 +81,30 @@ models:
   - name: late
     targets: [{upstream: down, model: big}, {upstream: cto, model: GPT5}]`;
 
+/** Of the first target of "chat". */
+const CHANGES = `      drop logit_bias
+      rename max_tokens to max_completion_tokens
+      set temperature: 0.5
+      set stop: ["x","y"]
+      system_prompt: Be kind. ${'ä'.repeat(25)}...
+`;
+
 describe('check', () => {
+  test('--offline prints the routes and what their targets change', async () => {
+    const OFFLINE = ROUTES.replaceAll('refused', 'down');
+    const words = ['check', '--offline', '--config', settings(['good', 'down', 'cto'], OFFLINE)];
+    const { code, stdout, stderr } = await run(words, {});
+    assert.equal(code, 0, stderr);
+    const at = stdout.indexOf('route ');
+    assert.equal(
+      stdout.slice(at),
+      `route chat, talk, main (fallback)\n    good: big\n${CHANGES}    good: huge\n` +
+        'route shared (weighted)\n    good: big, weight 3\n    down: big, weight 1\n' +
+        'route any/* (fallback)\n    good: *\n' +
+        'route late (fallback)\n    down: big\n    cto: GPT5\n',
+    );
+  });
+
   test('says of each upstream and each target what stands against it', async () => {
     const told = await check(['cto', 'good', 'refused', 'down'], ROUTES);
     assert.equal(told.code, 1, told.stdout + told.stderr);
@@ -85,7 +115,7 @@ describe('check', () => {
     assert.match(told.of('down'), /PROBLEM: .*127\.0\.0\.1/);
     const lists = ['chat', 'shared', 'any/*', 'late'].map((name) => told.of(name).trimEnd());
     assert.deepEqual(lists, [
-      'route chat, talk, main (fallback)\n    good: big\n' +
+      `route chat, talk, main (fallback)\n    good: big\n${CHANGES}` +
         '    good: huge  PROBLEM: the upstream does not list this model: choose one of those above',
       'route shared (weighted)\n    good: big, weight 3\n' +
         '    refused: big, weight 1  PROBLEM: the upstream cannot be used: see above',

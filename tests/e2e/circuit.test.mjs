@@ -43,6 +43,8 @@ models:
     targets: [{upstream: sick, model: small}, {upstream: well, model: small}]
   - name: alone
     targets: [{upstream: sick, model: big}]
+  - name: other
+    targets: [{upstream: well, model: big}]
 `;
   fs.writeFileSync(file, text, { mode: 0o600 });
   const quick = { CIRCUIT_OPEN_FOR: 3, CIRCUIT_SLOW_START: 0, STORE_URL: 'memory:' };
@@ -118,6 +120,96 @@ test('the only target of a route is always asked', async () => {
   await sims.sick.clearFaults();
   assert.equal((await ask(gw, 'alone')).status, 200);
   assert.deepEqual(await circuits(gw), [], 'that showed that it is well');
+});
+
+test('where all are sick, the one that is well again is found at once', async () => {
+  for (const [body, path] of [
+    [{ messages: [{ role: 'user', content: '!echo here' }] }, '/v1/chat/completions'],
+    [{ input: 'x' }, '/v1/embeddings'],
+  ]) {
+    const gw = await start({ CIRCUIT_OPEN_FOR: 60, CIRCUIT_SLOW_START: 60 });
+    const post = () => gw.post({ model: 'both', ...body }, { path });
+    for (const sim of Object.values(sims))
+      for (const where of ['completions', 'embeddings'])
+        await sim.fault({ where, status: 500, times: -1 });
+    for (let i = 0; i < 11; i++) {
+      const answer = await post();
+      assert.equal(answer.status, 502);
+      assert.equal(answer.headers['x-attempts'], '2', 'each is asked, sick or not');
+    }
+    assert.equal((await circuits(gw)).length, 2);
+    await sims.well.clearFaults();
+    assert.equal((await post()).headers['x-attempts'], '2');
+    for (let i = 0; i < 30; i++) {
+      const answer = await post();
+      assert.equal(answer.status, 200, answer.text);
+      assert.equal(answer.headers['x-attempts'], '1', 'it answers again: no luck is needed');
+    }
+    await gw.idle();
+  }
+});
+
+test('a sick target is asked before the error of another goes to the client', async () => {
+  const gw = await start({ CIRCUIT_OPEN_FOR: 60, CIRCUIT_SLOW_START: 60 });
+  await sims.well.fault({ where: 'completions', status: 500, times: -1 });
+  for (let i = 0; i < 10; i++) assert.equal((await ask(gw, 'other')).status, 502);
+  assert.equal((await circuits(gw))[0].name, 'well/big');
+  await sims.well.clearFaults();
+  await sims.sick.fault({ where: 'completions', status: 429, times: -1 });
+  for (let i = 0; i < 10; i++) {
+    const answer = await ask(gw);
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.headers['x-upstream'], 'well');
+  }
+  await gw.idle();
+});
+
+test('a gateway all of whose targets are sick is not ready until one is tried again', async () => {
+  const gw = await start();
+  await breakIt(gw);
+  await sims.well.fault({ where: 'completions', status: 500, times: -1 });
+  assert.equal((await gw.get('/readyz')).status, 200, 'there is another');
+  for (let i = 0; i < 10; i++) {
+    await ask(gw);
+    await ask(gw, 'small');
+  }
+  const { status, parts } = (await gw.get('/readyz')).json();
+  assert.equal(status, 'not ready');
+  assert.equal((await gw.get('/readyz')).status, 503);
+  for (const name of ['sick', 'well']) {
+    const part = parts.find((one) => one.name === name);
+    assert.equal(part.ready, false, name);
+    assert.match(part.problem, /failed too often lately/);
+  }
+  await until(async () => (await gw.get('/readyz')).status === 200, 'the next request tries one');
+  await gw.idle();
+});
+
+test('an upstream without a list of models is ready where a route names one of its', async () => {
+  const sim = sims.well;
+  const up = `upstreams:
+  - {name: plain, provider: openai, base_url: "${sim.url}/v1", api_key: ${KEY}`;
+  const rows = [
+    [`${up}}\nmodels: [{name: m, targets: [{upstream: plain, model: big}]}]`, 'm'],
+    [`${up}, any_model: true}`, 'big'],
+    [`${up}}`, undefined],
+  ];
+  for (const [text, model] of rows) {
+    await sim.clearFaults();
+    await sim.fault({ where: 'models', status: 404, times: -1 });
+    const file = path.join(tempDir(), 'gateway.yaml');
+    fs.writeFileSync(file, `default_model: ${model ?? 'big'}\n${text}\n`, { mode: 0o600 });
+    const env = { STORE_URL: 'memory:' };
+    const gw = await Gateway.start({ args: ['--config', file], env });
+    if (model) {
+      await until(async () => (await gw.get('/readyz')).status === 200, `it is ready: ${text}`);
+      assert.equal((await ask(gw, model)).status, 200);
+    } else {
+      const problem = async () => (await gw.get('/readyz')).json().parts[1].problem;
+      await until(async () => /lists no models: name them/.test(await problem()), 'it says why');
+    }
+    await gw.stop();
+  }
 });
 
 test('while a sick target is silent, one request at a time waits for it', async () => {

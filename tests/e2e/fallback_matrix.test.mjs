@@ -116,8 +116,6 @@ const KINDS = {
     },
     silence: {
       before: completions('hang'),
-      // All of the time there is belongs to an answer that comes whole.
-      staysWhole: '504 upstream_timeout',
       accepted: chunks('silence'),
       middle: chunks('silence'),
       code: 'upstream_timeout',
@@ -231,8 +229,8 @@ function rowsOf(first, kind, faults) {
   const stayed = (saw) => (got) => assertStayed(got, first, second, saw);
   const name = (place, stream) => `${first}, ${kind}, ${place}, ${stream ? 'stream' : 'whole'}`;
   for (const stream of [true, false]) {
-    const stays = faults.stays ?? (stream ? undefined : faults.staysWhole);
-    row(name('before it', stream), first, faults.before, stream, stays ? stayed(stays) : moved);
+    const judge = faults.stays ? stayed(faults.stays) : moved;
+    row(name('before it', stream), first, faults.before, stream, judge);
     if (first === 'api' && !stream) continue;
     if (!faults.accepted) continue;
     const saw = stream

@@ -72,8 +72,8 @@ const ERRORS = {
     { status: 502, code: 'upstream_protocol' },
     /Redirects are not followed/,
   ],
-  'a method that is not allowed': ['return 405;', { status: 405 }],
-  'a page that is not there': ['return 404;', { status: 404 }],
+  'a method that is not allowed': ['return 405;', { status: 405, isPage: true }],
+  'a page that is not there': ['return 404;', { status: 404, isPage: true }],
   'a limit': [
     'add_header Retry-After 7 always; return 429;',
     { status: 429, retryAfter: '7' },
@@ -211,6 +211,13 @@ describe('instead of an answer', () => {
     test(`${name} is ${want.status} ${want.code ?? ''}`, async () => {
       for (const stream of [false, true]) {
         const answer = await gw.post({ model: `error${i}`, messages, stream });
+        if (want.isPage) {
+          // The request is at fault, as far as one can tell: its client gets all there is.
+          assert.equal(answer.status, want.status);
+          assert.equal(answer.headers['content-type'], 'text/html');
+          assert.match(answer.text, /^<html>[^]*nginx/);
+          continue;
+        }
         const { streamed: code = want.code, ...rest } = want;
         const { message } = assertError(answer, stream ? { ...rest, code } : rest);
         if (words) assert.match(message, words);

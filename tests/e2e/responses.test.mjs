@@ -73,7 +73,8 @@ describe('on an upstream that only knows a prompt', () => {
     const { _request_id, ...shown } = await openai.responses.retrieve(second.id);
     assert.deepEqual(shown, JSON.parse(JSON.stringify(second)));
     const texts = [];
-    for await (const item of openai.responses.inputItems.list(second.id, { order: 'asc', limit: 2 }))
+    const pages = { order: 'asc', limit: 2 };
+    for await (const item of openai.responses.inputItems.list(second.id, pages))
       texts.push([item.type, item.role, item.content[0].text]);
     assert.deepEqual(texts, [
       ['message', 'user', '!echo one'],
@@ -151,7 +152,7 @@ test('tools are called in turns that each name the one before', async () => {
   assert.deepEqual(messages.map(({ role }) => role), ['user', 'assistant', 'tool']);
 });
 
-test('replicas on one Redis go on from each other, and without it answer all the same', async () => {
+test('replicas on one Redis go on from each other, and answer without it', async () => {
   const redis = await Redis.start();
   const sim = await Simulator.start();
   await sim.set(CALM);

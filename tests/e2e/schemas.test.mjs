@@ -46,7 +46,7 @@ const DIALECTS = {
   },
   messages: {
     path: '/v1/messages',
-    body: (content) => ({ messages: [{ role: 'user', content }], max_tokens: 100 }),
+    body: (content) => ({ messages: [{ role: 'user', content }] }),
     tools: [{ name: 'look', input_schema: PARAMETERS }],
     limit: { max_tokens: 2 },
     thinks: { thinking: { type: 'enabled', budget_tokens: 1024 }, max_tokens: 2000 },
@@ -193,6 +193,11 @@ test('kept responses, and counts', async () => {
 
 test('lists of models', async () => {
   const { gw } = await world();
+  const anthropic = (await gw.get('/v1/models', ANTHROPIC)).json();
+  assertShape('AnthropicModels', anthropic);
+  const one = (await gw.get(`/v1/models/${anthropic.last_id}`, ANTHROPIC)).json();
+  assertShape('AnthropicModel', one);
+  assertShape('ErrorOfAnthropic', (await gw.get('/v1/models/none', ANTHROPIC)).json());
   const list = (await gw.get('/v1/models')).json();
   assertShape('Models', list);
   assertShape('OpenAIModel', (await gw.get(`/v1/models/${list.data[0].id}`)).json());

@@ -121,8 +121,7 @@ describe('a file that another program has locked', () => {
 class Disk {
   constructor(mount) {
     this.dir = tempDir();
-    // A write beyond the limit of a file's size is an error then, and not a signal.
-    const script = 'trap "" XFSZ; mount "$1" "$2" "$3" "$4" "$5" "$0" && shift 5 && exec "$@"';
+    const script = 'mount "$1" "$2" "$3" "$4" "$5" "$0" && shift 5 && exec "$@"';
     this.wrap = ['unshare', '--mount', 'sh', '-c', script, this.dir, ...mount];
     try {
       execFileSync(this.wrap[0], [...this.wrap.slice(1), 'true'], { stdio: 'pipe' });
@@ -208,6 +207,19 @@ describe('a disk', () => {
     disk.fail();
     await talkUntilFailing(gw, talk, /read-only|reading or writing the disk failed/);
     await gw.stop();
+  });
+
+  test('whose files may not grow (ulimit -f) costs longer prompts, no answer', async () => {
+    const home = new Home(settings());
+    const gw = await home.start();
+    const talk = new Talk();
+    const limit = (bytes) =>
+      execFileSync('prlimit', ['--pid', String(gw.program.pid), `--fsize=${bytes}:`]);
+    await talk.say(gw);
+    limit(4096);
+    await talkUntilFailing(gw, talk, /disk is full|reading or writing the disk failed/);
+    limit('unlimited');
+    await assertRecovers(gw, talk);
   });
 
   test('that is read-only from the start costs longer prompts, no answer', async () => {

@@ -11,14 +11,14 @@
 #include "provider/openai/call.h"
 
 enum {
-    ERROR_MAX = 64 * 1024,
+    ERROR_MAX = 1 << 20,     /* more of an error is not the client's as it is */
     PRELUDE_MAX = 64 * 1024, /* beyond it the answer has begun, whatever it says */
     SPLICED_MORE = 1 << 20,  /* what the client's name of the model may add */
     ERROR_WAIT_MS = 3000,    /* for an error's body; then it is as it is */
     LINGER_MS = 250,         /* for the body to end behind [DONE], so that its connection is kept */
 };
 
-static enum err on_chunk(void *arg, struct str json, const struct chunk *chunk);
+static enum err on_chunk(void *arg, struct str data, bool is_error, const struct chunk *chunk);
 static void on_linger(void *arg);
 static void check_end(struct provider_call *c);
 
@@ -29,10 +29,16 @@ static const char *name_of(const struct provider_call *c)
 
 /* ---- queues of events ---- */
 
-static enum err queue_add(struct event_queue *q, struct str event)
+/* Before each event in a queue. */
+struct event_head {
+    size_t n_and_error; /* twice its length, and 1 when it is called an error */
+};
+
+static enum err queue_add(struct event_queue *q, struct str event, bool is_error)
 {
+    const struct event_head head = { event.n << 1 | is_error };
     size_t before = q->bytes.n;
-    enum err err = buf_add(&q->bytes, (struct str){ (const char *)&event.n, sizeof(event.n) });
+    enum err err = buf_add(&q->bytes, (struct str){ (const char *)&head, sizeof(head) });
 
     if (!err)
         err = buf_add(&q->bytes, event);
@@ -47,13 +53,16 @@ static bool queue_is_empty(const struct event_queue *q)
 }
 
 /* The next event; it lives until the queue is touched again. */
-static struct str queue_next(struct event_queue *q)
+static struct str queue_next(struct event_queue *q, bool *ret_is_error)
 {
+    struct event_head head;
     struct str event;
 
-    memcpy(&event.n, q->bytes.p + q->at, sizeof(event.n));
-    event.p = q->bytes.p + q->at + sizeof(event.n);
-    q->at += sizeof(event.n) + event.n;
+    memcpy(&head, q->bytes.p + q->at, sizeof(head));
+    *ret_is_error = head.n_and_error & 1;
+    event.n = head.n_and_error >> 1;
+    event.p = q->bytes.p + q->at + sizeof(head);
+    q->at += sizeof(head) + event.n;
     return event;
 }
 
@@ -75,7 +84,9 @@ void answer_reset(struct provider_call *c)
     buf_init(&c->said, STREAM_EVENT_MAX);
     buf_init(&c->thought, STREAM_EVENT_MAX);
     c->status = (struct answer_status){ 0 };
+    c->type = (struct str){ "", 0 };
     c->has_ended = false;
+    c->is_cut = false;
 }
 
 void answer_free(struct provider_call *c)
@@ -93,7 +104,8 @@ void answer_free(struct provider_call *c)
 
 /* ---- failures ---- */
 
-static void fail_err(struct provider_call *c, enum err err)
+/* `limit` of chunk_read(), if it said so. */
+static void fail_err(struct provider_call *c, enum err err, const char *limit)
 {
     if (err == ERR_NOMEM)
         openai_call_fail(
@@ -101,6 +113,12 @@ static void fail_err(struct provider_call *c, enum err err)
             "The gateway ran out of memory for the answer of upstream \"%s\". Try again "
             "later, or raise MEMORY_LIMIT.",
             name_of(c));
+    else if (err == ERR_TOO_BIG && limit)
+        openai_call_fail(
+            c, FAILURE_PROTOCOL,
+            "Upstream \"%s\" sent an event, or an answer, with %s. Try again; if it happens again, "
+            "the upstream has a defect.",
+            name_of(c), limit);
     else if (err == ERR_TOO_BIG)
         openai_call_fail(
             c, FAILURE_PROTOCOL,
@@ -146,12 +164,14 @@ void answer_begin(struct provider_call *c, const struct http_head *head)
     c->status = status_read(head, loop_wall_ms(c->instance->env.loop));
     c->kind = kind_of(c, head);
     if (c->kind == ANSWER_ERROR) {
+        c->type = arena_dup(&c->arena, http_value(head, "content-type"));
         timer_arm(c->instance->env.loop, &c->linger, ERROR_WAIT_MS, on_linger, c);
         return;
     }
     buf_deinit(&c->body);
     if (c->kind == ANSWER_STREAM) {
         stream_init(&c->stream, STREAM_EVENT_MAX, on_chunk, c);
+        c->stream.n_choices = c->request.chat->n;
         c->has_stream = true;
     }
     openai_call_set_phase(c, PHASE_ACCEPTED);
@@ -183,12 +203,15 @@ static enum err gather(struct provider_call *c, const struct chunk *chunk)
     return err;
 }
 
-static enum err splice(struct provider_call *c, struct str json)
+static enum err splice(struct provider_call *c, struct str json, bool without_usage)
 {
-    const struct provider_edit model = { EDIT_REPLACE, STR("model"), c->model_json };
+    const struct provider_edit edits[] = {
+        { EDIT_REPLACE, STR("model"), c->model_json },
+        { EDIT_DROP, STR("usage"), STR("") },
+    };
 
     buf_clear(&c->spliced);
-    return body_edit(json, &model, 1, &c->spliced);
+    return body_edit(json, edits, without_usage ? 2 : 1, &c->spliced);
 }
 
 static enum err emit_raw(struct provider_call *c, struct str json, struct str said,
@@ -205,11 +228,12 @@ static enum err emit_raw(struct provider_call *c, struct str json, struct str sa
 static enum err emit_prelude(struct provider_call *c)
 {
     enum err err = ERR_NONE;
+    bool is_error;
 
     if (!openai_call_set_phase(c, PHASE_ANSWERING))
         return ERR_CANCELED;
     while (!err && !queue_is_empty(&c->prelude))
-        err = emit_raw(c, queue_next(&c->prelude), STR(""), STR(""));
+        err = emit_raw(c, queue_next(&c->prelude, &is_error), STR(""), STR(""));
     if (!err)
         queue_clear(&c->prelude);
     return err;
@@ -217,13 +241,16 @@ static enum err emit_prelude(struct provider_call *c)
 
 static enum err take_raw(struct provider_call *c, struct str json, const struct chunk *chunk)
 {
+    /* We asked for it, not the client. */
+    bool is_ours =
+        chunk_is_usage(chunk) && c->request.chat->stream && !c->request.chat->include_usage;
     enum err err;
 
-    if (chunk_is_usage(chunk) && c->request.chat->stream && !c->request.chat->include_usage)
-        return ERR_NONE; /* we asked for it, not the client */
-    err = splice(c, json);
-    if (!err && c->phase < PHASE_ANSWERING && !chunk->first && c->kind == ANSWER_STREAM &&
-        queue_add(&c->prelude, buf_str(&c->spliced)) == ERR_NONE)
+    if (is_ours && !chunk->has_more)
+        return ERR_NONE;
+    err = splice(c, json, is_ours);
+    if (!err && c->phase < PHASE_ANSWERING && !chunk->first && !chunk->is_said &&
+        c->kind == ANSWER_STREAM && queue_add(&c->prelude, buf_str(&c->spliced), false) == ERR_NONE)
         return ERR_NONE;
     if (!err)
         err = gather(c, chunk);
@@ -283,13 +310,13 @@ static enum err take(struct provider_call *c, struct str json, const struct chun
 
 /* ---- streams ---- */
 
-static enum err on_chunk(void *arg, struct str json, const struct chunk *chunk)
+static enum err on_chunk(void *arg, struct str data, bool is_error, const struct chunk *chunk)
 {
     struct provider_call *c = arg;
 
     if (c->is_paused || !queue_is_empty(&c->held))
-        return queue_add(&c->held, json);
-    return take(c, json, chunk);
+        return queue_add(&c->held, data, is_error);
+    return take(c, data, chunk);
 }
 
 static void on_linger(void *arg)
@@ -297,6 +324,7 @@ static void on_linger(void *arg)
     struct provider_call *c = arg;
 
     c->has_ended = true;
+    c->is_cut = true;
     c->end_err = ERR_NONE;
     if (c->http)
         http_call_cancel(TAKE(c->http));
@@ -313,7 +341,7 @@ static void feed(struct provider_call *c, struct str bytes)
     if (c->state != CALL_ANSWER)
         return;
     if (err)
-        fail_err(c, err);
+        fail_err(c, err, c->stream.limit);
     else if (c->stream.is_done)
         timer_arm(c->instance->env.loop, &c->linger, LINGER_MS, on_linger, c);
 }
@@ -332,19 +360,20 @@ void answer_take(struct provider_call *c, struct str bytes)
     if (c->kind == ANSWER_ERROR && c->kept.n == ERROR_MAX)
         on_linger(c);
     else if (err && c->kind != ANSWER_ERROR)
-        fail_err(c, err);
+        fail_err(c, err, NULL);
 }
 
 /* One event that was held; its bytes were read before. */
 static enum err take_held(struct provider_call *c)
 {
-    struct str json = queue_next(&c->held);
+    bool is_error;
+    struct str json = queue_next(&c->held, &is_error);
     struct chunk chunk;
     struct arena a;
     enum err err;
 
     arena_init(&a);
-    err = chunk_read(json, &a, &chunk);
+    err = stream_read(json, is_error, &a, &chunk);
     if (!err)
         err = take(c, json, &chunk);
     arena_deinit(&a);
@@ -360,7 +389,7 @@ void answer_go_on(struct provider_call *c)
     if (c->state != CALL_ANSWER || c->is_paused)
         return;
     if (err) {
-        fail_err(c, err);
+        fail_err(c, err, NULL); /* its bounds were kept when it came */
         return;
     }
     queue_clear(&c->held);
@@ -370,6 +399,12 @@ void answer_go_on(struct provider_call *c)
 }
 
 /* ---- the end ---- */
+
+/* Nothing was said, and nobody said that this is all. */
+static bool is_empty(const struct provider_call *c)
+{
+    return c->phase < PHASE_ANSWERING && !c->stream.finished;
+}
 
 static void end_stream(struct provider_call *c)
 {
@@ -381,9 +416,43 @@ static void end_stream(struct provider_call *c)
             name_of(c), c->end_detail[0] ? ": " : "", c->end_detail);
         return;
     }
+    if (is_empty(c)) {
+        openai_call_fail(c, FAILURE_PROTOCOL,
+                         "The stream of upstream \"%s\" ended without an answer. Try again; if it "
+                         "happens again, check the upstream's base_url.",
+                         name_of(c));
+        return;
+    }
     if (c->request.wants_raw && emit_prelude(c))
         return;
     openai_call_finish(c, NULL);
+}
+
+/* What came when one JSON text was to come. */
+static void take_whole(struct provider_call *c, const struct chunk *chunk)
+{
+    enum err err;
+
+    if (!chunk->error.p && c->kind == ANSWER_MISTAKEN) {
+        openai_call_fail(c, FAILURE_PROTOCOL,
+                         "Upstream \"%s\" was asked for a stream but answered with one JSON text.",
+                         name_of(c));
+        return;
+    }
+    if (!chunk->error.p && !chunk->choices) {
+        openai_call_fail(c, FAILURE_PROTOCOL,
+                         "Upstream \"%s\" answered with JSON that is no chat completion: it has no "
+                         "choices. Check the upstream's base_url.",
+                         name_of(c));
+        return;
+    }
+    err = take(c, buf_str(&c->kept), chunk);
+    if (c->state != CALL_ANSWER)
+        return;
+    if (err)
+        fail_err(c, err, NULL);
+    else
+        openai_call_finish(c, NULL);
 }
 
 static void end_whole(struct provider_call *c)
@@ -400,21 +469,11 @@ static void end_whole(struct provider_call *c)
     }
     arena_init(&a);
     err = chunk_read(buf_str(&c->kept), &a, &chunk);
-    if (!err && c->kind == ANSWER_MISTAKEN && !chunk.error.p)
-        err = ERR_PROTOCOL;
-    if (!err)
-        err = take(c, buf_str(&c->kept), &chunk);
-    arena_deinit(&a);
-    if (c->state != CALL_ANSWER)
-        return;
-    if (err == ERR_PROTOCOL)
-        openai_call_fail(c, FAILURE_PROTOCOL,
-                         "Upstream \"%s\" was asked for a stream but answered with one JSON text.",
-                         name_of(c));
-    else if (err)
-        fail_err(c, err);
+    if (err)
+        fail_err(c, err, chunk.limit);
     else
-        openai_call_finish(c, NULL);
+        take_whole(c, &chunk);
+    arena_deinit(&a);
 }
 
 /* Goes on with the end when it came and all before it is handed on. */
@@ -439,6 +498,7 @@ static void check_end(struct provider_call *c)
 void answer_end(struct provider_call *c, const struct http_outcome *outcome)
 {
     c->has_ended = true;
+    c->is_cut = outcome->err != ERR_NONE;
     c->end_err = outcome->err;
     str_to_z(str_of(outcome->detail), c->end_detail, sizeof(c->end_detail));
     timer_disarm(&c->linger);

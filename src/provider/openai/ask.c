@@ -65,6 +65,11 @@ void ask_cancel(struct ask *a)
         retire(a);
 }
 
+bool ask_is_listless(const struct ask_result *result)
+{
+    return result->status == 404 || result->status == 405 || result->status == 501;
+}
+
 static void finish(struct ask *a, const struct ask_result *result)
 {
     retire(a);

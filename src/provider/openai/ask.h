@@ -20,6 +20,9 @@ typedef void ask_done(void *arg, const struct ask_result *result);
 struct ask *ask_start(struct provider_instance *p, size_t key, ask_done *done, void *arg);
 void ask_cancel(struct ask *a);
 
+/* A server that has no list of models may still have them. */
+bool ask_is_listless(const struct ask_result *result);
+
 /* The headers that every request carries, behind the `n` that are there already; at most
  * HTTP_HEADERS_MAX in all. `token` may be empty; the values are in `a` or the settings'. Returns
  * how many there are. */

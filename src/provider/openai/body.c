@@ -25,9 +25,10 @@ struct editor {
     const struct provider_edit *edits;
     size_t n;
     struct buf *out;
-    enum err err;    /* sticks */
-    uint64_t met;    /* edits that found their member */
-    bool is_written; /* a member was */
+    enum err err;     /* sticks */
+    uint64_t met;     /* edits that found their member */
+    uint64_t renames; /* of them, those that rename one: no other may go by its new name */
+    bool is_written;  /* a member was */
 };
 
 static void add(struct editor *e, struct str s)
@@ -172,7 +173,28 @@ static void apply_all(struct editor *e, struct member *m, size_t from)
         if (is_called(m, name_of(&e->edits[i]))) {
             e->met |= UINT64_C(1) << i;
             apply(m, &e->edits[i]);
+        } else if (e->renames >> i & 1 && is_called(m, e->edits[i].value)) {
+            m->is_dropped = true;
         }
+}
+
+/* Looks ahead, since the name may be taken before the member that takes it. */
+static void find_renames(struct editor *e, struct json j)
+{
+    struct json_value value;
+    uint64_t renames = 0;
+    struct str key;
+
+    for (size_t i = 0; i < e->n; i++)
+        if (e->edits[i].type == EDIT_RENAME)
+            renames |= UINT64_C(1) << i;
+    while (renames && json_next_member(&j, &key) && json_read(&j, &value)) {
+        struct member m = { .key = { key.p - 1, key.n + 2 }, .value = value.raw };
+
+        apply_all(e, &m, 0);
+    }
+    e->renames = e->met & renames;
+    e->met = 0;
 }
 
 /* The comma stays behind where nothing stands before it any more. */
@@ -252,6 +274,7 @@ enum err body_edit(struct str in, const struct provider_edit *edits, size_t n, s
         return j.failed == ERR_TOO_BIG ? ERR_TOO_BIG : ERR_BAD_INPUT;
     at = j.p;
     add(&e, between(in.p, at));
+    find_renames(&e, j);
     edit_members(&e, &j, &at);
     err = json_end(&j);
     if (err)

@@ -80,6 +80,7 @@ struct provider_call *openai_call_start(struct provider_instance *p,
     arena_init(&c->arena);
     if (r->model.n > 0)
         c->request.model = arena_dup(&c->arena, r->model);
+    c->turn.purpose = r->model.n > 0 ? c->request.model : STR("/chat");
     buf_init(&c->body, SIZE_MAX / 2); /* bounded by what it is made of */
     buf_init(&c->kept, KEPT_MAX);
     answer_reset(c);
@@ -145,7 +146,8 @@ static void on_token(void *arg, struct str token)
         .connect_timeout_ms = env->connect_timeout_ms,
         .head_timeout_ms = NO_LIMIT_MS,
         .idle_timeout_ms = NO_LIMIT_MS,
-        .send_once = true,
+        /* Not `send_once`: a kept connection may end just when it is used again. Such an upstream
+         * keeps nothing of a chat, so that nothing is doubled but, maybe, what it costs. */
     };
 
     openai_call_set_state(c, CALL_SEND);
@@ -218,7 +220,7 @@ void openai_call_refused(struct provider_call *c)
         return;
     }
     if (rule->is_trouble)
-        keys_trouble(o->keys, c->turn.key, rule->trouble, c->status.retry_after_ms,
+        keys_trouble(o->keys, c->turn.key, c->turn.purpose, rule->trouble, c->status.retry_after_ms,
                      loop_now_ms(c->instance->env.loop));
     if (rule->is_for_next && key_turn_has_other(&c->turn)) {
         openai_call_set_state(c, CALL_TOKEN);
@@ -226,6 +228,8 @@ void openai_call_refused(struct provider_call *c)
         return;
     }
     status_failure(&f, &c->arena, o->config->name, &c->status, buf_str(&c->kept));
+    if (!c->is_cut)
+        status_as_it_is(&f, &c->arena, c->type, buf_str(&c->kept));
     openai_call_finish(c, &f);
 }
 
@@ -258,7 +262,7 @@ void openai_call_finish(struct provider_call *c, const struct failure *failure)
         return;
     }
     openai_call_set_state(c, CALL_FINISHED);
-    keys_good(c->instance->openai->keys, c->turn.key);
+    keys_good(c->instance->openai->keys, c->turn.key, c->turn.purpose);
     if (c->has_usage &&
         !openai_call_emit(c, &(struct chat_event){ .type = CHAT_USAGE, .usage = &c->usage }))
         return;

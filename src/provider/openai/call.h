@@ -58,7 +58,9 @@ struct provider_call {
     struct http_call *http; /* running */
     enum answer_kind kind;
     struct answer_status status;
+    struct str type; /* Content-Type of an error; in the arena */
     struct buf kept; /* what is gathered: a whole answer, or an error as far as it is read */
+    bool is_cut;     /* more of it was to come */
 
     struct stream stream;       /* with ANSWER_STREAM */
     bool has_stream;            /* it is to be released */

@@ -46,7 +46,7 @@ void openai_check_start(struct provider_instance *p, on_report *done, void *arg)
     c->done = done;
     c->arg = arg;
     arena_init(&c->arena);
-    c->facts = arena_alloc(&c->arena, (keys_count(p->openai->keys) + 2) * sizeof(*c->facts));
+    c->facts = arena_alloc(&c->arena, (keys_count(p->openai->keys) + 3) * sizeof(*c->facts));
     list_add_tail(&p->checks, &c->node);
     c->ask = ask_start(p, 0, on_asked, c);
 }
@@ -75,6 +75,32 @@ static struct str list_models(struct check *c, const struct str *names, size_t n
     return list;
 }
 
+static bool is_among(struct str name, const struct str *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(names[i], name))
+            return true;
+    return false;
+}
+
+/* A list may leave out what the upstream has all the same (aliases, previews): no problem. */
+static void note_unlisted(struct check *c, const struct str *listed, size_t n_listed)
+{
+    const struct str *names;
+    size_t n = models_get(c->instance->openai->models, &c->arena, &names);
+    struct str *unlisted = arena_alloc(&c->arena, (n + 1) * sizeof(*unlisted));
+    size_t n_unlisted = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!is_among(names[i], listed, n_listed))
+            unlisted[n_unlisted++] = names[i];
+    if (n_unlisted > 0)
+        add_fact(c, STR("not listed"),
+                 arena_printf(&c->arena, "%.*s: in its models here, but not in the upstream's list",
+                              STR_ARGS(list_models(c, unlisted, n_unlisted))),
+                 false);
+}
+
 static void report(struct check *c)
 {
     const struct openai_config *config = c->instance->openai->config;
@@ -84,10 +110,13 @@ static void report(struct check *c)
     if (!c->has_models && config->models) {
         n = models_get(c->instance->openai->models, &c->arena, &names);
         add_fact(c, STR("models"), list_models(c, names, n), false);
+    } else if (!c->has_models && c->has_good && config->is_named) {
+        add_fact(c, STR("models"), STR("it lists none: those that are asked for are passed on"),
+                 false);
     } else if (!c->has_models && c->has_good) {
         add_fact(c, STR("models"), STR("it lists none: name them in the upstream's models"), true);
     }
-    const bool answers = c->has_good && (c->has_models || config->models);
+    const bool answers = c->has_good && (c->has_models || config->models || config->is_named);
     const struct provider_report all = {
         .usable = answers,
         .answers = answers,
@@ -112,12 +141,8 @@ static void note_models(struct check *c, struct str body)
     if (!models_are_fixed(c->instance->openai->models))
         (void)!models_set(c->instance->openai->models, body, now_ms);
     add_fact(c, STR("models"), list_models(c, names, n), false);
-}
-
-/* A server that has no list of models may still have them. */
-static bool is_listless(const struct ask_result *result)
-{
-    return result->status == 404 || result->status == 405 || result->status == 501;
+    if (models_are_fixed(c->instance->openai->models))
+        note_unlisted(c, names, n);
 }
 
 static void on_asked(void *arg, const struct ask_result *result)
@@ -130,8 +155,8 @@ static void on_asked(void *arg, const struct ask_result *result)
     if (!result->failure) {
         c->has_good = true;
         add_fact(c, label, STR("accepted"), false);
-        keys_good(keys, c->key);
-    } else if (is_listless(result)) {
+        keys_good(keys, c->key, STR(""));
+    } else if (ask_is_listless(result)) {
         c->has_good = true;
         add_fact(c, label, STR("not checked: the upstream has no list of models"), false);
     } else {

@@ -6,6 +6,10 @@
 
 enum { PIECES_MAX = 65536 };
 
+static const char too_deep[] = "more than 128 arrays and objects in one another";
+static const char too_many[] = "more than 65536 pieces of an answer";
+_Static_assert(JSON_DEPTH_MAX == 128 && PIECES_MAX == 65536, "say so above");
+
 struct walk {
     struct json json;
     struct arena *arena;
@@ -156,29 +160,59 @@ static void add_calls(struct walk *w, size_t choice, const struct said *s)
 
 /* ---- choices ---- */
 
+/* Whether a value says anything at all. */
+static bool is_something(const struct json_value *v)
+{
+    static const char *const nothing[] = { "null", "false", "0", "\"\"" };
+
+    for (size_t i = 0; i < COUNT_OF(nothing); i++)
+        if (str_eq(v->raw, str_of(nothing[i])))
+            return false;
+    return v->type != JSON_NONE;
+}
+
+static bool is_filled(const struct json_value *v)
+{
+    struct str inside = v->raw;
+
+    if (v->type == JSON_ARRAY || v->type == JSON_OBJECT)
+        return str_trim(str_sub(inside, 1, inside.n - 2)).n > 0;
+    return is_something(v);
+}
+
+/* Where a member of a delta that is known goes; NULL: it is not. */
+static struct json_value *place_of(struct said *s, struct str key)
+{
+    if (json_key_eq(key, STR("content")))
+        return &s->content;
+    if (json_key_eq(key, STR("refusal")))
+        return &s->refusal;
+    if (json_key_eq(key, STR("reasoning_content")) ||
+        (json_key_eq(key, STR("reasoning")) && s->reasoning.type != JSON_STRING))
+        return &s->reasoning;
+    if (json_key_eq(key, STR("tool_calls")))
+        return &s->tool_calls;
+    return json_key_eq(key, STR("function_call")) ? &s->function_call : NULL;
+}
+
 static void read_said(struct walk *w, struct said *s)
 {
     struct json *j = &w->json;
+    struct json_value *place;
+    struct json_value v;
     struct str key;
 
     if (!json_enter_object(j)) {
         json_skip(j);
         return;
     }
-    while (json_next_member(j, &key))
-        if (json_key_eq(key, STR("content")))
-            json_read(j, &s->content);
-        else if (json_key_eq(key, STR("refusal")))
-            json_read(j, &s->refusal);
-        else if (json_key_eq(key, STR("reasoning_content")) ||
-                 (json_key_eq(key, STR("reasoning")) && s->reasoning.type != JSON_STRING))
-            json_read(j, &s->reasoning);
-        else if (json_key_eq(key, STR("tool_calls")))
-            json_read(j, &s->tool_calls);
-        else if (json_key_eq(key, STR("function_call")))
-            json_read(j, &s->function_call);
-        else
-            json_skip(j);
+    while (json_next_member(j, &key) && json_read(j, &v)) {
+        place = place_of(s, key);
+        if (place)
+            *place = v;
+        if (!json_key_eq(key, STR("role")) && is_filled(&v))
+            w->chunk->is_said = true;
+    }
 }
 
 static enum chat_finish finish_of(struct str word)
@@ -198,7 +232,7 @@ static void judge_choice(struct walk *w, size_t choice, const struct said *s,
     add_text(w, PIECE_TEXT, choice, &s->content);
     add_text(w, PIECE_TEXT, choice, &s->refusal);
     add_calls(w, choice, s);
-    if (finish->type == JSON_STRING)
+    if (finish->type == JSON_STRING && is_something(finish))
         add_piece(w, PIECE_FINISH, choice)->finish = finish_of(text_of(w, finish));
 }
 
@@ -289,15 +323,48 @@ static void read_error(struct walk *w)
 {
     struct json_value v;
 
-    if (json_read(&w->json, &v) && (v.type == JSON_OBJECT || v.type == JSON_STRING))
+    if (json_read(&w->json, &v) && is_something(&v))
         w->chunk->error = v.raw;
+}
+
+/* What a chunk may have that only tells what was used. */
+static bool is_of_frame(struct str key)
+{
+    static const char *const names[] = { "id",      "model",        "system_fingerprint",
+                                         "created", "service_tier", "obfuscation" };
+
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (json_key_eq(key, str_of(names[i])))
+            return true;
+    return false;
+}
+
+static void read_other(struct walk *w, struct str key, bool *is_error)
+{
+    struct json_value v;
+
+    if (!json_read(&w->json, &v))
+        return;
+    if (json_key_eq(key, STR("object")))
+        *is_error = str_eq(v.raw, STR("\"error\""));
+    else if (v.type != JSON_NULL && !is_of_frame(key))
+        w->chunk->has_more = true;
+}
+
+static enum err end(struct walk *w)
+{
+    enum err err = json_end(&w->json);
+
+    if (err || w->err)
+        w->chunk->limit = err == ERR_TOO_BIG ? too_deep : w->err == ERR_TOO_BIG ? too_many : NULL;
+    return err ? err : w->err;
 }
 
 enum err chunk_read(struct str json, struct arena *a, struct chunk *ret)
 {
     struct walk w = { .arena = a, .chunk = ret };
+    bool is_error = false;
     struct str key;
-    enum err err;
 
     *ret = (struct chunk){ 0 };
     json_init(&w.json, json, JSON_DEPTH_MAX);
@@ -312,7 +379,8 @@ enum err chunk_read(struct str json, struct arena *a, struct chunk *ret)
         else if (json_key_eq(key, STR("error")))
             read_error(&w);
         else
-            json_skip(&w.json);
-    err = json_end(&w.json);
-    return err ? err : w.err;
+            read_other(&w, key, &is_error);
+    if (is_error && !ret->error.p)
+        ret->error = json;
+    return end(&w);
 }

@@ -23,9 +23,14 @@ struct chunk {
     struct piece *first; /* in the order of the text; NULL when it says nothing */
     struct piece *last;
     uint64_t choices; /* indexes that it speaks of, as bits; 63 stands for all above, too */
+    bool is_said;     /* a delta has something besides a role: maybe no piece, but audio, parts,
+                         or what is not known here */
+    bool has_more;    /* it has members that a chunk of usage only does not need */
     bool has_usage;
     struct chat_usage usage;
-    struct str error; /* the value of `error`, an object or a string; p NULL: none */
+    struct str error;  /* the value of `error` unless that is null, false, 0 or empty; all of an
+                          object that calls itself one; p NULL: none */
+    const char *limit; /* after ERR_TOO_BIG: which, "more than ..." */
 };
 
 /* Checks all of `json`, an object. ERR_BAD_INPUT, ERR_TOO_BIG (nested too deep, or more than

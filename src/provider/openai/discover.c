@@ -36,6 +36,7 @@ static void on_models(void *arg, const struct ask_result *result)
     char why[128];
 
     p->discovery = NULL;
+    atomic_store(&p->openai->is_listless, ask_is_listless(result));
     if (result->failure) {
         str_to_z(result->failure->message, why, sizeof(why));
         models_failed(m, now_ms, why);
@@ -56,7 +57,7 @@ static void ask(struct provider_instance *p, int64_t age_ms)
             arm(p);
         return;
     }
-    keys_choose(p->openai->keys, 0, now_ms, &key, &notice);
+    keys_choose(p->openai->keys, STR(""), 0, now_ms, &key, &notice);
     p->discovery = ask_start(p, key, on_models, p);
 }
 

@@ -2,6 +2,8 @@
 /* The provider's process-wide part and its part on one worker; private to this folder. */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/list.h"
 #include "net/timer.h"
 #include "provider/openai/keys.h"
@@ -9,8 +11,9 @@
 
 struct openai {
     const struct openai_config *config;
-    struct keys *keys;     /* owned */
-    struct models *models; /* owned */
+    struct keys *keys;       /* owned */
+    struct models *models;   /* owned */
+    atomic_bool is_listless; /* it has no list of models, as it said last: routes must name them */
 };
 
 struct provider_instance {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A key is tried once by a request, and its token renewed once. */
+/* A key is tried once by a request, and its token renewed once; some keys only, or an upstream
+ * with many would get one prompt as often. */
 #include "provider/openai/key_turn.h"
 
 static void on_token(void *arg, const struct notice *notice);
@@ -8,7 +9,8 @@ static bool choose(const struct key_turn *t, size_t *ret_key, struct notice *ret
 {
     const struct provider_instance *p = t->instance;
 
-    return keys_choose(p->openai->keys, t->tried, loop_now_ms(p->env.loop), ret_key, ret_notice);
+    return keys_choose(p->openai->keys, t->purpose, t->tried, loop_now_ms(p->env.loop), ret_key,
+                       ret_notice);
 }
 
 bool key_turn_has_other(const struct key_turn *t)
@@ -16,7 +18,7 @@ bool key_turn_has_other(const struct key_turn *t)
     struct notice notice;
     size_t key;
 
-    return choose(t, &key, &notice);
+    return t->n_used < KEY_TURN_TRIES && choose(t, &key, &notice);
 }
 
 void key_turn_next(struct key_turn *t)
@@ -44,18 +46,28 @@ static void fail(struct key_turn *t, const struct notice *notice)
         t->on_failed(t->arg, notice);
 }
 
+/* Renewals and new connections of one key are one try. */
+static void go_out(struct key_turn *t, struct str token)
+{
+    uint64_t bit = UINT64_C(1) << t->key;
+
+    t->n_used += (t->used & bit) == 0;
+    t->used |= bit;
+    t->on_token(t->arg, token);
+}
+
 void key_turn_again(struct key_turn *t)
 {
     struct oauth_port *port = t->instance->ports[t->key];
     struct notice notice;
 
     if (!port) {
-        t->on_token(t->arg, keys_secret(t->instance->openai->keys, t->key));
+        go_out(t, keys_secret(t->instance->openai->keys, t->key));
         return;
     }
     switch (oauth_token(port, &t->token, &notice, &t->wait, on_token, t)) {
     case OAUTH_READY:
-        t->on_token(t->arg, secret_reveal(&t->token));
+        go_out(t, secret_reveal(&t->token));
         break;
     case OAUTH_WAITS:
         break;

@@ -7,10 +7,15 @@
 
 #include "provider/openai/instance.h"
 
+enum { KEY_TURN_TRIES = 3 }; /* of one request at one upstream: how many keys it goes out with */
+
 struct key_turn {
     struct provider_instance *instance;
-    size_t key;     /* in use */
-    uint64_t tried; /* keys that were */
+    struct str purpose; /* what it is for (keys.h); lives as long as this */
+    size_t key;         /* in use */
+    uint64_t tried;     /* keys that were */
+    uint64_t used;      /* those of them that it went out with */
+    unsigned n_used;
     struct wait wait;
     struct secret token; /* of a sign-in */
     bool is_renewed;     /* the one renewal after a 401 is spent */
@@ -34,6 +39,7 @@ void key_turn_again(struct key_turn *t);
 /* A 401 to a sign-in's token: once another token is asked for. False: that is no help. */
 bool key_turn_renew(struct key_turn *t, int status);
 
+/* Whether there is another key to try, and one more try. */
 bool key_turn_has_other(const struct key_turn *t);
 
 /* No callback from now on. Harmless the second time. */

@@ -14,18 +14,28 @@ enum {
     LIMITED_MAX_MS = 15 * 60 * 1000,
     UNPAID_MS = LIMITED_MAX_MS,
     REFUSED_MS = 60 * 60 * 1000,
-    TOLD_MAX_MS = 24 * 60 * 60 * 1000, /* how long an upstream's word counts */
     LABEL_MAX = 128,
+    PURPOSE_MAX = 96,
+    RESTS_MAX = 32, /* of one key; of more, the one that ends first is forgotten */
+};
+
+/* A purpose for which a key was limited. */
+struct rest {
+    char purpose[PURPOSE_MAX]; /* its beginning */
+    size_t n;                  /* its length; 0: unused */
+    enum key_trouble trouble;
+    bool is_told;     /* the upstream said how long */
+    int64_t until_ms; /* may be over: the strikes count on */
+    int64_t since_ms;
+    unsigned strikes; /* limits in a row */
 };
 
 struct key {
     struct str secret;   /* borrowed of the settings; empty for a sign-in */
     struct oauth *oauth; /* owned; NULL for a static key */
     char label[LABEL_MAX];
-    enum key_trouble trouble; /* while out_until_ms is not passed */
-    int64_t out_until_ms;     /* 0: it is in */
-    int64_t limited_at_ms;    /* 0: never */
-    unsigned strikes;         /* limits in a row */
+    struct rest refusal; /* of the key as such */
+    struct rest rests[RESTS_MAX];
 };
 
 struct keys {
@@ -110,74 +120,132 @@ struct oauth *keys_oauth(const struct keys *k, size_t i)
     return k->at[i].oauth;
 }
 
-/* Under the lock, as what follows up to keys_choose(). */
-static bool is_out(const struct keys *k, const struct key *key, int64_t now_ms)
+/* ---- rests; under the lock, as what follows up to keys_choose() ---- */
+
+static bool is_of(const struct rest *r, struct str purpose)
 {
-    return k->n > 1 && key->out_until_ms > now_ms;
+    return r->n == purpose.n &&
+           memcmp(r->purpose, purpose.p, r->n < PURPOSE_MAX ? r->n : PURPOSE_MAX) == 0;
+}
+
+/* NULL: there was never a limit. */
+static struct rest *find_rest(struct key *key, struct str purpose)
+{
+    for (size_t i = 0; i < RESTS_MAX && purpose.n > 0; i++)
+        if (is_of(&key->rests[i], purpose))
+            return &key->rests[i];
+    return NULL;
+}
+
+static struct rest *make_rest(struct key *key, struct str purpose)
+{
+    struct rest *r = find_rest(key, purpose);
+
+    if (r)
+        return r;
+    r = &key->rests[0];
+    for (size_t i = 1; i < RESTS_MAX; i++)
+        if (key->rests[i].until_ms < r->until_ms)
+            r = &key->rests[i];
+    *r = (struct rest){ .n = purpose.n };
+    memcpy(r->purpose, purpose.p, purpose.n < PURPOSE_MAX ? purpose.n : PURPOSE_MAX);
+    return r;
+}
+
+/* What keeps a key from this purpose for longest. */
+static const struct rest *rest_of(struct key *key, struct str purpose)
+{
+    const struct rest *r = find_rest(key, purpose);
+
+    return r && r->until_ms > key->refusal.until_ms ? r : &key->refusal;
+}
+
+static int64_t since_ms(struct key *key, struct str purpose)
+{
+    const struct rest *r = find_rest(key, purpose);
+
+    return r && r->since_ms > key->refusal.since_ms ? r->since_ms : key->refusal.since_ms;
+}
+
+/* ---- the choice ---- */
+
+static bool is_out(const struct keys *k, struct key *key, struct str purpose, int64_t now_ms)
+{
+    return k->n > 1 && rest_of(key, purpose)->until_ms > now_ms;
 }
 
 /* NULL when all are out or tried. */
-static struct key *find_best(struct keys *k, uint64_t tried, int64_t now_ms)
+static struct key *find_best(struct keys *k, struct str purpose, uint64_t tried, int64_t now_ms)
 {
     struct key *best = NULL;
 
     for (size_t i = 0; i < k->n; i++) {
         struct key *key = &k->at[i];
 
-        if ((tried >> i & 1) == 0 && !is_out(k, key, now_ms) &&
-            (!best || key->limited_at_ms < best->limited_at_ms))
+        if ((tried >> i & 1) == 0 && !is_out(k, key, purpose, now_ms) &&
+            (!best || since_ms(key, purpose) < since_ms(best, purpose)))
             best = key;
     }
     return best;
 }
 
 /* The one that will be in again first. */
-static const struct key *find_first_back(const struct keys *k)
+static struct key *find_first_back(struct keys *k, struct str purpose)
 {
-    const struct key *first = &k->at[0];
+    struct key *first = &k->at[0];
 
     for (size_t i = 1; i < k->n; i++)
-        if (k->at[i].out_until_ms < first->out_until_ms)
+        if (rest_of(&k->at[i], purpose)->until_ms < rest_of(first, purpose)->until_ms)
             first = &k->at[i];
     return first;
 }
 
-static void explain(const struct keys *k, const struct key *first, int64_t now_ms,
-                    struct notice *ret)
-{
-    static const struct {
-        enum failure_kind kind;
-        const char *words;
-    } rows[] = {
-        [KEY_LIMITED] = { FAILURE_RATE_LIMIT, "reached its limit: try again later, or add a key" },
-        [KEY_UNPAID] = { FAILURE_QUOTA, "is not allowed to do this: choose another plan or key" },
-        [KEY_REFUSED] = { FAILURE_UPSTREAM_AUTH, "was refused: check the upstream's api_keys" },
-    };
-    int64_t wait_ms = first->out_until_ms - now_ms;
+static const struct {
+    enum failure_kind kind;
+    const char *words;
+    const char *advice;
+} troubles[] = {
+    [KEY_LIMITED] = { FAILURE_RATE_LIMIT, "reached its limit", "try again later, or add a key" },
+    [KEY_UNPAID] = { FAILURE_QUOTA, "is not paid for it", "choose another plan or key" },
+    [KEY_REFUSED] = { FAILURE_UPSTREAM_AUTH, "was refused", "check the upstream's api_keys" },
+};
 
-    *ret = (struct notice){ .kind = rows[first->trouble].kind,
+static void explain(const struct keys *k, const struct key *first, const struct rest *rest,
+                    int64_t now_ms, struct notice *ret)
+{
+    int64_t wait_ms = rest->until_ms - now_ms;
+
+    *ret = (struct notice){ .kind = troubles[rest->trouble].kind,
                             .retry_after_ms = wait_ms > 0 ? wait_ms : 0 };
     snprintf(ret->message, sizeof(ret->message),
-             "None of the %zu keys of upstream \"%s\" may be used now: %s %s.", k->n,
-             k->config->name, first->label, rows[first->trouble].words);
+             "None of the %zu keys of upstream \"%s\" may be used for this now: %s %s; %s.", k->n,
+             k->config->name, first->label, troubles[rest->trouble].words,
+             troubles[rest->trouble].advice);
 }
 
-bool keys_choose(struct keys *k, uint64_t tried, int64_t now_ms, size_t *ret_i,
+bool keys_choose(struct keys *k, struct str purpose, uint64_t tried, int64_t now_ms, size_t *ret_i,
                  struct notice *ret_notice)
 {
-    const struct key *best;
+    struct key *best;
+    struct key *first;
 
     lock(k);
-    best = find_best(k, tried, now_ms);
+    BUG_ON(!k->at); /* there is always one */
+    best = find_best(k, purpose, tried, now_ms);
+    first = find_first_back(k, purpose);
+    if (!best && tried == 0 && !rest_of(first, purpose)->is_told)
+        best = first;
     if (best)
         *ret_i = (size_t)(best - k->at);
     else
-        explain(k, find_first_back(k), now_ms, ret_notice);
+        explain(k, first, rest_of(first, purpose), now_ms, ret_notice);
     unlock(k);
     return best != NULL;
 }
 
-static int64_t cool_down_ms(const struct key *key, enum key_trouble trouble, int64_t told_ms)
+/* ---- how it went ---- */
+
+static int64_t cool_down_ms(const struct rest *r, enum key_trouble trouble, int64_t told_ms)
 {
     int64_t ms = FIRST_MS;
 
@@ -186,31 +254,79 @@ static int64_t cool_down_ms(const struct key *key, enum key_trouble trouble, int
     if (trouble == KEY_UNPAID)
         return UNPAID_MS;
     if (told_ms > 0)
-        return told_ms < TOLD_MAX_MS ? told_ms : TOLD_MAX_MS;
-    for (unsigned i = 0; i < key->strikes && ms < LIMITED_MAX_MS; i++)
+        return told_ms < LIMITED_MAX_MS ? told_ms : LIMITED_MAX_MS;
+    for (unsigned i = 0; i < r->strikes && ms < LIMITED_MAX_MS; i++)
         ms *= 2;
     ms = ms < LIMITED_MAX_MS ? ms : LIMITED_MAX_MS;
     return ms - (int64_t)(random_u64() % (uint64_t)(ms / 4));
 }
 
-void keys_trouble(struct keys *k, size_t i, enum key_trouble trouble, int64_t retry_after_ms,
-                  int64_t now_ms)
+void keys_trouble(struct keys *k, size_t i, struct str purpose, enum key_trouble trouble,
+                  int64_t retry_after_ms, int64_t now_ms)
 {
     struct key *key = &k->at[i];
+    struct rest *r;
 
     lock(k);
-    key->trouble = trouble;
-    key->out_until_ms = now_ms + cool_down_ms(key, trouble, retry_after_ms);
-    key->limited_at_ms = now_ms;
-    key->strikes++;
+    r = trouble == KEY_REFUSED || purpose.n == 0 ? &key->refusal : make_rest(key, purpose);
+    r->trouble = trouble;
+    r->is_told = trouble == KEY_LIMITED && retry_after_ms > 0;
+    r->until_ms = now_ms + cool_down_ms(r, trouble, retry_after_ms);
+    r->since_ms = now_ms;
+    r->strikes++;
     unlock(k);
 }
 
-void keys_good(struct keys *k, size_t i)
+void keys_good(struct keys *k, size_t i, struct str purpose)
 {
+    struct key *key = &k->at[i];
+    struct rest *r;
+
     lock(k);
-    k->at[i].strikes = 0;
-    k->at[i].out_until_ms = 0;
+    r = find_rest(key, purpose);
+    if (r) {
+        r->strikes = 0;
+        r->until_ms = 0;
+    }
+    key->refusal.strikes = 0;
+    key->refusal.until_ms = 0;
+    unlock(k);
+}
+
+/* ---- for people ---- */
+
+/* The longest rest of a key; NULL: it has none. */
+static const struct rest *longest_rest(const struct key *key, int64_t now_ms)
+{
+    const struct rest *longest = &key->refusal;
+
+    for (size_t i = 0; i < RESTS_MAX; i++)
+        if (key->rests[i].until_ms > longest->until_ms)
+            longest = &key->rests[i];
+    return longest->until_ms > now_ms ? longest : NULL;
+}
+
+/* "2 of 3 keys rest: key 1 reached its limit for gpt-4o, 12 s left" */
+static void tell_rests(struct keys *k, int64_t now_ms, char *why)
+{
+    const struct key *named = NULL;
+    size_t n = 0;
+
+    lock(k);
+    for (size_t i = 0; i < k->n && k->n > 1; i++) {
+        if (!longest_rest(&k->at[i], now_ms))
+            continue;
+        n++;
+        named = named ? named : &k->at[i];
+    }
+    if (named) {
+        const struct rest *r = longest_rest(named, now_ms);
+        int of = (int)(r->n < PURPOSE_MAX ? r->n : PURPOSE_MAX);
+
+        snprintf(why, 128, "%zu of %zu keys rest: %.24s %s%s%.*s, %lld s left", n, k->n,
+                 named->label, troubles[r->trouble].words, of ? " for " : "", of < 40 ? of : 40,
+                 r->purpose, (long long)((r->until_ms - now_ms + 999) / 1000));
+    }
     unlock(k);
 }
 
@@ -221,7 +337,7 @@ bool keys_are_ready(struct keys *k, int64_t now_ms, char *why)
 
     for (size_t i = 0; i < k->n && !is_ready; i++) {
         lock(k);
-        is_ready = k->at[i].out_until_ms <= now_ms || k->at[i].trouble != KEY_REFUSED;
+        is_ready = k->at[i].refusal.until_ms <= now_ms || k->at[i].refusal.trouble != KEY_REFUSED;
         unlock(k);
         if (!is_ready || !k->at[i].oauth)
             continue;
@@ -230,5 +346,7 @@ bool keys_are_ready(struct keys *k, int64_t now_ms, char *why)
     }
     if (!is_ready && !is_signed_out)
         snprintf(why, 128, "no key is accepted: the command check says why");
+    else if (is_ready && !is_signed_out)
+        tell_rests(k, now_ms, why);
     return is_ready;
 }

@@ -3,8 +3,11 @@
  * The keys of an upstream, which of them may be used now, and which is tried next: the one that
  * was limited the longest time ago. Process-wide, behind a short mutex; any thread.
  *
- * A key that is alone is never held back: there is nothing better to try, and the upstream knows
- * best when it may be used again.
+ * What a limit concerns is a key and a purpose (a model, or a kind of endpoint): one that is spent
+ * for one model may serve another. A key that is alone is never held back: there is nothing better
+ * to try, and the upstream knows best when it may be used again. For the same reason, where all
+ * rest, the one that will be back first is used all the same, unless the upstream said itself how
+ * long it is to be left alone.
  */
 #pragma once
 
@@ -15,9 +18,9 @@ struct keys;
 
 /* Why a key is not to be used for a while. */
 enum key_trouble {
-    KEY_LIMITED, /* 429: for as long as the upstream says, else growing, up to 15 min */
-    KEY_UNPAID,  /* 402, 403: for 15 min */
-    KEY_REFUSED, /* 401: for an hour */
+    KEY_LIMITED, /* 429: for as long as the upstream says, else growing; up to 15 min */
+    KEY_UNPAID,  /* 402: for 15 min */
+    KEY_REFUSED, /* 401: for an hour, whatever the purpose */
 };
 
 struct keys *keys_new(const struct openai_config *config);
@@ -33,17 +36,18 @@ const char *keys_label(const struct keys *k, size_t i);
 struct str keys_secret(const struct keys *k, size_t i);
 struct oauth *keys_oauth(const struct keys *k, size_t i); /* NULL for a static key */
 
-/* The next one that is not in the set `tried`. False: none may be used now; *ret_notice says why,
- * and when the first may be used again. */
-bool keys_choose(struct keys *k, uint64_t tried, int64_t now_ms, size_t *ret_i,
+/* The next one for `purpose` that is not in the set `tried`; one that rests only when none was
+ * tried. False: none may be used now; *ret_notice says why, and when the first may be used again.
+ * An empty purpose is none that ever was limited. */
+bool keys_choose(struct keys *k, struct str purpose, uint64_t tried, int64_t now_ms, size_t *ret_i,
                  struct notice *ret_notice);
 
 /* `retry_after_ms` as the upstream said, 0 when it did not. */
-void keys_trouble(struct keys *k, size_t i, enum key_trouble trouble, int64_t retry_after_ms,
-                  int64_t now_ms);
+void keys_trouble(struct keys *k, size_t i, struct str purpose, enum key_trouble trouble,
+                  int64_t retry_after_ms, int64_t now_ms);
 
-/* It served. */
-void keys_good(struct keys *k, size_t i);
+/* It served this purpose; an empty one: it is accepted. */
+void keys_good(struct keys *k, size_t i, struct str purpose);
 
-/* Whether any may be used now. `why` (128 bytes) says why not. */
+/* Whether any may be used now. `why` (128 bytes) says why not, or which rest all the same. */
 bool keys_are_ready(struct keys *k, int64_t now_ms, char *why);

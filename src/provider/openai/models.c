@@ -195,6 +195,15 @@ bool models_are_known(struct models *m, char *why)
 
 /* ---- the list ---- */
 
+/* Half a surrogate pair can be in no request. */
+static bool is_whole_text(const struct json_value *v)
+{
+    struct json j;
+
+    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    return json_skip(&j);
+}
+
 /* What one item is called; empty when it is nothing that could be asked for. */
 static enum err read_name(struct json *j, struct arena *a, struct str *ret)
 {
@@ -212,7 +221,8 @@ static enum err read_name(struct json *j, struct arena *a, struct str *ret)
         if (json_key_eq(key, STR("id")) ||
             (json_key_eq(key, STR("name")) && name.type != JSON_STRING))
             name = v;
-    if (j->failed || name.type != JSON_STRING || name.raw.n > NAME_MAX_BYTES)
+    if (j->failed || name.type != JSON_STRING || name.raw.n > NAME_MAX_BYTES ||
+        !is_whole_text(&name))
         return ERR_NONE;
     err = json_text(&name, a, ret);
     if (!err && ret->n > 0)
@@ -227,6 +237,7 @@ static size_t count_items(struct str list)
     size_t n = 0;
 
     json_init(&j, list, JSON_DEPTH_MAX);
+    j.lone_surrogates = true;
     if (json_enter_array(&j))
         while (n < MODELS_MAX && json_next_item(&j)) {
             json_skip(&j);
@@ -244,6 +255,7 @@ static enum err read_list(struct str list, struct arena *a, const struct str **r
     enum err err = ERR_NONE;
 
     json_init(&j, list, JSON_DEPTH_MAX);
+    j.lone_surrogates = true;
     if (!json_enter_array(&j))
         return ERR_BAD_INPUT;
     while (!err && json_next_item(&j)) {
@@ -258,13 +270,34 @@ static enum err read_list(struct str list, struct arena *a, const struct str **r
     return err ? err : json_end(&j);
 }
 
+/* OpenAI's list counts before Ollama's. */
+static enum err find_list(struct str body, struct json_value *ret)
+{
+    struct json_value models = { .type = JSON_NONE };
+    struct str key;
+    struct json j;
+
+    *ret = models;
+    json_init(&j, body, JSON_DEPTH_MAX);
+    j.lone_surrogates = true;
+    if (!json_enter_object(&j))
+        return ERR_BAD_INPUT;
+    while (json_next_member(&j, &key))
+        if (ret->type == JSON_NONE && json_key_eq(key, STR("data")))
+            json_read(&j, ret);
+        else if (models.type == JSON_NONE && json_key_eq(key, STR("models")))
+            json_read(&j, &models);
+        else
+            json_skip(&j);
+    if (ret->type != JSON_ARRAY)
+        *ret = models;
+    return json_end(&j) || ret->type != JSON_ARRAY ? ERR_BAD_INPUT : ERR_NONE;
+}
+
 enum err models_read(struct str body, struct arena *a, const struct str **ret, size_t *ret_n)
 {
     struct json_value list;
+    enum err err = find_list(body, &list);
 
-    if (json_find(body, &list, "data", NULL))
-        return ERR_BAD_INPUT;
-    if (list.type != JSON_ARRAY && json_find(body, &list, "models", NULL))
-        return ERR_BAD_INPUT;
-    return list.type == JSON_ARRAY ? read_list(list.raw, a, ret, ret_n) : ERR_BAD_INPUT;
+    return err ? err : read_list(list.raw, a, ret, ret_n);
 }

@@ -29,6 +29,7 @@ struct openai_config {
     size_t n_headers;
     bool is_native;            /* names the conversation to EngineLabs (x-session-id) */
     const char *const *models; /* NULL-ended; NULL: discovered from /models */
+    bool is_named;             /* models of it are named elsewhere: it needs no list */
 };
 
 struct openai;

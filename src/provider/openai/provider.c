@@ -91,7 +91,8 @@ static bool is_ready(void *upstream, char *why)
 {
     struct openai *o = upstream;
 
-    return keys_are_ready(o->keys, clock_now_ms(), why) && models_are_known(o->models, why);
+    return keys_are_ready(o->keys, clock_now_ms(), why) &&
+           (atomic_load(&o->is_listless) || models_are_known(o->models, why));
 }
 
 static size_t list_models(void *upstream, struct arena *a, const struct provider_model **ret)
@@ -114,7 +115,7 @@ static unsigned list_turn(void *upstream)
 const struct provider_ops provider_openai = {
     .name = "openai",
     .capabilities = PROVIDER_RAW | PROVIDER_STOP | PROVIDER_LIMITS | PROVIDER_TOOLS |
-                    PROVIDER_SCHEMA | PROVIDER_N | PROVIDER_LATE,
+                    PROVIDER_SCHEMA | PROVIDER_N | PROVIDER_LATE | PROVIDER_IMAGES,
     .attach = attach,
     .detach = detach,
     .prepare = prepare,

@@ -73,6 +73,19 @@ static void copy_request(struct relay_call *c, const struct relay_request *r)
     c->request.target = arena_dup(&c->arena, r->target);
 }
 
+/* What a limit concerns: the model, or "/files" of "/files/a?b". */
+static struct str purpose_of(struct relay_call *c, const struct relay_request *r)
+{
+    size_t n = 1;
+
+    if (r->model.n > 0)
+        return arena_dup(&c->arena, r->model);
+    while (n < c->request.target.n && c->request.target.p[n] != '/' &&
+           c->request.target.p[n] != '?')
+        n++;
+    return str_sub(c->request.target, 0, n);
+}
+
 static void free_call(void *arg)
 {
     struct relay_call *c = arg;
@@ -94,7 +107,8 @@ static struct relay_call *start(struct provider_instance *p, const struct relay_
                                  .on_attempt = on_attempt,
                                  .on_token = on_token,
                                  .on_failed = on_no_key,
-                                 .arg = c };
+                                 .arg = c,
+                                 .purpose = purpose_of(c, r) };
     buf_init(&c->words, WORDS_MAX);
     task_init(&c->begin, begin, c);
     task_init(&c->retire, free_call, c);
@@ -253,7 +267,7 @@ static void on_head(void *arg, const struct http_head *head)
 
     if (head->status >= 200 && head->status <= 299) {
         c->state = RELAY_ANSWER;
-        keys_good(c->instance->openai->keys, c->turn.key);
+        keys_good(c->instance->openai->keys, c->turn.key, c->turn.purpose);
         c->request.sink->on_head(c->request.arg, head);
         return;
     }
@@ -307,7 +321,7 @@ static void on_refused(void *arg)
     if (c->http)
         http_call_cancel(TAKE(c->http));
     if (rule->is_trouble)
-        keys_trouble(c->instance->openai->keys, c->turn.key, rule->trouble,
+        keys_trouble(c->instance->openai->keys, c->turn.key, c->turn.purpose, rule->trouble,
                      c->status.retry_after_ms, loop_now_ms(c->instance->env.loop));
     if (go_on(c, rule))
         return;

@@ -34,9 +34,7 @@ static const struct {
     { 403,
       403,
       { .kind = FAILURE_UPSTREAM_AUTH,
-        .is_for_next = true,
-        .is_trouble = true,
-        .trouble = KEY_UNPAID,
+        .is_for_next = true, /* but no rest: it may be about what was asked */
         .advice = "Our key may not do this: check the upstream's api_keys and its plan." } },
     { 404,
       404,
@@ -121,6 +119,17 @@ static bool find_said(struct str body, struct json_value *ret)
     return !json_find(body, ret, "detail", NULL) && ret->type == JSON_STRING;
 }
 
+/* Whether it is an object whose `error` says something: what a client of OpenAI's format takes for
+ * an error wherever it finds it. */
+static bool has_error(struct str body)
+{
+    struct json_value v;
+
+    if (!json_find(body, &v, "error", "message", NULL) && v.type == JSON_STRING)
+        return true;
+    return !json_find(body, &v, "error", NULL) && v.type == JSON_STRING && v.raw.n > 2;
+}
+
 /* On one line, whole characters, at most QUOTE_MAX bytes. */
 static struct str one_line(struct arena *a, struct str text)
 {
@@ -144,9 +153,7 @@ static struct str said(struct arena *a, struct str body)
     body = str_trim(body);
     if (find_said(body, &v))
         return json_text(&v, a, &text) ? text : one_line(a, text);
-    return body.n > 0 && body.p[0] != '{' && body.p[0] != '<' && body.p[0] != '['
-               ? one_line(a, body)
-               : text;
+    return body.n > 0 && body.p[0] != '<' ? one_line(a, body) : text;
 }
 
 static bool is_object(struct str body)
@@ -154,6 +161,15 @@ static bool is_object(struct str body)
     struct json_value v;
 
     return !json_find(body, &v, NULL) && v.type == JSON_OBJECT;
+}
+
+void status_as_it_is(struct failure *f, struct arena *a, struct str type, struct str body)
+{
+    if (!f->status || status_rule(&(struct answer_status){ .code = f->status })->is_for_next ||
+        body.n == 0)
+        return;
+    f->body = arena_dup(a, body);
+    f->body_type = arena_dup(a, type);
 }
 
 void status_failure(struct failure *ret, struct arena *a, const char *upstream,
@@ -169,6 +185,7 @@ void status_failure(struct failure *ret, struct arena *a, const char *upstream,
     if (!rule->is_as_it_is)
         return;
     ret->status = s->code;
+    ret->body_has_error = has_error(body);
     if (is_object(body))
         ret->body = arena_dup(a, body);
 }
@@ -195,7 +212,9 @@ void status_error_inside(struct failure *ret, struct arena *a, const char *upstr
         words = one_line(a, error);
     failure_set(ret, a, kind, "Upstream \"%s\" broke off with an error: \"%.*s\". Try again.",
                 upstream, STR_ARGS(words));
-    ret->body = arena_dup(a, whole);
+    ret->body_has_error = has_error(whole);
+    if (ret->body_has_error)
+        ret->body = arena_dup(a, whole);
 }
 
 enum failure_kind status_of_transport(enum err err)

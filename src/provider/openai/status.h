@@ -35,8 +35,14 @@ const struct status_rule *status_rule(const struct answer_status *s);
 void status_failure(struct failure *ret, struct arena *a, const char *upstream,
                     const struct answer_status *s, struct str body);
 
+/* Makes `f`, of status_failure(), the upstream's own answer where the request is at fault: all of
+ * its body and its Content-Type, whatever they are. Of a limit and its like only a JSON object is
+ * the upstream's, since others in the way tell of those, too. An empty body tells nothing: ours. */
+void status_as_it_is(struct failure *f, struct arena *a, struct str type, struct str body);
+
 /* An error object (or text) inside an answer with status 200: `error` is its JSON, `whole` that of
- * the event or answer it was in. */
+ * the event or answer it was in. Its bytes are for the client only where `error` is a member that
+ * any client of the format takes for an error. */
 void status_error_inside(struct failure *ret, struct arena *a, const char *upstream,
                          struct str error, struct str whole);
 

@@ -21,9 +21,39 @@ enum err stream_feed(struct stream *s, struct str in)
     return sse_feed(&s->sse, in);
 }
 
+/* Also without the line, or the two, that would end its event: some servers leave them out. */
+static bool has_said_done(const struct stream *s)
+{
+    struct str line = buf_str(&s->sse.line);
+    struct str data = buf_str(&s->sse.data);
+
+    if (s->is_done)
+        return true;
+    if (data.n == 0 && str_starts(line, STR("data:")))
+        data = str_from(line, 5);
+    return str_eq(str_trim(data), STR("[DONE]"));
+}
+
 bool stream_is_whole(const struct stream *s)
 {
-    return s->is_done || (s->begun && s->begun == s->finished);
+    /* As bits of struct chunk.choices, that is as far as they can be counted. */
+    size_t n = s->n_choices < 64 ? s->n_choices : 64;
+
+    return has_said_done(s) ||
+           (s->begun && s->begun == s->finished && (size_t)__builtin_popcountll(s->begun) >= n);
+}
+
+enum err stream_read(struct str data, bool is_error, struct arena *a, struct chunk *ret)
+{
+    enum err err = chunk_read(data, a, ret);
+
+    if (!is_error || (err && err != ERR_BAD_INPUT))
+        return err;
+    if (err)
+        *ret = (struct chunk){ .error = data };
+    if (!ret->error.p)
+        ret->error = data;
+    return ERR_NONE;
 }
 
 static void note_choices(struct stream *s, const struct chunk *c)
@@ -36,15 +66,15 @@ static void note_choices(struct stream *s, const struct chunk *c)
 
 static enum err take_chunk(struct stream *s, const struct sse_event *ev, struct arena *a)
 {
+    bool is_error = str_eq(ev->type, STR("error"));
     struct chunk chunk;
-    enum err err = chunk_read(ev->data, a, &chunk);
+    enum err err = stream_read(ev->data, is_error, a, &chunk);
 
+    s->limit = chunk.limit;
     if (err)
         return err;
-    if (str_eq(ev->type, STR("error")) && !chunk.error.p)
-        chunk.error = ev->data;
     note_choices(s, &chunk);
-    return s->on_chunk(s->arg, ev->data, &chunk);
+    return s->on_chunk(s->arg, ev->data, is_error, &chunk);
 }
 
 static enum err on_event(void *arg, const struct sse_event *ev)

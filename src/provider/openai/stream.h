@@ -10,16 +10,20 @@
 
 enum { STREAM_EVENT_MAX = 16 << 20 };
 
-/* One event: its bytes and what they say; both live during the call. An error stops the reader. */
-typedef enum err stream_on_chunk(void *arg, struct str json, const struct chunk *chunk);
+/* One event: its bytes and what they say; both live during the call. `is_error`: it is called so,
+ * and may be no JSON. An error stops the reader. */
+typedef enum err stream_on_chunk(void *arg, struct str data, bool is_error,
+                                 const struct chunk *chunk);
 
 struct stream {
     struct sse sse;
     stream_on_chunk *on_chunk;
     void *arg;
+    size_t n_choices;  /* that were asked for; 0: one */
     uint64_t begun;    /* choices that were spoken of, as struct chunk.choices */
     uint64_t finished; /* of them, those that have a finish_reason */
     bool is_done;      /* [DONE] came: what follows is ignored */
+    const char *limit; /* after ERR_TOO_BIG: the one of chunk_read(), or NULL */
 };
 
 /* `max` bytes an event, STREAM_EVENT_MAX in production. */
@@ -30,7 +34,11 @@ void stream_init(struct stream *s, size_t max, stream_on_chunk *on_chunk, void *
  * ERR_NOMEM, or what on_chunk returned; the same ever after. */
 MUST_USE enum err stream_feed(struct stream *s, struct str in);
 
-/* Whether what came is an answer to its end: [DONE], or every choice that began has finished. */
+/* Whether what came is an answer to its end: [DONE], be its event whole or not, or as many choices
+ * as were asked for have begun, and all that did have finished. */
 bool stream_is_whole(const struct stream *s);
+
+/* chunk_read() of an event's data; what is in one that is called an error is one. */
+MUST_USE enum err stream_read(struct str data, bool is_error, struct arena *a, struct chunk *ret);
 
 void stream_deinit(struct stream *s);

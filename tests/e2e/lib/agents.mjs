@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { KEY, Program, tempDir } from './harness.mjs';
 
 const PACKAGES = fileURLToPath(new URL('../agents/node_modules/', import.meta.url));
+export const ARE_OTHERS = Boolean(process.env.CLAUDE_BINARY || process.env.CODEX_BINARY);
+
 const PATIENCE_MS = 60_000;
 
 const NO_NETWORK = {
@@ -79,10 +81,10 @@ async function codex({ url, model }, dir, prompt) {
   return { ...result, said: messages.at(-1)?.item.text };
 }
 
-/** The message of an error in OpenAI's format that codex shows as it came. */
+/** What codex says of an error: mostly the answer as it came. */
 function codexError({ events, stderr }) {
   const { message } = events.find((event) => event.type === 'turn.failed')?.error ?? {};
-  return message ? JSON.parse(message).error.message : stderr;
+  return message ? (parse(message).error?.message ?? message) : stderr;
 }
 
 /**

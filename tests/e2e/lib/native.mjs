@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A gateway whose upstream speaks OpenAI's chat completions: the simulator, which calls tools there.
+// A gateway whose upstream speaks OpenAI's chat completions: the simulator, which calls tools
+// there.
 
 import { Simulator, secret } from './harness.mjs';
 import { Home } from './home.mjs';

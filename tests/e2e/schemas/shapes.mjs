@@ -61,8 +61,8 @@ function checkOf(name, type) {
   return checks.get(key);
 }
 
-/** What this gateway says beyond the vendors' formats, as docs/internals/dialects.md tells; and what
- *  OpenAI's API says and its client does not declare. */
+/** What this gateway says beyond the vendors' formats, as docs/internals/dialects.md tells; and
+ *  what OpenAI's API says and its client does not declare. */
 const EXTRA = ['x_estimated', 'reasoning_content', 'store'];
 
 /** What OpenAI's API says null of where its client declares it as not there. */

@@ -18,7 +18,12 @@ export type CompletionChunk = Omit<Completion, 'choices' | 'usage'> & {
 export type OpenAIResponse = OpenAI.Responses.Response;
 export type ResponseEvent = OpenAI.Responses.ResponseStreamEvent;
 export type ResponseItems = OpenAI.Responses.ResponseItemList;
-export type OpenAIModel = OpenAI.Models.Model;
+
+/** With what an upstream tells of its model. */
+export interface OpenAIModel extends OpenAI.Models.Model {
+  [more: string]: unknown;
+}
+
 export type Message = Anthropic.Messages.Message;
 export type MessageEvent = Anthropic.Messages.RawMessageStreamEvent;
 export type Tokens = Anthropic.Messages.MessageTokensCount;

@@ -79,24 +79,84 @@ static void the_only_one_is_always_asked(void)
     end_health();
 }
 
-/* Not even as a last resort: somebody was asked already. */
-static void nobody_waits_for_a_sick_one_after_another_failed(void)
+static void end_sick(void)
 {
+    wait_for(HEALTH_FORGET_MS);
+    EXPECT(
+        !health_problem_at(f.gateway.health, loop_now_ms(f.l), 0, &(struct health_problem){ 0 }));
+    end_health();
+}
+
+/* Whoever was let in has no answer: the sick one may be well by now. */
+static void a_sick_one_is_asked_before_there_is_an_error(void)
+{
+    struct failure limited = failure_of(FAILURE_RATE_LIMIT);
+
     begin_health();
     break_a();
     ask(ASK("w", ""));
     EXPECT_Z(asked(), "b"); /* first or second by its weight */
-    break_it();
+    error(&limited);
     turn(f.l);
-    EXPECT_INT(f.n_calls, 1);
-    EXPECT(heard("HTTP/1.1 502 Bad Gateway"));
-    EXPECT(heard("x-upstream: b\r\n"));
+    EXPECT_INT(f.n_calls, 2);
+    EXPECT_Z(asked(), "a");
+    answer("hello");
+    EXPECT(heard("HTTP/1.1 200 OK"));
+    EXPECT(heard("x-upstream: a\r\n"));
     again();
-    wait_for(f.settings.circuit.open_ms + f.settings.circuit.open_ms / 5);
-    expect_asked(ALONE, "a");
     wait_for(f.settings.circuit.slow_start_ms);
     expect_asked(M, "a");
     end_health();
+}
+
+/* Route m is a, b and c. */
+static void break_all(void)
+{
+    for (int i = 0; i < HEALTH_LEAST; i++) {
+        ask(M);
+        for (unsigned n = 1; n <= 3; n++) {
+            EXPECT_INT(f.n_calls, n);
+            break_it();
+            turn(f.l);
+        }
+        again();
+    }
+}
+
+static void where_all_are_sick_each_is_asked_once(void)
+{
+    static const char *const names[] = { "a", "b", "c" };
+
+    begin_health();
+    break_all();
+    ask(M);
+    for (unsigned n = 0; n < 3; n++) {
+        EXPECT_INT(f.n_calls, n + 1);
+        EXPECT_Z(asked(), names[n]);
+        break_it();
+        turn(f.l);
+    }
+    EXPECT_INT(f.n_calls, 3);
+    EXPECT(heard("HTTP/1.1 502 Bad Gateway"));
+    EXPECT(heard("x-upstream: c\r\n"));
+    again();
+    end_sick();
+}
+
+static void one_that_answers_again_goes_before_those_that_do_not(void)
+{
+    begin_health();
+    break_all();
+    ask(M);
+    break_it();
+    turn(f.l);
+    EXPECT_Z(asked(), "b");
+    answer("hello");
+    EXPECT(heard("x-upstream: b\r\n"));
+    again();
+    for (int i = 0; i < 50; i++)
+        expect_asked(M, "b"); /* though it is to get a tenth only */
+    end_sick();
 }
 
 static void a_client_that_leaves_gives_the_trial_to_the_next(void)
@@ -146,11 +206,49 @@ static void what_is_not_its_fault_does_not_count(void)
     end_health();
 }
 
+/* The first two used the time up: a whole answer of theirs has as long as the first word of a
+ * stream, since there is another. */
+static void the_last_is_not_blamed_for_the_time_of_those_before(void)
+{
+    struct health_problem p;
+
+    begin_health();
+    f.settings.circuit.window_ms = 100 * f.settings.request_timeout_ms;
+    for (size_t i = 0; i < 3; i++)
+        f.providers[i].capabilities = PROVIDER_LATE;
+    for (int i = 0; i < HEALTH_LEAST; i++) {
+        int64_t left = f.settings.request_timeout_ms - 2 * f.settings.first_token_timeout_ms;
+
+        ask(M);
+        for (unsigned n = 1; n < 3; n++) {
+            EXPECT_INT(f.n_calls, n);
+            phase(PHASE_SENT);
+            pass(f.settings.first_token_timeout_ms - 1);
+            EXPECT_INT(f.n_calls, n);
+            pass(1);
+        }
+        EXPECT_INT(f.n_calls, 3);
+        phase(PHASE_SENT);
+        pass(left);
+        EXPECT(heard("API_REQUEST_TIMEOUT"));
+        EXPECT(heard("x-upstream: c\r\n"));
+        again();
+    }
+    EXPECT(health_problem_at(f.gateway.health, loop_now_ms(f.l), 1, &p));
+    EXPECT(!health_problem_at(f.gateway.health, loop_now_ms(f.l), 2, &p));
+    end_sick();
+}
+
 static const struct test suite[] = {
+    { "the last is not blamed for the time of those before",
+      the_last_is_not_blamed_for_the_time_of_those_before },
     { "the sick one is passed over", the_sick_one_is_passed_over },
     { "the only one is always asked", the_only_one_is_always_asked },
-    { "nobody waits for a sick one after another failed",
-      nobody_waits_for_a_sick_one_after_another_failed },
+    { "a sick one is asked before there is an error",
+      a_sick_one_is_asked_before_there_is_an_error },
+    { "where all are sick each is asked once", where_all_are_sick_each_is_asked_once },
+    { "one that answers again goes before those that do not",
+      one_that_answers_again_goes_before_those_that_do_not },
     { "a client that leaves gives the trial to the next",
       a_client_that_leaves_gives_the_trial_to_the_next },
     { "what is not its fault does not count", what_is_not_its_fault_does_not_count },

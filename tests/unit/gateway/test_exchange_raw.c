@@ -103,7 +103,8 @@ static const struct failure busy = { .kind = FAILURE_RATE_LIMIT,
                                      .message = { "busy", 4 },
                                      .retry_after_ms = 1500,
                                      .status = 409,
-                                     .body = { SAID_BUSY, sizeof(SAID_BUSY) - 1 } };
+                                     .body = { SAID_BUSY, sizeof(SAID_BUSY) - 1 },
+                                     .body_has_error = true };
 
 static void an_upstreams_error_is_handed_back_as_it_is(void)
 {
@@ -131,6 +132,30 @@ static void an_error_in_the_middle_is_an_event(void)
     error(&busy);
     expect_whole("data: {}\n\ndata: " SAID_BUSY "\n\n");
     expect_books(0, 1, 0);
+    end();
+}
+
+/* A client would take them for a piece of the answer. */
+static void bytes_that_are_no_error_stay_out_of_a_stream(void)
+{
+    static const char page[] = "<h1>no</h1>";
+    const struct failure refused = { .kind = FAILURE_BAD_REQUEST,
+                                     .message = STR("It said no."),
+                                     .status = 422,
+                                     .body = str_of(page),
+                                     .body_type = STR("text/html") };
+
+    begin_raw(PROVIDER_RAW);
+    ask(STREAM);
+    raw("{}");
+    error(&refused);
+    expect_whole("data: {}\n\ndata: {\"error\":{\"message\":\"It said no.\",\"type\":"
+                 "\"invalid_request_error\",\"param\":null,\"code\":null}}\n\n");
+    ask(STREAM);
+    error(&refused);
+    expect_whole(page);
+    EXPECT(has(str_of(head()), "HTTP/1.1 422 "));
+    EXPECT(has(str_of(head()), "content-type: text/html\r\n"));
     end();
 }
 
@@ -206,6 +231,8 @@ static const struct test suite[] = {
     { "keep-alive goes out before the first event", keep_alive_goes_out_before_the_first_event },
     { "an upstream's error is handed back as it is", an_upstreams_error_is_handed_back_as_it_is },
     { "an error in the middle is an event", an_error_in_the_middle_is_an_event },
+    { "bytes that are no error stay out of a stream",
+      bytes_that_are_no_error_stay_out_of_a_stream },
     { "a cut answer never looks whole", a_cut_answer_never_looks_whole },
     { "an upstream that is late has the first token's time",
       an_upstream_that_is_late_has_the_first_tokens_time },

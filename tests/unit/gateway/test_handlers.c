@@ -31,6 +31,50 @@ static void lists_names_of_any_kind(void)
     end();
 }
 
+#define VERSION HOST "Anthropic-Version: 2023-06-01\r\n"
+
+/* Anthropic's clients go from page to page; nothing is left out and nothing comes twice. */
+static void lists_models_in_the_shape_of_anthropic(void)
+{
+    static const struct {
+        const char *query, *first, *last, *more;
+    } rows[] = {
+        { "", "\"GPT5\"", "\"50%\"", "false" },
+        { "?limit=100", "\"GPT5\"", "\"50%\"", "false" },
+        { "?limit=2", "\"GPT5\"", "\"org/model:1\"", "true" },
+        { "?limit=4&after_id=org/model:1", "\"two words\"", "\"50%\"", "false" },
+        { "?limit=2&after_id=org%2Fmodel:1", "\"two words\"", "\"caf\xc3\xa9\"", "true" },
+        { "?limit=1&before_id=two+words", "\"org/model:1\"", "\"org/model:1\"", "true" },
+        { "?limit=2&before_id=two+words", "\"GPT5\"", "\"org/model:1\"", "false" },
+        { "?after_id=50%25", "null", "null", "false" },
+        { "?limit=0", "\"GPT5\"", "\"50%\"", "false" },
+    };
+    char path[128], end_of_it[128];
+
+    BEGIN(MODELS, "DEFAULT_MODEL=GPT5");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        snprintf(path, sizeof(path), "/v1/models%s", rows[i].query);
+        request("GET", path, VERSION);
+        snprintf(end_of_it, sizeof(end_of_it), "],\"has_more\":%s,\"first_id\":%s,\"last_id\":%s}",
+                 rows[i].more, rows[i].first, rows[i].last);
+        if (!str_ends(str_of(body()), str_of(end_of_it)))
+            fail_msg("%s: %s", path, body());
+    }
+    end();
+}
+
+static void shows_a_model_in_the_shape_of_anthropic(void)
+{
+    begin();
+    request("GET", "/v1/models/GPT5", VERSION);
+    EXPECT(has(str_of(body()), "{\"type\":\"model\",\"id\":\"GPT5\",\"display_name\":\"GPT5\","
+                               "\"created_at\":\"20"));
+    request("GET", "/v1/models/none", VERSION);
+    EXPECT_INT(status(), 404);
+    EXPECT(has(str_of(body()), "\"type\":\"not_found_error\""));
+    end();
+}
+
 static void finds_a_model_by_its_name_as_a_path_writes_it(void)
 {
     static const struct {
@@ -104,6 +148,8 @@ static void bears_long_names(void)
 static const struct test suite[] = {
     { "lists the models byte for byte", lists_the_models_byte_for_byte },
     { "lists names of any kind", lists_names_of_any_kind },
+    { "lists models in the shape of Anthropic", lists_models_in_the_shape_of_anthropic },
+    { "shows a model in the shape of Anthropic", shows_a_model_in_the_shape_of_anthropic },
     { "finds a model by its name as a path writes it",
       finds_a_model_by_its_name_as_a_path_writes_it },
     { "says which model does not exist", says_which_model_does_not_exist },

@@ -25,9 +25,9 @@ static void tear_down(void)
     health_free(h);
 }
 
-static bool enter(const char *model, bool must, struct health_ticket *t)
+static bool enter(const char *model, enum health_need need, struct health_ticket *t)
 {
-    return health_enter(h, &limits, STR("up"), str_of(model), now, must, t);
+    return health_enter(h, &limits, STR("up"), str_of(model), now, need, t);
 }
 
 static void leave(const char *model, struct health_ticket t, enum health_verdict verdict)
@@ -40,14 +40,14 @@ static void ask(const char *model, enum health_verdict verdict)
 {
     struct health_ticket t;
 
-    EXPECT(enter(model, false, &t));
+    EXPECT(enter(model, HEALTH_IF_FIT, &t));
     leave(model, t, verdict);
 }
 
 static bool lets_in(const char *model)
 {
     struct health_ticket t;
-    bool may = enter(model, false, &t);
+    bool may = enter(model, HEALTH_IF_FIT, &t);
 
     if (may)
         leave(model, t, HEALTH_UNKNOWN);
@@ -148,11 +148,11 @@ static void one_request_at_a_time_tries_it(void)
     now += limits.open_ms - 1;
     EXPECT(!lets_in("a"));
     now += open_max(1);
-    EXPECT(enter("a", false, &probe));
-    EXPECT(!enter("a", false, &other));
+    EXPECT(enter("a", HEALTH_IF_FIT, &probe));
+    EXPECT(!enter("a", HEALTH_IF_FIT, &other));
     leave("a", probe, HEALTH_UNKNOWN); /* its client left */
-    EXPECT(enter("a", false, &probe));
-    EXPECT(!enter("a", false, &other));
+    EXPECT(enter("a", HEALTH_IF_FIT, &probe));
+    EXPECT(!enter("a", HEALTH_IF_FIT, &other));
     leave("a", probe, HEALTH_BAD);
     EXPECT(!lets_in("a"));
     now += open_max(1);
@@ -226,7 +226,7 @@ static void it_may_break_again_while_it_rises(void)
     now += open_max(1);
     ask("a", HEALTH_GOOD);
     for (int i = 0; i < HEALTH_LEAST; i++) {
-        EXPECT(enter("a", true, &t));
+        EXPECT(enter("a", HEALTH_ANYHOW, &t));
         leave("a", t, HEALTH_BAD);
     }
     EXPECT(str_starts(str_of(why(0)), STR("10 of the last 10")));
@@ -246,12 +246,40 @@ static void who_must_ask_may_and_may_find_it_well(void)
 
     set_up();
     break_it("a");
-    EXPECT(enter("a", true, &t));
+    EXPECT(enter("a", HEALTH_ANYHOW, &t));
     leave("a", t, HEALTH_BAD);
     EXPECT(!lets_in("a"));
-    EXPECT(enter("a", true, &t));
+    EXPECT(enter("a", HEALTH_ANYHOW, &t));
     leave("a", t, HEALTH_GOOD);
     EXPECT(str_starts(str_of(why(0)), STR("it answers again")));
+    now += limits.slow_start_ms;
+    EXPECT(lets_in("a"));
+    tear_down();
+}
+
+/* Who has no better choice takes the least sick one. */
+static void need_opens_it_step_by_step(void)
+{
+    struct health_ticket probe;
+    struct health_ticket t;
+    int64_t skips;
+
+    set_up();
+    break_it("a");
+    skips = metric_get(METRIC_CIRCUIT_SKIPS);
+    EXPECT(!enter("a", HEALTH_IF_RISING, &t));
+    EXPECT(!enter("a", HEALTH_IF_HALF_OPEN, &t));
+    now += open_max(1);
+    EXPECT(enter("a", HEALTH_IF_FIT, &probe));
+    EXPECT(!enter("a", HEALTH_IF_RISING, &t));
+    EXPECT(enter("a", HEALTH_IF_HALF_OPEN, &t));
+    EXPECT_INT(metric_get(METRIC_CIRCUIT_SKIPS), skips); /* asked again, not passed over again */
+    leave("a", t, HEALTH_UNKNOWN);
+    leave("a", probe, HEALTH_GOOD);
+    for (int i = 0; i < 100; i++) { /* 10 % of them were to be lucky */
+        EXPECT(enter("a", HEALTH_IF_RISING, &t));
+        leave("a", t, HEALTH_UNKNOWN);
+    }
     now += limits.slow_start_ms;
     EXPECT(lets_in("a"));
     tear_down();
@@ -263,7 +291,7 @@ static void requests_from_before_do_not_close_it(void)
 
     set_up();
     ask("a", HEALTH_BAD);
-    EXPECT(enter("a", false, &old));
+    EXPECT(enter("a", HEALTH_IF_FIT, &old));
     for (int i = 0; i < HEALTH_LEAST; i++)
         if (lets_in("a"))
             ask("a", HEALTH_BAD);
@@ -313,7 +341,7 @@ static void one_that_nobody_asks_any_more_is_forgotten(void)
     break_it("a");
     now += HEALTH_FORGET_MS - 1;
     EXPECT(why(0) != NULL);
-    EXPECT(enter("a", false, &t)); /* the probe is on its way, for long */
+    EXPECT(enter("a", HEALTH_IF_FIT, &t)); /* the probe is on its way, for long */
     now += HEALTH_FORGET_MS;
     EXPECT(why(0) != NULL);
     leave("a", t, HEALTH_BAD);
@@ -342,11 +370,11 @@ static void a_window_of_another_length_begins_anew(void)
     for (int i = 0; i < HEALTH_LEAST - 1; i++)
         ask("a", HEALTH_BAD);
     for (int i = 0; i < HEALTH_LEAST - 1; i++) {
-        EXPECT(health_enter(h, &other, STR("up"), STR("a"), now, false, &t));
+        EXPECT(health_enter(h, &other, STR("up"), STR("a"), now, HEALTH_IF_FIT, &t));
         health_leave(h, &other, STR("up"), STR("a"), now, t, HEALTH_BAD);
         EXPECT(!why(0));
     }
-    EXPECT(health_enter(h, &other, STR("up"), STR("a"), now, false, &t));
+    EXPECT(health_enter(h, &other, STR("up"), STR("a"), now, HEALTH_IF_FIT, &t));
     health_leave(h, &other, STR("up"), STR("a"), now, t, HEALTH_BAD);
     EXPECT(str_starts(str_of(why(0)), STR("10 of the last 10 answers failed")));
     now += HEALTH_FORGET_MS;
@@ -361,16 +389,16 @@ static void a_visit_may_be_left_twice(void)
     set_up();
     health_visit_leave(&v, now, HEALTH_BAD); /* nowhere */
     for (int i = 0; i < HEALTH_LEAST; i++) {
-        EXPECT(health_visit_enter(&v, h, &limits, STR("up"), STR("a"), now, false));
+        EXPECT(health_visit_enter(&v, h, &limits, STR("up"), STR("a"), now, HEALTH_IF_FIT));
         EXPECT(!why(0));
         health_visit_leave(&v, now, HEALTH_BAD);
         health_visit_leave(&v, now, HEALTH_BAD);
     }
     EXPECT(str_starts(str_of(why(0)), STR("10 of the last 10 answers failed")));
-    EXPECT(!health_visit_enter(&v, h, &limits, STR("up"), STR("a"), now, false));
+    EXPECT(!health_visit_enter(&v, h, &limits, STR("up"), STR("a"), now, HEALTH_IF_FIT));
     health_visit_leave(&v, now, HEALTH_GOOD); /* it was not let in */
     EXPECT(!lets_in("a"));
-    EXPECT(health_visit_enter(&v, h, &limits, STR("up"), STR("a"), now, true));
+    EXPECT(health_visit_enter(&v, h, &limits, STR("up"), STR("a"), now, HEALTH_ANYHOW));
     health_visit_leave(&v, now, HEALTH_GOOD);
     EXPECT(str_starts(str_of(why(0)), STR("it answers again")));
     now += limits.slow_start_ms;
@@ -386,9 +414,9 @@ static void it_can_be_off(void)
     set_up();
     off.error_percent = 0;
     for (int i = 0; i < 100; i++) {
-        EXPECT(health_enter(h, &off, STR("up"), STR("a"), now, false, &t));
+        EXPECT(health_enter(h, &off, STR("up"), STR("a"), now, HEALTH_IF_FIT, &t));
         health_leave(h, &off, STR("up"), STR("a"), now, t, HEALTH_BAD);
-        EXPECT(health_enter(NULL, &limits, STR("up"), STR("a"), now, false, &t));
+        EXPECT(health_enter(NULL, &limits, STR("up"), STR("a"), now, HEALTH_IF_FIT, &t));
         health_leave(NULL, &limits, STR("up"), STR("a"), now, t, HEALTH_BAD);
     }
     EXPECT(!why(0));
@@ -405,6 +433,7 @@ static const struct test suite[] = {
     { "its share grows", its_share_grows },
     { "it may break again while it rises", it_may_break_again_while_it_rises },
     { "who must ask may, and may find it well", who_must_ask_may_and_may_find_it_well },
+    { "need opens it step by step", need_opens_it_step_by_step },
     { "requests from before do not close it", requests_from_before_do_not_close_it },
     { "names without end are bounded", names_without_end_are_bounded },
     { "one that nobody asks any more is forgotten", one_that_nobody_asks_any_more_is_forgotten },

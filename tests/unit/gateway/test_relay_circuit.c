@@ -25,8 +25,10 @@ static bool is_sick(const char *target)
 {
     struct health_problem p;
 
-    return health_problem_at(f.gateway.health, loop_now_ms(f.l), 0, &p) &&
-           strcmp(p.target, target) == 0;
+    for (size_t i = 0; health_problem_at(f.gateway.health, loop_now_ms(f.l), i, &p); i++)
+        if (strcmp(p.target, target) == 0)
+            return true;
+    return false;
 }
 
 #define ALONE_REQUEST HEAD("/v1/embeddings", "Content-Length: 17\r\n") "{\"model\":\"alone\"}"
@@ -64,10 +66,10 @@ static void a_sick_target_is_passed_over(void)
     send_small();
     EXPECT(newest()->instance == &f.instances[1]);
     EXPECT_Z(newest()->first, "{\"input\":\"x\",\"model\":\"mb\"}");
-    relay_fails(FAILURE_UNAVAILABLE, false);
-    EXPECT_INT(n_calls, 1);
-    expect_refusal(502, "upstream_unavailable");
-    ask_alone(); /* who is the only one is asked, and is well again */
+    relay_fails(FAILURE_RATE_LIMIT, false);
+    EXPECT_INT(n_calls, 2); /* before there is an error it is asked, and is well again */
+    EXPECT(newest()->instance == &f.instances[0]);
+    attempt();
     answer_head(HTTP_BODY_LENGTH, 0);
     relay_ends(NULL, false);
     pass(f.settings.circuit.slow_start_ms);
@@ -75,27 +77,48 @@ static void a_sick_target_is_passed_over(void)
     end_health();
 }
 
-/* Not even as a last resort: somebody was asked already. */
-static void nobody_waits_for_a_sick_one_after_another_failed(void)
+static void where_all_are_sick_each_is_asked_once(void)
 {
     begin_health();
-    for (int i = 0; i < HEALTH_LEAST; i++) {
+    for (int i = 0; i < HEALTH_LEAST + 1; i++) {
+        EXPECT_INT(is_sick("a/ma"), i == HEALTH_LEAST);
         wire_clear(&f.w);
         n_calls = 0;
         send_small();
+        EXPECT(newest()->instance == &f.instances[0]);
         relay_fails(FAILURE_UNAVAILABLE, false);
         EXPECT_INT(n_calls, 2);
+        EXPECT(newest()->instance == &f.instances[1]);
         attempt();
         relay_fails(FAILURE_UNAVAILABLE, false);
         turn(f.l);
+        EXPECT_INT(n_calls, 2);
+        expect_refusal(502, "upstream_unavailable");
     }
-    wire_clear(&f.w);
-    n_calls = 0;
-    send_small(); /* both are sick: the first is asked */
-    EXPECT(newest()->instance == &f.instances[0]);
-    relay_fails(FAILURE_UNAVAILABLE, false);
-    EXPECT_INT(n_calls, 1);
-    expect_refusal(502, "upstream_unavailable");
+    end_health();
+}
+
+/* The first one's silence leaves the second hardly any time. */
+static void the_second_is_not_blamed_for_the_time_of_the_first(void)
+{
+    begin_health();
+    for (int i = 0; i < HEALTH_LEAST; i++) {
+        if (f.w.is_closed) {
+            wire_free(&f.w);
+            open_wire(&f.w);
+        }
+        wire_clear(&f.w);
+        n_calls = 0;
+        send_small();
+        pass(f.settings.request_timeout_ms - 1000);
+        relay_fails(FAILURE_UNAVAILABLE, false);
+        EXPECT_INT(n_calls, 2);
+        attempt();
+        pass(1000);
+        EXPECT(has(wire_str(&f.w), "API_REQUEST_TIMEOUT"));
+    }
+    EXPECT(is_sick("a/ma"));
+    EXPECT(!is_sick("b/mb"));
     end_health();
 }
 
@@ -191,8 +214,9 @@ static void without_a_model_there_is_no_circuit(void)
 
 static const struct test suite[] = {
     { "a sick target is passed over", a_sick_target_is_passed_over },
-    { "nobody waits for a sick one after another failed",
-      nobody_waits_for_a_sick_one_after_another_failed },
+    { "where all are sick each is asked once", where_all_are_sick_each_is_asked_once },
+    { "the second is not blamed for the time of the first",
+      the_second_is_not_blamed_for_the_time_of_the_first },
     { "a failure at one target counts there", a_failure_at_one_target_counts_there },
     { "what is not its fault does not count", what_is_not_its_fault_does_not_count },
     { "a client that is slow is no fault of the target",

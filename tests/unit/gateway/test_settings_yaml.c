@@ -389,6 +389,8 @@ static const struct {
     { OPENAI(", any_model: 2"), "1: upstreams[0].any_model is \"2\": expected true" },
     { OPENAI(", models: []"), "1: upstreams[0].models: the list is empty" },
     { OPENAI(", api_key: hush, api_keys: [hush]"), "1: upstreams[0].api_keys: give one of" },
+    { OPENAI(", api_keys: [hush, hush2, ' hush ']"),
+      "1: upstreams[0].api_keys[2]: key 1 stands here twice; remove one" },
     { OPENAI(", api_keys: {hush1: }"), "1: upstreams[0].api_keys: expected a list" },
     { OPENAI(", api_keys: [[hush]]"), "1: upstreams[0].api_keys[0]: expected one value" },
     { OPENAI(", api_key_file: /nonexistent"), "1: upstreams[0].api_key_file: /nonexistent cannot" },

@@ -18,6 +18,9 @@
 
 enum up_place { UP_CHAT, UP_MODELS, UP_TOKEN, UP_PLACES };
 
+/* A whole answer that is short. */
+#define ANSWER_TO_ALL "{\"choices\":[{}]}"
+
 /* How an answer ends. */
 enum up_end {
     UP_WHOLE, /* as it should */
@@ -145,7 +148,7 @@ static inline void up_on_request(void *arg, struct http_request *r)
     struct up_at *at = &u->at[str_ends(r->head.path, STR("/models"))        ? UP_MODELS
                               : str_ends(r->head.path, STR("/oauth/token")) ? UP_TOKEN
                                                                             : UP_CHAT];
-    struct up_line line = { .body = "{}" };
+    struct up_line line = { .body = at == &u->at[UP_CHAT] ? ANSWER_TO_ALL : "{}" };
 
     if (at->n_lines > 0)
         line = at->lines[at->count < at->n_lines ? at->count : at->n_lines - 1];
@@ -346,6 +349,8 @@ struct watch {
     struct failure failure; /* message and body are below */
     char text[2048];
     char body[2048];
+    char type[64];
+    size_t body_n;
 
     /* The client leaves inside this callback; -1: in none. */
     int leave_in_phase;
@@ -427,6 +432,8 @@ static inline void on_watch_event(void *arg, const struct chat_event *e)
         w->failure = *e->failure;
         str_to_z(e->failure->message, w->text, sizeof(w->text));
         str_to_z(e->failure->body, w->body, sizeof(w->body));
+        w->body_n = e->failure->body.n;
+        str_to_z(e->failure->body_type, w->type, sizeof(w->type));
     } else {
         watch_piece(w, e);
     }

@@ -64,7 +64,7 @@ static void sends_the_body_as_it_came(void)
     rig_start(&r);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         up_reset(&r.up, UP_CHAT);
-        SAY(&r.up, UP_CHAT, .body = rows[i].stream ? hello : "{}");
+        SAY(&r.up, UP_CHAT, .body = rows[i].stream ? hello : ANSWER_TO_ALL);
         watch_init(&w, &r);
         w.chat.include_usage = rows[i].include_usage;
         watch_start(&w, rows[i].raw, rows[i].stream);
@@ -147,7 +147,9 @@ static void an_answer_ends_in_many_ways(void)
         { EVENT(CHOICE("\"content\":\"a\"")), UP_WHOLE, false },
         { EVENT(CHOICE("\"content\":\"a\"")), UP_CUT, false },
         { EVENT(CHOICE("\"content\":\"a\"")) "data: {\"choices\"", UP_WHOLE, false },
-        { EVENT(CHOICE("\"content\":\"a\"")) "data: [DONE]", UP_WHOLE, false },
+        { EVENT(CHOICE("\"content\":\"a\"")) "data: [DONE]", UP_WHOLE, true },
+        { EVENT(CHOICE("\"content\":\"a\"")) "data: [DONE]", UP_CUT, true },
+        { EVENT(CHOICE("\"content\":\"a\"")) "data: [DONE", UP_WHOLE, false },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -190,20 +192,125 @@ static void an_empty_beginning_is_held_back(void)
     rig_end(&r);
 }
 
-static void an_answer_that_says_nothing_is_handed_on(void)
+/* Nothing was said, and the upstream does not say that this is all. */
+static void an_empty_stream_is_no_answer(void)
 {
-    static const char *const rows[][2] = {
-        { DONE, "" },
-        { EVENT(CHOICE("\"role\":\"assistant\"")) DONE, MINE("\"role\":\"assistant\"") },
+    static const char *const rows[] = {
+        DONE,
+        EVENT(CHOICE("\"role\":\"assistant\"")) DONE,
+        EVENT(USAGE) DONE,
+    };
+
+    rig_start(&r);
+    for (size_t i = 0; i < 2 * COUNT_OF(rows); i++) {
+        up_reset(&r.up, UP_CHAT);
+        SAY(&r.up, UP_CHAT, .body = rows[i / 2]);
+        RUN(&w, &r, i % 2 ? ASK_STREAM : NULL, true);
+        EXPECT(w.is_failed);
+        EXPECT_INT(w.failure.kind, FAILURE_PROTOCOL);
+        EXPECT(strstr(w.text, "without an answer") != NULL);
+        EXPECT_INT(w.seen.n, 0);
+        watch_end(&w);
+    }
+    rig_end(&r);
+}
+
+static void an_empty_answer_that_ended_is_handed_on(void)
+{
+    rig_start(&r);
+    SAY(&r.up, UP_CHAT, .body = EVENT(FINISHED("stop")) DONE);
+    RUN(&w, &r, ASK_STREAM, true);
+    EXPECT_Z(w.text, "");
+    EXPECT(w.is_finished);
+    watch_end(&w);
+    rig_end(&r);
+}
+
+/* Audio, parts of a content, what is not known here: it goes out at once. */
+static void what_is_not_known_is_an_answer_too(void)
+{
+    rig_start(&r);
+    SAY(&r.up, UP_CHAT,
+        .body = EVENT(CHOICE("\"role\":\"assistant\",\"audio\":{\"data\":\"QUJD\"}")),
+        .end = UP_OPEN);
+    watch_init(&w, &r);
+    watch_start(&w, ASK_STREAM, true);
+    RUN_UNTIL(r.loop, w.seen.n > 0);
+    EXPECT_STR(buf_str(&w.seen), MINE("\"role\":\"assistant\",\"audio\":{\"data\":\"QUJD\"}"));
+    EXPECT_INT(w.phases[w.n_phases - 1], PHASE_ANSWERING);
+    up_more(&r.up, DONE);
+    up_end(&r.up, false);
+    RUN_UNTIL(r.loop, watch_is_over(&w));
+    EXPECT(w.is_finished);
+    watch_end(&w);
+    rig_end(&r);
+}
+
+/* Of three choices that were asked for, one is not all, though it has ended. */
+static void each_choice_that_was_asked_for_must_come(void)
+{
+    static const struct {
+        const char *more;
+        bool is_whole;
+    } rows[] = {
+        { "", false },
+        { EVENT("{\"choices\":[{\"index\":1,\"finish_reason\":\"stop\"}]}"), false },
+        { EVENT("{\"choices\":[{\"index\":1,\"finish_reason\":\"stop\"},"
+                "{\"index\":2,\"finish_reason\":\"stop\"}]}"),
+          true },
+        { DONE, true },
     };
 
     rig_start(&r);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         up_reset(&r.up, UP_CHAT);
-        SAY(&r.up, UP_CHAT, .body = rows[i][0]);
+        SAY(&r.up, UP_CHAT, .body = EVENT(FINISHED("stop")), .end = UP_OPEN);
+        watch_init(&w, &r);
+        w.chat.n = 3;
+        watch_start(&w, ASK_STREAM, true);
+        RUN_UNTIL(r.loop, w.seen.n > 0);
+        up_more(&r.up, rows[i].more);
+        up_end(&r.up, true);
+        RUN_UNTIL(r.loop, watch_is_over(&w));
+        EXPECT_INT(w.is_finished, rows[i].is_whole);
+        EXPECT_INT(w.failure.kind, rows[i].is_whole ? FAILURE_NONE : FAILURE_INTERRUPTED);
+        watch_end(&w);
+    }
+    rig_end(&r);
+}
+
+/* We asked for the count, the client did not; what else stands there is the client's. */
+static void only_what_we_asked_for_is_left_out(void)
+{
+    static const struct {
+        const char *more; /* members of the chunk with the count */
+        const char *seen;
+    } rows[] = {
+        { "\"id\":\"x\",\"object\":\"o\",\"created\":1,\"system_fingerprint\":\"f\",\"service_"
+          "tier\":\"d\","
+          "\"obfuscation\":\"xx\",\"x\":null",
+          "" },
+        { "\"timings\":{\"predicted_n\":4},\"model\":\"big\"",
+          "{\"choices\":[],\"timings\":{\"predicted_n\":4},\"model\":\"my\\\"model\"}\n" },
+    };
+    char body[512];
+    char seen[512];
+
+    rig_start(&r);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        snprintf(body, sizeof(body),
+                 EVENT(FINISHED("stop"))
+                     EVENT("{\"choices\":[],\"usage\":{\"prompt_tokens\":3},%s}") DONE,
+                 rows[i].more);
+        snprintf(seen, sizeof(seen),
+                 "{\"id\":\"x\",\"model\":\"my\\\"model\",\"choices\":[{\"index\":0,\"delta\":{},"
+                 "\"finish_reason\":\"stop\"}]}\n%s",
+                 rows[i].seen);
+        up_reset(&r.up, UP_CHAT);
+        SAY(&r.up, UP_CHAT, .body = body);
         RUN(&w, &r, ASK_STREAM, true);
-        EXPECT(w.is_finished);
-        EXPECT_STR(buf_str(&w.seen), rows[i][1]);
+        EXPECT_STR(buf_str(&w.seen), seen);
+        EXPECT_INT(w.usage.prompt_tokens, 3);
         watch_end(&w);
     }
     rig_end(&r);
@@ -333,6 +440,25 @@ static void refuses_an_event_above_the_bound(void)
     mem_free(say);
 }
 
+static void says_that_an_event_is_too_deep(void)
+{
+    char deep[2 * 200 + 64];
+    int n = snprintf(deep, sizeof(deep), "data: {\"choices\":%0200d%0200d}\n\n" DONE, 0, 0);
+    char *open = strchr(deep, '0');
+
+    EXPECT(n > 0 && (size_t)n < sizeof(deep));
+    memset(open, '[', 200);
+    memset(open + 200, ']', 200);
+    rig_start(&r);
+    SAY(&r.up, UP_CHAT, .body = deep);
+    RUN(&w, &r, ASK_STREAM, true);
+    EXPECT_INT(w.failure.kind, FAILURE_PROTOCOL);
+    EXPECT(strstr(w.text, "more than 128 arrays and objects in one another") != NULL);
+    EXPECT(!strstr(w.text, "MiB"));
+    watch_end(&w);
+    rig_end(&r);
+}
+
 /* ---- names ---- */
 
 static void sends_keys_and_headers(void)
@@ -346,7 +472,7 @@ static void sends_keys_and_headers(void)
     r.config.n_headers = 1;
     r.config.is_native = true;
     rig_attach(&r);
-    SAY(&r.up, UP_CHAT, .body = "{}");
+    SAY(&r.up, UP_CHAT, .body = ANSWER_TO_ALL);
     RUN(&w, &r, ASK_WHOLE, false);
     EXPECT(w.is_finished);
     EXPECT_Z(r.up.at[UP_CHAT].authorization[0], "Bearer sk-one");
@@ -393,11 +519,16 @@ static const struct test suite[] = {
     { "passes events on byte for byte", passes_events_on_byte_for_byte },
     { "an answer ends in many ways", an_answer_ends_in_many_ways },
     { "an empty beginning is held back", an_empty_beginning_is_held_back },
-    { "an answer that says nothing is handed on", an_answer_that_says_nothing_is_handed_on },
+    { "an empty stream is no answer", an_empty_stream_is_no_answer },
+    { "an empty answer that ended is handed on", an_empty_answer_that_ended_is_handed_on },
+    { "what is not known is an answer, too", what_is_not_known_is_an_answer_too },
+    { "each choice that was asked for must come", each_choice_that_was_asked_for_must_come },
+    { "only what we asked for is left out", only_what_we_asked_for_is_left_out },
     { "hands on a whole answer", hands_on_a_whole_answer },
     { "takes answers apart", takes_answers_apart },
     { "takes large bodies both ways", takes_large_bodies_both_ways },
     { "refuses an event above the bound", refuses_an_event_above_the_bound },
+    { "says that an event is too deep", says_that_an_event_is_too_deep },
     { "sends keys and headers", sends_keys_and_headers },
     { "names conversations by their beginning", names_conversations_by_their_beginning },
 };

@@ -76,39 +76,77 @@ static void quotes_what_is_said_in_other_ways(void)
     static const struct {
         const char *body;
         const char *said;
-        bool is_as_it_is;
+        bool has_error; /* it can stand in a stream */
+        const char *type;
     } rows[] = {
-        { "{\"error\":\"plain\"}", "\"plain\"", true },
-        { "{\"message\":\"flat\"}", "\"flat\"", true },
-        { "{\"detail\":\"of fastapi\"}", "\"of fastapi\"", true },
-        { "{\"detail\":[{\"loc\":1}]}", "status 422. ", true },
-        { "  just text\n", "\"just text\"", false },
-        { "<html>", "status 422. ", false },
-        { "", "status 422. ", false },
-        { "{\"error\":", "status 422. ", false },
-        { "[1]", "status 422. ", false },
+        { "{\"error\":\"plain\"}", "\"plain\"", true, NULL },
+        { "{\"error\":\"\"}", "status 422", false, NULL },
+        { "{\"error\":{\"code\":7}}", "422: \"{\"error\":{\"code\":7}}\". ", false, NULL },
+        { "{\"message\":\"flat\"}", "\"flat\"", false, NULL },
+        { "{\"detail\":\"of fastapi\"}", "\"of fastapi\"", false, NULL },
+        { "{\"detail\":[{\"loc\":1}]}", "422: \"{\"detail\":[{\"loc\":1}]}\". ", false, NULL },
+        { "  just text\n", "\"just text\"", false, "text/plain; charset=utf-8" },
+        { "<html>", "status 422. ", false, "text/html" },
+        { "", "status 422. ", false, "text/html" },
+        { "{\"error\":", "422: \"{\"error\":\". ", false, NULL },
+        { "[1]", "422: \"[1]\". ", false, NULL },
     };
 
     rig_start(&r);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         up_reset(&r.up, UP_CHAT);
-        SAY(&r.up, UP_CHAT, .status = 422, .body = rows[i].body);
+        SAY(&r.up, UP_CHAT, .status = 422, .body = rows[i].body, .type = rows[i].type);
         RUN(&w, &r, ASK_STREAM, true);
-        EXPECT(strstr(w.text, rows[i].said) != NULL);
+        if (!strstr(w.text, rows[i].said))
+            fail_msg("row %zu: %s", i, w.text);
         EXPECT_INT(w.failure.status, 422);
-        EXPECT_Z(w.body, rows[i].is_as_it_is ? rows[i].body : "");
+        EXPECT_Z(w.body, rows[i].body);
+        EXPECT_Z(w.type, !rows[i].body[0] ? "" : rows[i].type ? rows[i].type : "application/json");
+        EXPECT_INT(w.failure.body_has_error, rows[i].has_error);
+        watch_end(&w);
+        up_reset(&r.up, UP_CHAT);
+        SAY(&r.up, UP_CHAT, .status = 429, .body = rows[i].body, .type = rows[i].type);
+        RUN(&w, &r, ASK_STREAM, true);
+        EXPECT_INT(w.failure.status, 429);
+        EXPECT_Z(w.body, str_ends(str_of(rows[i].body), STR("}")) ? rows[i].body : "");
+        EXPECT_Z(w.type, "");
         watch_end(&w);
     }
     rig_end(&r);
+}
+
+/* What is large is the client's as well; what is larger than the bound is not, as it would be cut.
+ */
+static void hands_large_errors_back(void)
+{
+    static const size_t sizes[] = { 100 << 10, (1 << 20) - 1, 1 << 20, 2 << 20 };
+    char *large = mem_alloc((2 << 20) + 1);
+
+    rig_start(&r);
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        memset(large, 'x', sizes[i]);
+        large[sizes[i]] = '\0';
+        up_reset(&r.up, UP_CHAT);
+        SAY(&r.up, UP_CHAT, .status = 422, .body = large, .type = "text/plain");
+        watch_init(&w, &r);
+        watch_start(&w, ASK_WHOLE, false);
+        RUN_UNTIL(r.loop, watch_is_over(&w));
+        EXPECT_INT(w.failure.status, 422);
+        EXPECT_INT(w.body_n, sizes[i] < 1 << 20 ? sizes[i] : 0);
+        EXPECT(strstr(w.text, "status 422: \"xxx") != NULL);
+        watch_end(&w);
+    }
+    rig_end(&r);
+    mem_free(large);
 }
 
 /* An error's body that never ends, or is cut, or is endless, is taken as far as it came. */
 static void does_not_wait_for_the_rest_of_an_error(void)
 {
     static const enum up_end ends[] = { UP_CUT, UP_OPEN };
-    char *endless = mem_alloc(100000 + 1);
+    char *endless = mem_alloc((1 << 20) + 1);
 
-    memset(endless, 'x', 100000);
+    memset(endless, 'x', 1 << 20);
     for (size_t i = 0; i < COUNT_OF(ends); i++) {
         rig_start(&r);
         SAY(&r.up, UP_CHAT, .status = 400, .body = ERROR, .end = ends[i]);
@@ -122,6 +160,7 @@ static void does_not_wait_for_the_rest_of_an_error(void)
         loop_clock_set(r.loop, 4000);
         RUN_UNTIL(r.loop, watch_is_over(&w));
         EXPECT_INT(w.failure.status, 400);
+        EXPECT_Z(w.type, ""); /* it may have been cut */
         watch_end(&w);
         rig_end(&r);
     }
@@ -173,73 +212,86 @@ static void a_request_that_was_sent_is_not_sent_again(void)
     }
 }
 
-/* A kept connection that breaks once all was sent may have been good for that long. */
-static void a_kept_connection_makes_no_difference(void)
+/* A server may close a kept connection just when it is used again: the request goes out once more,
+ * on a new one, and no further. */
+static void a_kept_connection_that_broke_is_replaced_once(void)
 {
-    rig_start(&r);
-    SAY(&r.up, UP_CHAT, .body = hello);
-    SAY(&r.up, UP_CHAT, .end = UP_DROP);
-    RUN(&w, &r, ASK_STREAM, true);
-    EXPECT(w.is_finished);
-    watch_end(&w);
-    EXPECT_INT(http_client_idle(r.client), 1);
-    RUN(&w, &r, ASK_STREAM, true);
-    EXPECT_INT(w.failure.kind, FAILURE_UNAVAILABLE);
-    EXPECT(w.failure.prompt_accepted);
-    watch_end(&w);
-    EXPECT_INT(r.up.at[UP_CHAT].count, 2);
-    rig_end(&r);
+    for (unsigned good = 0; good < 2; good++) {
+        rig_start(&r);
+        SAY(&r.up, UP_CHAT, .body = hello);
+        SAY(&r.up, UP_CHAT, .end = UP_DROP);
+        if (good)
+            SAY(&r.up, UP_CHAT, .body = hello);
+        RUN(&w, &r, ASK_STREAM, true);
+        EXPECT(w.is_finished);
+        watch_end(&w);
+        EXPECT_INT(http_client_idle(r.client), 1);
+        RUN(&w, &r, ASK_STREAM, true);
+        EXPECT_INT(w.is_finished, good);
+        EXPECT_INT(w.failure.kind, good ? FAILURE_NONE : FAILURE_UNAVAILABLE);
+        EXPECT_INT(w.failure.prompt_accepted, !good);
+        watch_end(&w);
+        EXPECT_INT(r.up.at[UP_CHAT].count, 3);
+        rig_end(&r);
+    }
 }
 
 /* ---- behind a good status ---- */
 
+static const struct {
+    const char *body;
+    const char *type;
+    enum up_end end;
+    bool stream;
+    enum failure_kind kind;
+} nonsense[] = {
+    /* asked for a stream */
+    { "{\"choices\":[]}", "application/json", UP_WHOLE, true, FAILURE_PROTOCOL },
+    { "<html>", "text/html", UP_WHOLE, true, FAILURE_PROTOCOL },
+    { "{\"error\":{\"message\":\"x\"}}", "application/json", UP_WHOLE, true, FAILURE_INTERRUPTED },
+    { "{\"error\":{\"code\":429}}", "application/json", UP_WHOLE, true, FAILURE_RATE_LIMIT },
+    { "data: hello\n\n", "text/event-stream", UP_OPEN, true, FAILURE_PROTOCOL },
+    { EVENT("{\"error\":[\"a\"]}") DONE, "text/event-stream", UP_WHOLE, true, FAILURE_INTERRUPTED },
+    { EVENT("{\"object\":\"error\",\"message\":\"x\",\"code\":429}") DONE, "text/event-stream",
+      UP_WHOLE, true, FAILURE_RATE_LIMIT },
+    { "event: error\ndata: out of memory\n\n", "text/event-stream", UP_OPEN, true,
+      FAILURE_INTERRUPTED },
+    { "data: []\n\n", "text/event-stream", UP_WHOLE, true, FAILURE_PROTOCOL },
+    { "", "text/event-stream", UP_WHOLE, true, FAILURE_INTERRUPTED },
+    { "", "text/event-stream", UP_CUT, true, FAILURE_INTERRUPTED },
+    { ": alive\n\n", "text/event-stream", UP_CUT, true, FAILURE_INTERRUPTED },
+    { EVENT(CHOICE("\"role\":\"assistant\"")), "text/event-stream", UP_CUT, true,
+      FAILURE_INTERRUPTED },
+    { EVENT("{\"error\":{\"message\":\"x\"}}"), "text/event-stream", UP_OPEN, true,
+      FAILURE_INTERRUPTED },
+    { EVENT("{\"error\":\"x\"}"), "text/event-stream", UP_OPEN, true, FAILURE_INTERRUPTED },
+    { EVENT("{\"error\":{\"code\":503}}"), "text/event-stream", UP_OPEN, true,
+      FAILURE_UNAVAILABLE },
+    { "event: error\n" EVENT("{\"message\":\"x\"}"), "text/event-stream", UP_OPEN, true,
+      FAILURE_INTERRUPTED },
+    /* asked for a whole answer */
+    { "", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
+    { "<html>", "text/html", UP_WHOLE, false, FAILURE_PROTOCOL },
+    { "[]", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
+    { "{}", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
+    { "{\"data\":[{\"id\":\"a\"}]}", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
+    { "{\"choices\":[]}", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
+    { "{\"choices\":[]", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
+    { "{\"choices\":[]", "application/json", UP_CUT, false, FAILURE_INTERRUPTED },
+    { "{\"choices\":[]}", "application/json", UP_CUT, false, FAILURE_INTERRUPTED },
+    { "{\"error\":{\"message\":\"x\"}}", "application/json", UP_WHOLE, false, FAILURE_INTERRUPTED },
+    { EVENT("{}"), "text/event-stream", UP_WHOLE, false, FAILURE_PROTOCOL },
+};
+
 static void tells_nonsense_from_answers(void)
 {
-    static const struct {
-        const char *body;
-        const char *type;
-        enum up_end end;
-        bool stream;
-        enum failure_kind kind;
-    } rows[] = {
-        /* asked for a stream */
-        { "{\"choices\":[]}", "application/json", UP_WHOLE, true, FAILURE_PROTOCOL },
-        { "<html>", "text/html", UP_WHOLE, true, FAILURE_PROTOCOL },
-        { "{\"error\":{\"message\":\"x\"}}", "application/json", UP_WHOLE, true,
-          FAILURE_INTERRUPTED },
-        { "{\"error\":{\"code\":429}}", "application/json", UP_WHOLE, true, FAILURE_RATE_LIMIT },
-        { "data: hello\n\n", "text/event-stream", UP_OPEN, true, FAILURE_PROTOCOL },
-        { "data: []\n\n", "text/event-stream", UP_WHOLE, true, FAILURE_PROTOCOL },
-        { "", "text/event-stream", UP_WHOLE, true, FAILURE_INTERRUPTED },
-        { "", "text/event-stream", UP_CUT, true, FAILURE_INTERRUPTED },
-        { ": alive\n\n", "text/event-stream", UP_CUT, true, FAILURE_INTERRUPTED },
-        { EVENT(CHOICE("\"role\":\"assistant\"")), "text/event-stream", UP_CUT, true,
-          FAILURE_INTERRUPTED },
-        { EVENT("{\"error\":{\"message\":\"x\"}}"), "text/event-stream", UP_OPEN, true,
-          FAILURE_INTERRUPTED },
-        { EVENT("{\"error\":\"x\"}"), "text/event-stream", UP_OPEN, true, FAILURE_INTERRUPTED },
-        { EVENT("{\"error\":{\"code\":503}}"), "text/event-stream", UP_OPEN, true,
-          FAILURE_UNAVAILABLE },
-        { "event: error\n" EVENT("{\"message\":\"x\"}"), "text/event-stream", UP_OPEN, true,
-          FAILURE_INTERRUPTED },
-        /* asked for a whole answer */
-        { "", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
-        { "<html>", "text/html", UP_WHOLE, false, FAILURE_PROTOCOL },
-        { "[]", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
-        { "{\"choices\":[]", "application/json", UP_WHOLE, false, FAILURE_PROTOCOL },
-        { "{\"choices\":[]", "application/json", UP_CUT, false, FAILURE_INTERRUPTED },
-        { "{\"choices\":[]}", "application/json", UP_CUT, false, FAILURE_INTERRUPTED },
-        { "{\"error\":{\"message\":\"x\"}}", "application/json", UP_WHOLE, false,
-          FAILURE_INTERRUPTED },
-        { EVENT("{}"), "text/event-stream", UP_WHOLE, false, FAILURE_PROTOCOL },
-    };
-
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < COUNT_OF(nonsense); i++) {
         for (unsigned raw = 0; raw < 2; raw++) {
             rig_start(&r);
-            SAY(&r.up, UP_CHAT, .body = rows[i].body, .type = rows[i].type, .end = rows[i].end);
-            RUN(&w, &r, raw ? ASK_STREAM : NULL, rows[i].stream);
-            if (!w.is_failed || w.failure.kind != rows[i].kind)
+            SAY(&r.up, UP_CHAT, .body = nonsense[i].body, .type = nonsense[i].type,
+                .end = nonsense[i].end);
+            RUN(&w, &r, raw ? ASK_STREAM : NULL, nonsense[i].stream);
+            if (!w.is_failed || w.failure.kind != nonsense[i].kind)
                 fail_msg("row %zu: %s", i, w.text);
             EXPECT(w.failure.prompt_accepted);
             EXPECT_INT(w.failure.status, 0);
@@ -267,6 +319,14 @@ static void what_breaks_in_the_middle_is_told(void)
         { "data: nonsense\n\n", false, FAILURE_PROTOCOL, "" },
         { EVENT("{\"error\":{\"message\":\"x\"}}"), false, FAILURE_INTERRUPTED,
           "{\"error\":{\"message\":\"x\"}}" },
+        { EVENT("{\"error\":\"x\"}"), false, FAILURE_INTERRUPTED, "{\"error\":\"x\"}" },
+        /* what a client would not take for an error is told in words of ours */
+        { EVENT("{\"error\":{}}") DONE, false, FAILURE_INTERRUPTED, "" },
+        { EVENT("{\"error\":[\"x\"]}") DONE, false, FAILURE_INTERRUPTED, "" },
+        { EVENT("{\"object\":\"error\",\"message\":\"x\",\"code\":400}") DONE, false,
+          FAILURE_BAD_REQUEST, "" },
+        { "event: error\n" EVENT("{\"message\":\"x\"}"), false, FAILURE_INTERRUPTED, "" },
+        { "event: error\ndata: x\n\n", false, FAILURE_INTERRUPTED, "" },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -282,6 +342,7 @@ static void what_breaks_in_the_middle_is_told(void)
             EXPECT_INT(w.failure.kind, rows[i].kind);
             EXPECT(w.failure.prompt_accepted);
             EXPECT_Z(w.body, rows[i].body);
+            EXPECT_INT(w.failure.body_has_error, rows[i].body[0] != '\0');
             EXPECT_STR(buf_str(&w.seen), raw ? MINE("\"content\":\"a\"") : "a");
             watch_end(&w);
             EXPECT_INT(r.up.at[UP_CHAT].count, 1);
@@ -343,6 +404,65 @@ static void keys_that_are_all_limited_rest(void)
     rig_end(&r);
 }
 
+/* What one client asked for is no reason to refuse what others ask. */
+static void a_refusal_of_one_request_is_not_for_the_next(void)
+{
+    static const int statuses_of_keys[] = { 401, 402, 403, 429 };
+
+    for (size_t i = 0; i < COUNT_OF(statuses_of_keys); i++) {
+        open_two_keys();
+        SAY(&r.up, UP_CHAT, .status = statuses_of_keys[i], .body = ERROR);
+        SAY(&r.up, UP_CHAT, .status = statuses_of_keys[i], .body = ERROR);
+        SAY(&r.up, UP_CHAT, .body = hello);
+        RUN(&w, &r, ASK_STREAM, true);
+        EXPECT(w.is_failed);
+        EXPECT_INT(r.up.at[UP_CHAT].count, 2);
+        watch_end(&w);
+        RUN(&w, &r, ASK_STREAM, true);
+        EXPECT(w.is_finished);
+        EXPECT_INT(r.up.at[UP_CHAT].count, 3);
+        watch_end(&w);
+        rig_end(&r);
+    }
+}
+
+/* Content that one key may not send goes to the next, this time; the key is as good as before. */
+static void a_key_that_may_not_does_not_rest(void)
+{
+    char why[128] = "";
+
+    open_two_keys();
+    SAY(&r.up, UP_CHAT, .status = 403, .body = ERROR);
+    SAY(&r.up, UP_CHAT, .body = hello);
+    RUN(&w, &r, ASK_STREAM, true);
+    EXPECT(w.is_finished);
+    watch_end(&w);
+    EXPECT(provider_openai.is_ready(r.openai, why));
+    EXPECT_Z(why, "");
+    RUN(&w, &r, ASK_STREAM, true);
+    EXPECT_Z(r.up.at[UP_CHAT].authorization[2], "Bearer sk-1");
+    watch_end(&w);
+    rig_end(&r);
+}
+
+static void one_prompt_goes_out_with_three_keys_at_most(void)
+{
+    static const int statuses_of_keys[] = { 401, 403, 408, 429 };
+
+    for (size_t i = 0; i < COUNT_OF(statuses_of_keys); i++) {
+        rig_open(&r);
+        for (unsigned k = 0; k < RIG_KEYS; k++)
+            rig_key(&r, "sk");
+        rig_attach(&r);
+        SAY(&r.up, UP_CHAT, .status = statuses_of_keys[i], .body = ERROR);
+        RUN(&w, &r, ASK_STREAM, true);
+        EXPECT(w.is_failed);
+        EXPECT_INT(r.up.at[UP_CHAT].count, 3);
+        watch_end(&w);
+        rig_end(&r);
+    }
+}
+
 /* The key that was limited first is not the first to be used again. */
 static void the_key_limited_longest_ago_is_chosen(void)
 {
@@ -396,15 +516,21 @@ static const struct test suite[] = {
     { "hands statuses back by the table", hands_statuses_back_by_the_table },
     { "knows a browser check", knows_a_browser_check },
     { "quotes what is said in other ways", quotes_what_is_said_in_other_ways },
+    { "hands large errors back", hands_large_errors_back },
     { "does not wait for the rest of an error", does_not_wait_for_the_rest_of_an_error },
     { "tells that nobody listens", tells_that_nobody_listens },
     { "a request that was sent is not sent again", a_request_that_was_sent_is_not_sent_again },
-    { "a kept connection makes no difference", a_kept_connection_makes_no_difference },
+    { "a kept connection that broke is replaced once",
+      a_kept_connection_that_broke_is_replaced_once },
     { "tells nonsense from answers", tells_nonsense_from_answers },
     { "what breaks in the middle is told", what_breaks_in_the_middle_is_told },
     { "the next key is tried", the_next_key_is_tried },
     { "keys that are all limited rest", keys_that_are_all_limited_rest },
     { "the key limited longest ago is chosen", the_key_limited_longest_ago_is_chosen },
+    { "a refusal of one request is not for the next",
+      a_refusal_of_one_request_is_not_for_the_next },
+    { "a key that may not does not rest", a_key_that_may_not_does_not_rest },
+    { "one prompt goes out with three keys at most", one_prompt_goes_out_with_three_keys_at_most },
     { "a key that is alone is never held back", a_key_that_is_alone_is_never_held_back },
 };
 

@@ -2,6 +2,8 @@
 /* Which key is tried next, and how long one rests. */
 #include "provider/openai/keys.h"
 
+#include <stdio.h>
+
 #include "test.h"
 
 enum { N = 3, MINUTE_MS = 60000 };
@@ -27,11 +29,21 @@ static void end(void)
 }
 
 /* -1: none. */
-static int chosen(uint64_t tried, int64_t now_ms)
+static int chosen_for(const char *purpose, uint64_t tried, int64_t now_ms)
 {
     size_t i;
 
-    return keys_choose(k, tried, now_ms, &i, &notice) ? (int)i : -1;
+    return keys_choose(k, str_of(purpose), tried, now_ms, &i, &notice) ? (int)i : -1;
+}
+
+static int chosen(uint64_t tried, int64_t now_ms)
+{
+    return chosen_for("big", tried, now_ms);
+}
+
+static void trouble(size_t i, enum key_trouble what, int64_t told_ms, int64_t now_ms)
+{
+    keys_trouble(k, i, STR("big"), what, told_ms, now_ms);
 }
 
 static void chooses_the_one_limited_longest_ago(void)
@@ -40,11 +52,11 @@ static void chooses_the_one_limited_longest_ago(void)
     EXPECT_INT(chosen(0, 1000), 0);
     EXPECT_INT(chosen(1, 1000), 1);
     EXPECT_INT(chosen(7, 1000), -1);
-    keys_trouble(k, 0, KEY_LIMITED, 5000, 1000);
+    trouble(0, KEY_LIMITED, 5000, 1000);
     EXPECT_INT(chosen(0, 1000), 1);
-    keys_trouble(k, 1, KEY_LIMITED, 5000, 2000);
+    trouble(1, KEY_LIMITED, 5000, 2000);
     EXPECT_INT(chosen(0, 2000), 2);
-    keys_trouble(k, 2, KEY_LIMITED, 5000, 3000);
+    trouble(2, KEY_LIMITED, 5000, 3000);
     EXPECT_INT(chosen(0, 3000), -1);
     EXPECT_INT(notice.kind, FAILURE_RATE_LIMIT);
     EXPECT_INT(notice.retry_after_ms, 3000);
@@ -65,16 +77,16 @@ static void rests_longer_each_time(void)
         int64_t until = 0;
 
         most = most < 15 * MINUTE_MS ? most : 15 * MINUTE_MS;
-        keys_trouble(k, 0, KEY_LIMITED, 0, 0);
+        trouble(0, KEY_LIMITED, 0, 0);
         while (chosen(2, until) < 0)
             until += 10;
         EXPECT(until <= most && until >= most - most / 4 - 10);
         longest = until;
     }
     EXPECT(longest > 10 * MINUTE_MS);
-    keys_good(k, 0);
+    keys_good(k, 0, STR("big"));
     EXPECT_INT(chosen(2, 0), 0);
-    keys_trouble(k, 0, KEY_LIMITED, 0, 0);
+    trouble(0, KEY_LIMITED, 0, 0);
     EXPECT_INT(chosen(2, 1000), 0);
     end();
 }
@@ -82,7 +94,7 @@ static void rests_longer_each_time(void)
 static void rests_by_the_kind_of_trouble(void)
 {
     static const struct {
-        enum key_trouble trouble;
+        enum key_trouble what;
         int64_t told_ms;
         int64_t rests_ms;
         enum failure_kind kind;
@@ -90,16 +102,16 @@ static void rests_by_the_kind_of_trouble(void)
         { KEY_REFUSED, 0, 60 * MINUTE_MS, FAILURE_UPSTREAM_AUTH },
         { KEY_REFUSED, 5, 60 * MINUTE_MS, FAILURE_UPSTREAM_AUTH },
         { KEY_UNPAID, 0, 15 * MINUTE_MS, FAILURE_QUOTA },
-        { KEY_LIMITED, 90 * MINUTE_MS, 90 * MINUTE_MS, FAILURE_RATE_LIMIT },
-        { KEY_LIMITED, INT64_C(30) * 24 * 60 * MINUTE_MS, INT64_C(24) * 60 * MINUTE_MS,
-          FAILURE_RATE_LIMIT },
+        { KEY_UNPAID, 5, 15 * MINUTE_MS, FAILURE_QUOTA },
+        { KEY_LIMITED, 9 * MINUTE_MS, 9 * MINUTE_MS, FAILURE_RATE_LIMIT },
+        { KEY_LIMITED, INT64_C(24) * 60 * MINUTE_MS, 15 * MINUTE_MS, FAILURE_RATE_LIMIT },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         begin(2);
-        keys_trouble(k, 0, rows[i].trouble, rows[i].told_ms, 0);
-        keys_trouble(k, 1, rows[i].trouble, rows[i].told_ms, 0);
-        EXPECT_INT(chosen(0, rows[i].rests_ms - 1), -1);
+        trouble(0, rows[i].what, rows[i].told_ms, 0);
+        trouble(1, rows[i].what, rows[i].told_ms, 0);
+        EXPECT_INT(chosen(4, rows[i].rests_ms - 1), -1);
         EXPECT_INT(notice.kind, rows[i].kind);
         EXPECT_INT(notice.retry_after_ms, 1);
         EXPECT(strstr(notice.message, "\"local\"") != NULL);
@@ -108,17 +120,88 @@ static void rests_by_the_kind_of_trouble(void)
     }
 }
 
+/* It may be the content of one request, or one model, that the upstream does not take. */
+static void rests_for_one_purpose_only(void)
+{
+    char purpose[200];
+
+    begin(2);
+    for (size_t i = 0; i < 2; i++)
+        keys_trouble(k, i, STR("big"), KEY_LIMITED, 5000, 0);
+    EXPECT_INT(chosen_for("big", 0, 1), -1);
+    EXPECT_INT(chosen_for("bi", 0, 1), 0);
+    EXPECT_INT(chosen_for("/files", 0, 1), 0);
+    keys_trouble(k, 0, STR("/files"), KEY_UNPAID, 0, 1);
+    EXPECT_INT(chosen_for("/files", 0, 2), 1);
+    EXPECT_INT(chosen_for("", 0, 2), 0);
+    keys_good(k, 0, STR("/files"));
+    EXPECT_INT(chosen_for("/files", 2, 2), 0);
+    EXPECT_INT(chosen_for("big", 0, 2), -1);
+    keys_trouble(k, 0, STR("/files"), KEY_REFUSED, 0, 2); /* that concerns them all */
+    EXPECT_INT(chosen_for("small", 0, 3), 1);
+    EXPECT_INT(chosen_for("", 0, 3), 1);
+    keys_good(k, 0, STR(""));
+    EXPECT_INT(chosen_for("small", 2, 3), 0);
+    for (int i = 0; i < 1000; i++) { /* names without end are bounded */
+        snprintf(purpose, sizeof(purpose), "%-150d", i);
+        keys_trouble(k, 1, str_of(purpose), KEY_UNPAID, 0, 10 + i);
+    }
+    EXPECT_INT(chosen_for(purpose, 1, 1010), -1);
+    EXPECT_INT(chosen_for("big", 1, 1010), 1);
+    end();
+}
+
+/* To be refused without being asked is worse, unless the upstream asked for it. */
+static void where_all_rest_the_first_back_is_used(void)
+{
+    begin(2);
+    trouble(0, KEY_UNPAID, 0, 0);
+    trouble(1, KEY_UNPAID, 0, 1000);
+    EXPECT_INT(chosen(0, 2000), 0);
+    EXPECT_INT(chosen(1, 2000), -1); /* one was asked: that is enough */
+    trouble(0, KEY_UNPAID, 0, 2000);
+    EXPECT_INT(chosen(0, 3000), 1);
+    trouble(1, KEY_LIMITED, 60000, 3000);
+    EXPECT_INT(chosen(0, 3000), -1);
+    EXPECT_INT(notice.retry_after_ms, 60000);
+    trouble(0, KEY_LIMITED, 0, 3000); /* back before it */
+    EXPECT_INT(chosen(0, 3001), 0);
+    end();
+}
+
+static void says_which_rest(void)
+{
+    char why[128] = "";
+
+    begin(3);
+    EXPECT(keys_are_ready(k, 0, why));
+    EXPECT_Z(why, "");
+    trouble(1, KEY_LIMITED, 5000, 0);
+    EXPECT(keys_are_ready(k, 0, why));
+    EXPECT_Z(why, "1 of 3 keys rest: key 2 reached its limit for big, 5 s left");
+    trouble(0, KEY_REFUSED, 0, 0);
+    EXPECT(keys_are_ready(k, 0, why));
+    EXPECT_Z(why, "2 of 3 keys rest: key 1 was refused, 3600 s left");
+    end();
+    begin(1);
+    why[0] = '\0';
+    trouble(0, KEY_LIMITED, 5000, 0);
+    EXPECT(keys_are_ready(k, 0, why));
+    EXPECT_Z(why, ""); /* it never rests */
+    end();
+}
+
 static void is_ready_unless_all_are_refused(void)
 {
     char why[128];
 
     begin(2);
     EXPECT(keys_are_ready(k, 0, why));
-    keys_trouble(k, 0, KEY_REFUSED, 0, 0);
+    trouble(0, KEY_REFUSED, 0, 0);
     EXPECT(keys_are_ready(k, 0, why));
-    keys_trouble(k, 1, KEY_UNPAID, 0, 0);
+    trouble(1, KEY_UNPAID, 0, 0);
     EXPECT(keys_are_ready(k, 0, why));
-    keys_trouble(k, 1, KEY_REFUSED, 0, 0);
+    trouble(1, KEY_REFUSED, 0, 0);
     EXPECT(!keys_are_ready(k, 0, why));
     EXPECT(strstr(why, "no key is accepted") != NULL);
     end();
@@ -130,7 +213,7 @@ static void no_key_is_one_that_is_empty(void)
     EXPECT_INT(keys_count(k), 1);
     EXPECT_INT(keys_secret(k, 0).n, 0);
     EXPECT_Z(keys_label(k, 0), "no key");
-    keys_trouble(k, 0, KEY_REFUSED, 0, 0);
+    trouble(0, KEY_REFUSED, 0, 0);
     EXPECT_INT(chosen(0, 1), 0);
     end();
 }
@@ -139,6 +222,9 @@ static const struct test suite[] = {
     { "chooses the one limited longest ago", chooses_the_one_limited_longest_ago },
     { "rests longer each time", rests_longer_each_time },
     { "rests by the kind of trouble", rests_by_the_kind_of_trouble },
+    { "rests for one purpose only", rests_for_one_purpose_only },
+    { "where all rest the first back is used", where_all_rest_the_first_back_is_used },
+    { "says which rest", says_which_rest },
     { "is ready unless all are refused", is_ready_unless_all_are_refused },
     { "no key is one that is empty", no_key_is_one_that_is_empty },
 };

@@ -38,6 +38,10 @@ static void discovers_models(void)
         { "{\"data\":[{\"id\":5},{\"id\":\"y\",\"id\":7}]}", "" },
         { "{\"models\":[{\"name\":\"llama3\",\"model\":\"x\"}]}", "llama3" },
         { "{\"data\":[{\"id\":\"\"},{\"id\":\"x\",\"name\":\"The X\"}]}", "x" },
+        { "{\"x\":\"\\udc00\",\"data\":[{\"id\":\"a\"},{\"id\":\"b\\ud800\"},{\"id\":\"c\",\"x\":"
+          "\"\\ud800\"}]}",
+          "a,c" },
+        { "{\"models\":[{\"name\":\"y\"}],\"data\":[{\"id\":\"x\"}]}", "x" },
     };
     char why[128];
 
@@ -52,6 +56,26 @@ static void discovers_models(void)
         expect_models(rows[i].want);
         EXPECT_Z(r.up.at[UP_MODELS].target, "/v1/models");
         EXPECT_INT(r.up.at[UP_MODELS].count, 1);
+        rig_end(&r);
+    }
+}
+
+/* Whoever names its models can ask for them. */
+static void needs_no_list_of_models(void)
+{
+    static const int statuses[] = { 404, 405, 501, 500, 401 };
+
+    for (size_t i = 0; i < COUNT_OF(statuses); i++) {
+        char why[128] = "";
+
+        rig_open(&r);
+        r.config.models = NULL;
+        rig_attach(&r);
+        SAY(&r.up, UP_MODELS, .status = statuses[i]);
+        EXPECT(!provider_openai.is_ready(r.openai, why));
+        RUN_UNTIL(r.loop, provider_openai.is_ready(r.openai, why) || strstr(why, "status"));
+        EXPECT_INT(provider_openai.is_ready(r.openai, why), i < 3);
+        expect_models("");
         rig_end(&r);
     }
 }
@@ -222,7 +246,9 @@ static void reports_keys_and_models(void)
     check();
     EXPECT(report.is_usable);
     EXPECT_Z(report.text,
-             "key 1: accepted\nmodels: 2: a, b\xc3\xa9\n! key 2: Upstream \"local\" answered with "
+             "key 1: accepted\nmodels: 2: a, b\xc3\xa9\n"
+             "not listed: 2: big, small: in its models here, but not in the upstream's list\n"
+             "! key 2: Upstream \"local\" answered with "
              "status 401: \"bad key\". It refuses our key: check the upstream's api_keys.\n");
     EXPECT_Z(r.up.at[UP_MODELS].authorization[1], "Bearer sk-2");
     rig_end(&r);
@@ -234,21 +260,28 @@ static void reports_what_cannot_be_used(void)
         int status;
         const char *body;
         bool has_models;
+        bool is_named;
         bool is_usable;
         const char *said;
     } rows[] = {
-        { 401, "{}", true, false, "! no key: Upstream" },
-        { 500, "{}", true, false, "! no key: Upstream" },
-        { 404, "{}", true, true, "no key: not checked" },
-        { 404, "{}", false, false, "! models: it lists none" },
-        { 200, "{\"data\":[]}", false, false, "! models: it lists none" },
-        { 200, "{\"data\":[]}", true, true, "models: 2: big, small" },
-        { 200, "nonsense", true, true, "no key: accepted" },
+        { 401, "{}", true, false, false, "! no key: Upstream" },
+        { 500, "{}", true, false, false, "! no key: Upstream" },
+        { 404, "{}", true, false, true, "no key: not checked" },
+        { 404, "{}", false, false, false, "! models: it lists none" },
+        { 200, "{\"data\":[]}", false, false, false, "! models: it lists none" },
+        { 200, "{\"data\":[]}", true, false, true, "models: 2: big, small" },
+        { 200, "nonsense", true, false, true, "no key: accepted" },
+        { 404, "{}", false, true, true, "models: it lists none: those" },
+        { 200, "{\"data\":[]}", false, true, true, "models: it lists none: those" },
+        { 401, "{}", false, true, false, "! no key: Upstream" },
+        { 200, "{\"data\":[{\"id\":\"big\"},{\"id\":\"x\"}]}", true, false, true,
+          "models: 2: big, x\nnot listed: 1: small: in its models here, but not in the" },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         rig_open(&r);
         r.config.models = rows[i].has_models ? rig_models : NULL;
+        r.config.is_named = rows[i].is_named;
         rig_attach(&r);
         SAY(&r.up, UP_MODELS, .status = rows[i].status, .body = rows[i].body);
         check();
@@ -365,6 +398,7 @@ static void is_detached_while_it_checks(void)
 
 static const struct test suite[] = {
     { "discovers models", discovers_models },
+    { "needs no list of models", needs_no_list_of_models },
     { "what was discovered is handed down", what_was_discovered_is_handed_down },
     { "configured models are not asked for", configured_models_are_not_asked_for },
     { "asks again after a failure, and now and again",

@@ -7,6 +7,8 @@
 
 static struct rig r;
 
+static const char *model; /* that requests are for; NULL: none */
+
 struct heard {
     struct relay_call *call;
     unsigned n_attempts;
@@ -57,6 +59,7 @@ static void ask(struct heard *h, enum http_method method, const char *body)
     const struct relay_request request = {
         .method = method,
         .target = STR("/files/a"),
+        .model = str_of(model),
         .body = str_of(body),
         .head_timeout_ms = RIG_TIMEOUT_MS,
         .idle_timeout_ms = RIG_TIMEOUT_MS,
@@ -149,6 +152,33 @@ static void a_try_that_sent_nothing_left_nobody_at_work(void)
     rig_end(&r);
 }
 
+/* A limit of one model, or of files, concerns nothing else. */
+static void a_limit_is_of_a_model_or_a_kind_of_endpoint(void)
+{
+    struct heard h = { .n = 0 };
+
+    rig_open(&r);
+    rig_key(&r, "one");
+    rig_key(&r, "two");
+    rig_attach(&r);
+    SAY(&r.up, UP_CHAT, .status = 429, .body = "{}", .header = "retry-after", .value = "60");
+    SAY(&r.up, UP_CHAT, .status = 429, .body = "{}", .header = "retry-after", .value = "60");
+    SAY(&r.up, UP_CHAT, .body = "{}");
+    ask(&h, HTTP_POST, "{}");
+    EXPECT_INT(h.kind, FAILURE_RATE_LIMIT);
+    EXPECT_INT(r.up.at[UP_CHAT].count, 2);
+    h = (struct heard){ .n = 0 };
+    ask(&h, HTTP_POST, "{}");
+    EXPECT_INT(h.kind, FAILURE_RATE_LIMIT); /* the upstream said how long */
+    EXPECT_INT(r.up.at[UP_CHAT].count, 2);
+    h = (struct heard){ .n = 0 };
+    model = "big";
+    ask(&h, HTTP_POST, "{}");
+    model = NULL;
+    EXPECT_INT(h.status, 200);
+    rig_end(&r);
+}
+
 static void tells_whether_all_is_sent(void)
 {
     static const struct relay_sink sink = {
@@ -180,6 +210,7 @@ static const struct test suite[] = {
     { "only once", only_once },
     { "all else is not", all_else_is_not },
     { "a try that sent nothing left nobody at work", a_try_that_sent_nothing_left_nobody_at_work },
+    { "a limit is of a model or a kind of endpoint", a_limit_is_of_a_model_or_a_kind_of_endpoint },
     { "tells whether all is sent", tells_whether_all_is_sent },
 };
 

@@ -141,6 +141,32 @@ static void holds_events_while_paused(void)
 }
 
 /* What the client does not take is not read: the upstream feels it. */
+/* It is one by its event's name only, which is kept with it. */
+static void an_error_that_was_held_is_still_one(void)
+{
+    static const char failing[] =
+        "data: " AB "\nevent: error\ndata: {\"message\":\"boom\"}\n\n" DONE;
+
+    for (unsigned raw = 0; raw < 2; raw++) {
+        rig_start(&r);
+        SAY(&r.up, UP_CHAT, .body = failing);
+        watch_init(&w, &r);
+        w.pauses = true;
+        watch_start(&w, raw ? ASK_STREAM : NULL, true);
+        RUN_UNTIL(r.loop, w.seen.n > 0);
+        for (unsigned i = 0; i < 20; i++)
+            run_turn_now(r.loop);
+        EXPECT(!w.is_failed);
+        provider_openai.resume(w.call);
+        RUN_UNTIL(r.loop, watch_is_over(&w));
+        EXPECT_INT(w.failure.kind, FAILURE_INTERRUPTED);
+        EXPECT(strstr(w.text, "\"boom\"") != NULL);
+        EXPECT_STR(buf_str(&w.seen), raw ? AB : "a");
+        watch_end(&w);
+        rig_end(&r);
+    }
+}
+
 static void reads_no_more_while_paused(void)
 {
     enum { PIECE = 100000, PIECES = 400 };
@@ -256,6 +282,7 @@ static const struct test suite[] = {
     { "closes the connection when it is released", closes_the_connection_when_it_is_released },
     { "is released when it is whole", is_released_when_it_is_whole },
     { "holds events while paused", holds_events_while_paused },
+    { "an error that was held is still one", an_error_that_was_held_is_still_one },
     { "reads no more while paused", reads_no_more_while_paused },
     { "an end waits for what is held", an_end_waits_for_what_is_held },
     { "is released while paused", is_released_while_paused },

@@ -31,14 +31,16 @@ static void note_tool(struct seen *s, const struct chat_tool_piece *t)
     note(s, t->arguments);
 }
 
-/* "0 text", "0!reasoning", "0#call", "0.finish", "u:prompt/completion/reasoning", "e:error". */
-static enum err on_chunk(void *arg, struct str json, const struct chunk *c)
+/* "0 text", "0!reasoning", "0#call", "0.finish", "+" (something else is said),
+ * "u:prompt/completion/reasoning", "e:error", "E:error" of an event of that name. */
+static enum err on_chunk(void *arg, struct str json, bool is_error, const struct chunk *c)
 {
     static const char *const finishes[] = { "stop", "length", "tools", "filter" };
     struct seen *s = arg;
     char line[64];
 
     EXPECT(json.n > 0);
+    EXPECT(!c->limit);
     s->n++;
     note(s, STR("["));
     for (const struct piece *p = c->first; p; p = p->next) {
@@ -49,12 +51,14 @@ static enum err on_chunk(void *arg, struct str json, const struct chunk *c)
         else
             note(s, p->type == PIECE_FINISH ? str_of(finishes[p->finish]) : p->text);
     }
+    if (!c->first && c->is_said)
+        note(s, STR("+"));
     snprintf(line, sizeof(line), "u:%d/%d/%d", (int)c->usage.prompt_tokens,
              (int)c->usage.completion_tokens, (int)c->usage.reasoning_tokens);
     if (c->has_usage)
         note(s, str_of(line));
     if (c->error.p) {
-        note(s, STR("e:"));
+        note(s, is_error ? STR("E:") : STR("e:"));
         note(s, c->error);
     }
     note(s, STR("]"));
@@ -125,7 +129,27 @@ static const struct {
     { "data: {\"error\":{\"message\":\"busy\"}}\n\n", "[e:{\"message\":\"busy\"}]", false },
     { "data: {\"error\":\"busy\"}\n\n", "[e:\"busy\"]", false },
     { "data: {\"error\":null}\n\n", "[]", false },
-    { "event: error\ndata: {\"message\":\"busy\"}\n\n", "[e:{\"message\":\"busy\"}]", false },
+    { "data: {\"error\":[\"busy\"]}\n\n", "[e:[\"busy\"]]", false },
+    { "data: {\"error\":{}}\n\n", "[e:{}]", false },
+    { "data: {\"error\":5}\n\ndata: {\"error\":true}\n\n", "[e:5][e:true]", false },
+    { "data: {\"error\":\"\"}\n\ndata: {\"error\":0}\n\ndata: {\"error\":false}\n\n", "[][][]",
+      false },
+    { "data: {\"object\":\"error\",\"code\":400}\n\n", "[e:{\"object\":\"error\",\"code\":400}]",
+      false },
+    { "data: {\"error\":\"busy\",\"object\":\"error\"}\n\n", "[e:\"busy\"]", false },
+    { "event: error\ndata: {\"message\":\"busy\"}\n\n", "[E:{\"message\":\"busy\"}]", false },
+    { "event: error\ndata: {\"error\":\"busy\"}\n\n", "[E:\"busy\"]", false },
+    { "event: error\ndata: out of memory\n\n", "[E:out of memory]", false },
+    { "event: error\ndata: {\"choices\":[" FINISH("0", "stop") "\n\n",
+      "[E:{\"choices\":[" FINISH("0", "stop") "]", false },
+    /* what a delta may say besides */
+    { CHUNK(DELTA("0", "\"role\":\"assistant\",\"audio\":{\"data\":\"QUJD\"}")), "[+]", false },
+    { CHUNK(DELTA("0", "\"role\":\"assistant\",\"audio\":null,\"x\":\"\",\"y\":[ ],\"z\":{}")),
+      "[]", false },
+    { CHUNK(DELTA("0", "\"content\":[{\"type\":\"thinking\"}]")) CHUNK(DELTA("0", "\"x\":7")),
+      "[+][+]", false },
+    /* an empty reason is none */
+    { CHUNK("{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"\"}"), "[0 a]", false },
     { CHUNK("5,{\"index\":\"0\",\"delta\":7,\"finish_reason\":1}"), "[]", false },
     /* odd shapes say nothing */
     { CHUNK("{\"index\":-1,\"delta\":{\"tool_calls\":[5,{\"index\":1.5,\"function\":7,\"x\":{}}],"
@@ -134,7 +158,7 @@ static const struct {
       "[0#0:,,0#1:,,0.tools]", true },
     { CHUNK("{\"delta\":{\"function_call\":{\"x\":1,\"arguments\":7}}}"), "[0#0:,,]", false },
     { CHUNK("{\"delta\":{\"tool_calls\":{}}}"), "[]", false },
-    { "data: {\"choices\":{},\"usage\":[1],\"error\":5}\n\n", "[]", false },
+    { "data: {\"choices\":{},\"usage\":[1],\"error\":null}\n\n", "[]", false },
     { "data: {\"usage\":{\"completion_tokens_details\":7,\"x\":1}}\n\n", "[u:0/0/0]", false },
     /* a whole answer has `message` */
     { "data: {\"choices\":[{\"message\":{\"content\":\"a\"},\"finish_reason\":\"stop\"},"
@@ -145,7 +169,14 @@ static const struct {
     { ": hello\r\n\r\ndata: {}\r\n\r\n:\r\ndata: [DONE]\r\n\r\n", "[]", true },
     { "data: {\ndata: \"choices\":[]}\n\n", "[]", false },
     { "data:\n\ndata: \n\nid: 5\nretry: 1\n\ndata:[DONE] \n\n", "", true },
-    { "data: [DONE]", "", false },
+    { "data: [DONE]", "", true },
+    { "data:[DONE]\n", "", true },
+    { "data: {}\n\ndata: [DONE]\r\n", "[]", true },
+    { "data: [DONE", "", false },
+    { "data: [DONE]x", "", false },
+    { "data: {}\ndata: [DONE]", "", false },
+    { "data: x\ndata: [DONE]\n", "", false },
+    { ": data: [DONE]", "", false },
 };
 
 static void reads_streams_whatever_the_cut(void)
@@ -207,6 +238,35 @@ static void refuses_an_event_above_the_limit(void)
     buf_deinit(&in);
 }
 
+/* What is no matter of size is not told as one. */
+static void says_which_limit_it_was(void)
+{
+    static const char *const parts[][4] = {
+        { "[", "]", "{\"x\":", "more than 128 arrays and objects in one another" },
+        { "{\"delta\":{\"content\":\"a\"}},", "{}", "{\"choices\":[",
+          "more than 65536 pieces of an answer" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        struct chunk c;
+        struct buf in;
+        struct arena a;
+
+        arena_init(&a);
+        buf_init(&in, 16 << 20);
+        EXPECT(!buf_add(&in, str_of(parts[i][2])));
+        for (size_t k = 0; k < (i ? 65537 : 128); k++)
+            EXPECT(!buf_add(&in, str_of(parts[i][0])));
+        for (size_t k = 0; k < (i ? 1 : 128); k++)
+            EXPECT(!buf_add(&in, str_of(parts[i][1])));
+        EXPECT(!buf_add(&in, i ? STR("]}") : STR("}")));
+        EXPECT_INT(chunk_read(buf_str(&in), &a, &c), ERR_TOO_BIG);
+        EXPECT_Z(c.limit, parts[i][3]);
+        buf_deinit(&in);
+        arena_deinit(&a);
+    }
+}
+
 static void tells_usage_alone_from_the_rest(void)
 {
     static const struct {
@@ -255,6 +315,7 @@ static const struct test suite[] = {
     { "reads streams whatever the cut", reads_streams_whatever_the_cut },
     { "refuses what is no JSON", refuses_what_is_no_json },
     { "refuses an event above the limit", refuses_an_event_above_the_limit },
+    { "says which limit it was", says_which_limit_it_was },
     { "tells usage alone from the rest", tells_usage_alone_from_the_rest },
     { "survives every failed allocation", survives_every_failed_allocation },
 };

@@ -54,14 +54,21 @@ static void pass(struct site *r, int64_t ms)
     loop_clock_set(r->loop, loop_now_ms(r->loop) + ms);
 }
 
-/* How many questions came, when all that may come is there. */
-static unsigned questions(struct site *r)
+/* So many have come at least, and a moment has passed in which more could. */
+static void await_questions(struct site *r, unsigned n)
 {
-    int64_t until = clock_now_ms() + 30;
+    int64_t until;
 
+    RUN_UNTIL(r->loop, r->fake.at[FAKE_BILLING].count >= n);
+    until = clock_now_ms() + 30;
     while (clock_now_ms() < until)
         run_turn(r->loop);
-    return r->fake.at[FAKE_BILLING].count;
+}
+
+static void expect_questions(struct site *r, unsigned n)
+{
+    await_questions(r, n);
+    EXPECT_INT(r->fake.at[FAKE_BILLING].count, n);
 }
 
 static void the_owner_is_told_the_plan(void)
@@ -91,15 +98,15 @@ static void it_is_asked_every_five_minutes_at_most(void)
     survey_poll(p);
     survey_poll(p);
     survey_poll(other);
-    EXPECT_INT(questions(&r), 1);
+    expect_questions(&r, 1);
     pass(&r, SURVEY_MS - 1);
     survey_poll(p);
     survey_poll(other);
-    EXPECT_INT(questions(&r), 1);
+    expect_questions(&r, 1);
     pass(&r, 1);
     survey_poll(other);
     survey_poll(p);
-    EXPECT_INT(questions(&r), 2);
+    expect_questions(&r, 2);
     EXPECT_INT(told.n, 2);
     survey_port_close(other);
     end(&r, s, p);
@@ -113,18 +120,18 @@ static void a_reached_limit_asks_once_more(void)
 
     begin(&r, &s, &p);
     survey_poll(p);
-    EXPECT_INT(questions(&r), 1);
+    expect_questions(&r, 1);
     survey_limit_reached(p); /* too soon */
-    EXPECT_INT(questions(&r), 1);
+    expect_questions(&r, 1);
     pass(&r, SURVEY_AFTER_LIMIT_MS);
     survey_poll(p);
-    EXPECT_INT(questions(&r), 2);
+    expect_questions(&r, 2);
     pass(&r, SURVEY_MS - 1);
     survey_poll(p);
-    EXPECT_INT(questions(&r), 2);
+    expect_questions(&r, 2);
     survey_limit_reached(p);
     survey_limit_reached(p);
-    EXPECT_INT(questions(&r), 3);
+    expect_questions(&r, 3);
     end(&r, s, p);
 }
 
@@ -142,7 +149,7 @@ static void one_question_at_a_time(void)
     RUN_UNTIL(r.loop, r.fake.at[FAKE_BILLING].held);
     pass(&r, SURVEY_AFTER_LIMIT_MS);
     survey_limit_reached(other);
-    EXPECT_INT(questions(&r), 1);
+    expect_questions(&r, 1);
     survey_port_close(p); /* then another port may ask */
     survey_poll(other);
     RUN_UNTIL(r.loop, told.n);
@@ -166,7 +173,7 @@ static void what_fails_changes_nothing(void)
         r.fake.at[FAKE_BILLING].lines[0] = rows[i];
         r.fake.at[FAKE_BILLING].n_lines = 1;
         survey_poll(p);
-        EXPECT(questions(&r) >= 1);
+        await_questions(&r, 1);
         EXPECT_INT(told.n, 0);
         fake_reset(&r.fake, FAKE_BILLING);
         pass(&r, SURVEY_MS);

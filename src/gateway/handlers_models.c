@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of models, in the shape of the API that the client comes from. */
+#include <time.h>
+
+#include "base/encoding.h"
+#include "gateway/gateway.h"
+#include "gateway/route_book.h"
+#include "http/url.h"
+#include "json/reader.h"
+
+/* Anthropic's clients say which version of its API they want. */
+static bool is_anthropic(const struct http_request *r)
+{
+    return http_value(&r->head, "anthropic-version").n > 0;
+}
+
+/* Those of an object that an upstream's provider wrote. */
+static void write_members(struct json_writer *w, struct str object)
+{
+    struct json_value value;
+    struct str key;
+    struct json j;
+    char name[64];
+
+    json_init(&j, object, 4);
+    if (!object.n || !json_enter_object(&j))
+        return;
+    while (json_next_member(&j, &key) && json_read(&j, &value)) {
+        str_to_z(key, name, sizeof(name));
+        json_w_key(w, name);
+        json_w_raw(w, value.raw);
+    }
+}
+
+/* `created` is when this gateway began: upstreams do not say when a model was made. What an
+ * upstream tells of its model stands behind. */
+static void write_model(const struct gateway *g, const struct route_table *t,
+                        const struct routes_entry *e, struct json_writer *j)
+{
+    const struct provider_model *model =
+        route_table_model(t, e->target->upstream, str_of(e->target->model));
+
+    json_w_object(j);
+    json_w_member_str(j, "id", str_of(e->id));
+    json_w_member_str(j, "object", STR("model"));
+    json_w_member_int(j, "created", g->started_wall_ms / 1000);
+    json_w_member_str(j, "owned_by", str_of(e->upstream));
+    if (model)
+        write_members(j, model->members);
+    json_w_object_end(j);
+}
+
+/* Where a list is not known yet it is asked for, for the next time. */
+static void prepare(struct gateway_worker *w)
+{
+    for (size_t i = 0; i < w->view->n_upstreams; i++)
+        if (w->view->upstreams[i].provider->prepare)
+            w->view->upstreams[i].provider->prepare(w->view->instances[i]);
+}
+
+static void write_list(const struct gateway *g, const struct route_table *t, struct json_writer *j)
+{
+    struct routes_entry e;
+
+    json_w_object(j);
+    json_w_member_str(j, "object", STR("list"));
+    json_w_key(j, "data");
+    json_w_array(j);
+    for (size_t i = 0; routes_entry_at(t->routes, i, &e); i++)
+        write_model(g, t, &e, j);
+    json_w_array_end(j);
+    json_w_object_end(j);
+}
+
+/* ---- Anthropic's shape ---- */
+
+/* What is not known is null there; `created_at` is what `created` above is. */
+static void write_anthropic(const struct gateway *g, const struct routes_entry *e,
+                            struct json_writer *j)
+{
+    static const char *const unknown[] = { "capabilities",     "deprecated_at", "line",
+                                           "max_input_tokens", "max_tokens",    "retires_at" };
+    time_t began = (time_t)(g->started_wall_ms / 1000);
+    char at[32];
+    struct tm tm;
+
+    gmtime_r(&began, &tm);
+    strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    json_w_object(j);
+    json_w_member_str(j, "type", STR("model"));
+    json_w_member_str(j, "id", str_of(e->id));
+    json_w_member_str(j, "display_name", str_of(e->id));
+    json_w_member_str(j, "created_at", str_of(at));
+    json_w_member_str(j, "lifecycle", STR("active"));
+    for (size_t i = 0; i < COUNT_OF(unknown); i++) {
+        json_w_key(j, unknown[i]);
+        json_w_null(j);
+    }
+    json_w_object_end(j);
+}
+
+/* Where the model that the query's `name` names stands in the list; SIZE_MAX: nowhere. */
+static size_t place_of(const struct route_table *t, struct str query, const char *name)
+{
+    struct routes_entry e;
+    char id[256];
+
+    if (!url_query_get(query, name, id, sizeof(id)))
+        return SIZE_MAX;
+    for (size_t i = 0; routes_entry_at(t->routes, i, &e); i++)
+        if (strcmp(e.id, id) == 0)
+            return i;
+    return SIZE_MAX;
+}
+
+/* Entries `from` to before `end`. Without a limit all are one page. */
+struct page {
+    size_t from, end, n;
+};
+
+static struct page page_of(const struct route_table *t, struct str query)
+{
+    size_t after = place_of(t, query, "after_id");
+    size_t before = place_of(t, query, "before_id");
+    struct page p = { .from = after == SIZE_MAX ? 0 : after + 1 };
+    struct routes_entry e;
+    uint64_t limit;
+    char text[16];
+
+    while (routes_entry_at(t->routes, p.n, &e))
+        p.n++;
+    p.end = before == SIZE_MAX ? p.n : before;
+    if (p.from > p.end)
+        p.from = p.end;
+    if (!url_query_get(query, "limit", text, sizeof(text)) ||
+        str_to_u64(str_of(text), UINT32_MAX, &limit) || limit == 0 || p.end - p.from <= limit)
+        return p;
+    if (before == SIZE_MAX)
+        p.end = p.from + limit;
+    else
+        p.from = p.end - limit;
+    return p;
+}
+
+static void write_id(const struct route_table *t, const char *name, const struct page *p, size_t i,
+                     struct json_writer *j)
+{
+    struct routes_entry e;
+
+    json_w_key(j, name);
+    if (p->from < p->end && routes_entry_at(t->routes, i, &e))
+        json_w_str(j, str_of(e.id));
+    else
+        json_w_null(j);
+}
+
+static void write_anthropic_list(const struct gateway *g, const struct route_table *t,
+                                 struct str query, struct json_writer *j)
+{
+    struct page p = page_of(t, query);
+    bool goes_back = place_of(t, query, "before_id") != SIZE_MAX;
+    struct routes_entry e;
+
+    json_w_object(j);
+    json_w_key(j, "data");
+    json_w_array(j);
+    for (size_t i = p.from; i < p.end && routes_entry_at(t->routes, i, &e); i++)
+        write_anthropic(g, &e, j);
+    json_w_array_end(j);
+    json_w_member_bool(j, "has_more", goes_back ? p.from > 0 : p.end < p.n);
+    write_id(t, "first_id", &p, p.from, j);
+    write_id(t, "last_id", &p, p.end - 1, j);
+    json_w_object_end(j);
+}
+
+/* ---- handlers ---- */
+
+void handle_models(struct gateway_worker *w, struct http_request *r)
+{
+    struct route_table *t = route_book_ref(w->view->routes);
+    struct json_writer j;
+    struct buf out;
+
+    prepare(w);
+    buf_init(&out, 8 << 20);
+    json_w_init(&j, &out);
+    if (is_anthropic(r))
+        write_anthropic_list(w->gateway, t, r->head.query, &j);
+    else
+        write_list(w->gateway, t, &j);
+    gateway_reply_written(r, 200, &j);
+    buf_deinit(&out);
+    route_book_unref(w->view->routes, t);
+}
+
+/* What stands behind ".../models/". */
+static struct str model_of_path(struct str path)
+{
+    static const char marker[] = "/models/";
+
+    return str_from(path, str_find(path, str_of(marker)) + sizeof(marker) - 1);
+}
+
+static bool find_entry(const struct route_table *t, struct str id, struct routes_entry *ret)
+{
+    for (size_t i = 0; routes_entry_at(t->routes, i, ret); i++)
+        if (str_eq(str_of(ret->id), id))
+            return true;
+    return false;
+}
+
+static void reply_model(struct gateway_worker *w, struct http_request *r, struct str id)
+{
+    struct route_table *t = route_book_ref(w->view->routes);
+    struct routes_entry e;
+    struct json_writer j;
+    struct buf out;
+
+    buf_init(&out, 1 << 16);
+    json_w_init(&j, &out);
+    if (find_entry(t, id, &e)) {
+        if (is_anthropic(r))
+            write_anthropic(w->gateway, &e, &j);
+        else
+            write_model(w->gateway, t, &e, &j);
+        gateway_reply_written(r, 200, &j);
+    } else {
+        gateway_reply_error_as(
+            r, is_anthropic(r) ? &dialect_anthropic_messages : NULL, FAILURE_MODEL_NOT_FOUND,
+            "The model \"%.*s\" does not exist here. GET /v1/models lists those that do.",
+            STR_ARGS(str_sub(id, 0, 200)));
+    }
+    buf_deinit(&out);
+    route_book_unref(w->view->routes, t);
+}
+
+/* A name that is not properly escaped, or holds a NUL, is taken as it stands in the path. */
+void handle_model(struct gateway_worker *w, struct http_request *r)
+{
+    struct str id = model_of_path(r->head.path);
+    struct buf decoded;
+
+    buf_init(&decoded, id.n);
+    if (percent_decode(&decoded, id) == ERR_NONE && !memchr(decoded.p, '\0', decoded.n))
+        id = buf_str(&decoded);
+    reply_model(w, r, id);
+    buf_deinit(&decoded);
+}
