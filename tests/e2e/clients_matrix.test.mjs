@@ -25,6 +25,16 @@ function versionOf(library) {
   return JSON.parse(fs.readFileSync(files.find((file) => fs.existsSync(file)))).version;
 }
 
+/** Each request to an upstream of OpenAI's format brings what the first one brought. */
+async function judgeHistories(since) {
+  const log = await sim.log('completion', since);
+  const [first, ...later] = log.map(({ body }) => JSON.parse(body));
+  for (const { messages, tools } of later) {
+    assert.deepEqual(messages.slice(0, first.messages.length), first.messages, 'the history');
+    assert.deepEqual(tools, first.tools, 'the tools');
+  }
+}
+
 /** How many upstream chats the prompts since entry `since` were in. */
 async function chatsSince(since) {
   return new Set((await sim.posts(since)).map((post) => post.chat)).size;
@@ -40,6 +50,7 @@ for (const [client, { library, features }] of Object.entries(CLIENTS))
             const since = (await sim.log()).at(-1)?.n ?? 0;
             await use({ url: gw.url, key: KEY, model, call });
             assert.ok((await chatsSince(since)) <= 1, 'the turns are in several upstream chats');
+            await judgeHistories(since);
             assert.deepEqual(await sim.violations(), []);
           }));
   });

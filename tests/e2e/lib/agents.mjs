@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { KEY, Program, tempDir } from './harness.mjs';
+import { KEY, Program } from './harness.mjs';
 
 const PACKAGES = fileURLToPath(new URL('../agents/node_modules/', import.meta.url));
 export const ARE_OTHERS = Boolean(process.env.CLAUDE_BINARY || process.env.CODEX_BINARY);
@@ -37,13 +37,14 @@ function parse(line) {
   }
 }
 
-/** An agent's answer to `prompt` in `dir`: { code, stdout, stderr, events, said }. */
-async function claude({ url, model }, dir, prompt) {
-  const home = tempDir();
+/** An agent's answer to `prompt` in `dir`: { code, stdout, stderr, events, said }. Its `home` keeps
+ *  what was said in it, and `isMore` goes on with that. */
+async function claude({ url, model }, { dir, home, prompt, isMore }) {
   const cli = path.join(PACKAGES, '@anthropic-ai/claude-code/cli.js');
   const program = process.env.CLAUDE_BINARY ? [process.env.CLAUDE_BINARY] : [process.execPath, cli];
   const how = ['--output-format', 'stream-json', '--verbose', '--permission-mode', 'acceptEdits'];
   const words = ['-p', prompt, '--model', model, ...how, '--allowedTools', 'Bash(cat:*)'];
+  if (isMore) words.push('--continue');
   const result = await run('claude', [...program, ...words], dir, {
     HOME: home,
     CLAUDE_CONFIG_DIR: path.join(home, '.claude'),
@@ -59,8 +60,7 @@ async function claude({ url, model }, dir, prompt) {
   return { ...result, said: result.events.find((event) => event.type === 'result')?.result };
 }
 
-async function codex({ url, model }, dir, prompt) {
-  const home = tempDir();
+async function codex({ url, model }, { dir, home, prompt, isMore }) {
   const where = 'codex-linux-x64/vendor/x86_64-unknown-linux-musl/codex/codex';
   const provider = `{name="gw",base_url="${url}/v1",env_key="GATEWAY_KEY",wire_api="responses"}`;
   const settings = [
@@ -72,7 +72,8 @@ async function codex({ url, model }, dir, prompt) {
   const words = ['exec', '--json', '--skip-git-repo-check', '-s', 'danger-full-access'];
   for (const setting of settings) words.push('-c', setting);
   const program = process.env.CODEX_BINARY ?? path.join(PACKAGES, where);
-  const result = await run('codex', [program, ...words, '-m', model, prompt], dir, {
+  words.push('-m', model, ...(isMore ? ['resume', '--last'] : []), prompt);
+  const result = await run('codex', [program, ...words], dir, {
     HOME: home,
     CODEX_HOME: home,
     GATEWAY_KEY: KEY,
