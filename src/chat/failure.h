@@ -14,6 +14,7 @@
 #define FAILURE_LIST(X)                                                                                                             \
     X(FAILURE_BAD_REQUEST,     400, "invalid_request_error", NULL,                      "invalid_request_error")                    \
     X(FAILURE_CONTEXT_LENGTH,  400, "invalid_request_error", "context_length_exceeded", "invalid_request_error")                    \
+    X(FAILURE_NO_THREADS,      400, "invalid_request_error", "thread_unsupported_request", "invalid_request_error")                 \
     X(FAILURE_MISSING_KEY,     401, "invalid_request_error", "missing_api_key",         "authentication_error")                     \
     X(FAILURE_WRONG_KEY,       403, "invalid_request_error", "invalid_api_key",         "permission_error")                         \
     X(FAILURE_FORBIDDEN,       403, "invalid_request_error", "forbidden",               "permission_error")                         \

@@ -73,6 +73,15 @@ static bool refuse_container(struct decoder *d, struct str param, UNUSED const s
     return decoder_refuse(d, param, "is not known here: leave it out");
 }
 
+/* A thread that goes on brings neither its history nor its tools: whoever begins one is told at
+ * once. */
+static bool refuse_thread(struct decoder *d, struct str param, UNUSED const struct json_value *v)
+{
+    decoder_refuse(d, param, "is not known here: send the whole history without it");
+    d->failure->kind = FAILURE_NO_THREADS;
+    return false;
+}
+
 static const struct decoder_parameter parameters[] = {
     { "model", ALLOW_STRING, true, "a string", decoder_read_model },
     { "stream", ALLOW_BOOL, true, "a boolean", decoder_read_stream },
@@ -90,6 +99,7 @@ static const struct decoder_parameter parameters[] = {
     { "service_tier", ALLOW_STRING, true, "a string", NULL },
     { "mcp_servers", ALLOW_ARRAY, true, "an array", refuse_items },
     { "container", ALLOW_STRING | ALLOW_OBJECT, true, "a string or an object", refuse_container },
+    { "thread", ALLOW_OBJECT, true, "an object", refuse_thread },
 };
 
 static bool read_member(struct decoder *d, struct str key)

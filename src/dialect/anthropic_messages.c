@@ -198,7 +198,7 @@ static enum err add_text(struct encoder *e, enum block block, const char *member
 
 static enum err stream_text(void *encoder, UNUSED size_t choice, struct str text, struct buf *out)
 {
-    return add_text(encoder, BLOCK_TEXT, "\"type\":\"text\",\"text\":\"\",\"citations\":null",
+    return add_text(encoder, BLOCK_TEXT, "\"type\":\"text\",\"text\":\"\"",
                     STR("\"type\":\"text_delta\",\"text\":"), text, out);
 }
 
@@ -301,6 +301,19 @@ static enum err stream_keepalive(UNUSED void *encoder, struct buf *out)
 
 /* ---- errors ---- */
 
+/* By this the vendor's client knows that it has to send its whole history. */
+static void write_thread_details(struct json_writer *w)
+{
+    json_w_key(w, "details");
+    json_w_object(w);
+    json_w_member_str(w, "error_code", STR("thread_unsupported_request"));
+    json_w_key(w, "unsupported");
+    json_w_array(w);
+    json_w_str(w, STR("thread"));
+    json_w_array_end(w);
+    json_w_object_end(w);
+}
+
 static enum err write_error(const struct failure *failure, struct buf *out)
 {
     size_t before = out->n;
@@ -313,6 +326,8 @@ static enum err write_error(const struct failure *failure, struct buf *out)
     json_w_object(&w);
     json_w_member_str(&w, "type", str_of(failure_row(failure->kind)->anthropic_type));
     json_w_member_str(&w, "message", failure->message);
+    if (failure->kind == FAILURE_NO_THREADS)
+        write_thread_details(&w);
     json_w_object_end(&w);
     json_w_key(&w, "request_id"); /* it is in the headers */
     json_w_null(&w);
@@ -384,9 +399,7 @@ static void write_content(struct json_writer *w, const struct dialect_choice *c)
         json_w_object(w);
         json_w_member_str(w, "type", STR("text"));
         json_w_member_str(w, "text", c->text);
-        json_w_key(w, "citations");
-        json_w_null(w);
-        json_w_object_end(w);
+        json_w_object_end(w); /* "citations" is left out: some clients take no null there */
     }
     for (size_t i = 0; i < c->n_tool_calls; i++)
         write_tool_use(w, &c->tool_calls[i]);

@@ -32,7 +32,7 @@
           ",\"delta\":{\"container\":null,\"stop_details\":null,\"stop_reason\":\"" reason \
           "\",\"stop_sequence\":" stop "}," USAGE)                                         \
     EVENT("message_stop", "")
-#define TEXT_BLOCK "\"type\":\"text\",\"text\":\"\",\"citations\":null"
+#define TEXT_BLOCK "\"type\":\"text\",\"text\":\"\""
 #define THINKING_BLOCK "\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\""
 #define SIGNED(index) DELTA(index, "signature_delta", "signature", "unsigned")
 #define TOOL_BLOCK(id, name)                                   \
@@ -267,6 +267,27 @@ static void errors_have_the_shape_of_the_api(void)
     tear_down(&r);
 }
 
+static void a_thread_is_refused_so_that_its_client_sends_all(void)
+{
+    static const char body[] = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\","
+                               "\"content\":\"x\"}],\"thread\":{\"type\":\"create\"}}";
+    static const char want[] =
+        "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":"
+        "\"thread is not known here: send the whole history without it.\",\"details\":{"
+        "\"error_code\":\"thread_unsupported_request\",\"unsupported\":[\"thread\"]}},"
+        "\"request_id\":null}";
+    struct chat_request request;
+    struct failure failure;
+    struct rig r;
+
+    set_up(&r, 8192);
+    EXPECT(!d->decode(str_of(body), &r.arena, &request, &failure));
+    EXPECT_INT(failure_status(&failure), 400);
+    EXPECT_INT(d->error(&failure, &r.out), ERR_NONE);
+    EXPECT_STR(buf_str(&r.out), want);
+    tear_down(&r);
+}
+
 static void a_piece_of_text_allocates_nothing(void)
 {
     struct rig r;
@@ -295,6 +316,8 @@ static const struct test suite[] = {
     { "half an event never goes out", half_an_event_never_goes_out },
     { "a whole answer has the shape of the API", a_whole_answer_has_the_shape_of_the_api },
     { "errors have the shape of the API", errors_have_the_shape_of_the_api },
+    { "a thread is refused, so that its client sends all",
+      a_thread_is_refused_so_that_its_client_sends_all },
     { "a piece of text allocates nothing", a_piece_of_text_allocates_nothing },
 };
 

@@ -215,6 +215,7 @@ static const struct {
     { BODY("\"output_format\":{\"type\":\"json_schema\"}"), "output_format.schema" },
     { BODY("\"mcp_servers\":[{}]"), "mcp_servers" },
     { BODY("\"container\":\"c\""), "container" },
+    { BODY("\"thread\":{\"type\":\"create\"}"), "thread" },
 };
 
 static void names_what_is_wrong(void)
@@ -227,7 +228,7 @@ static void names_what_is_wrong(void)
         arena_init(&a);
         if (decode(str_of(refused[i].body), &a, &r, &f))
             fail_msg("taken: %s", refused[i].body);
-        EXPECT_INT(f.kind, FAILURE_BAD_REQUEST);
+        EXPECT_INT(failure_status(&f), 400);
         if (!str_eq(f.param, str_of(refused[i].param)))
             fail_msg("%s: \"%.*s\": %.*s", refused[i].body, STR_ARGS(f.param), STR_ARGS(f.message));
         EXPECT(str_starts(f.message, f.param) && str_ends(f.message, STR(".")));
