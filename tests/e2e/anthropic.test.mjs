@@ -13,7 +13,7 @@ after(finish);
 const FILE = 'credentials.json';
 const MODEL = 'gpt-5';
 const TOOL = { name: 'look', description: 'Looks.', input_schema: { type: 'object' } };
-const said = (text) => ({ type: 'text', text, citations: null });
+const said = (text) => ({ type: 'text', text });
 const user = (content) => [{ role: 'user', content }];
 
 const clientOf = (gw, options = {}) =>
