@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Streams of chunks. Properties: cuts do not matter; what is handed on is JSON, in order; an answer
- * that is whole stays whole. */
+/* Streams of chunks. Properties: cuts do not matter; what is handed on is JSON, but for errors, in
+ * order; an answer that is whole stays whole. */
 #include "base/mem.h"
 #include "provider/openai/stream.h"
 #include "json/reader.h"
@@ -23,14 +23,14 @@ static void digest(uint64_t *d, struct str s)
     *d = (*d ^ 256) * UINT64_C(1099511628211);
 }
 
-static enum err on_chunk(void *arg, struct str json, const struct chunk *c)
+static enum err on_chunk(void *arg, struct str json, bool is_error, const struct chunk *c)
 {
     struct run *r = arg;
     struct json j;
 
     json_init(&j, json, JSON_DEPTH_MAX);
     j.lone_surrogates = true;
-    BUG_ON(!json_skip(&j) || json_end(&j));
+    BUG_ON(!is_error && (!json_skip(&j) || json_end(&j)));
     r->chunks++;
     digest(&r->digest, json);
     for (const struct piece *p = c->first; p; p = p->next) {
