@@ -399,6 +399,13 @@ static void ask_for_next_choice(struct exchange *x, bool is_exact)
         fail(x, &f);
 }
 
+/* The target answered: that it is not what this request asks for says nothing bad of it. */
+static void fail_unfit(struct exchange *x, const struct failure *f)
+{
+    exchange_judge(x, HEALTH_GOOD);
+    fail(x, f);
+}
+
 static void on_finish(struct exchange *x, const struct chat_event *event)
 {
     struct shape_result result;
@@ -411,7 +418,7 @@ static void on_finish(struct exchange *x, const struct chat_event *event)
     else if (result.verdict == SHAPE_REPAIR)
         ask_to_repair(x, result.repair);
     else if (result.verdict == SHAPE_FAILED)
-        fail(x, &result.failure);
+        fail_unfit(x, &result.failure);
     else if (x->is_serial && x->choice + 1 < x->n_choices)
         ask_for_next_choice(x, result.is_exact);
     else

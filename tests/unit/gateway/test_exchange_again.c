@@ -69,6 +69,27 @@ static void there_is_no_third_call(void)
     end();
 }
 
+static void what_does_not_fit_opens_no_circuit(void)
+{
+    struct health_problem p;
+
+    begin_routes();
+    f.gateway.health = health_new();
+    for (int i = 0; i < HEALTH_LEAST; i++) {
+        ask(ASK("alone", TOOLS));
+        text(BAD);
+        finish_stop();
+        text("I will not.");
+        finish_stop();
+        EXPECT(heard("HTTP/1.1 502 "));
+        again();
+    }
+    EXPECT(!health_problem_at(f.gateway.health, loop_now_ms(f.l), 0, &p));
+    health_free(f.gateway.health);
+    f.gateway.health = NULL;
+    end();
+}
+
 /* The upstream said its word, so nobody else is asked. */
 static void a_repair_that_breaks_is_a_failure(void)
 {
@@ -354,6 +375,7 @@ static void how_many_is_bounded(void)
 
 static const struct test suite[] = {
     { "a bad call is asked for once more", a_bad_call_is_asked_for_once_more },
+    { "what does not fit opens no circuit", what_does_not_fit_opens_no_circuit },
     { "there is no third call", there_is_no_third_call },
     { "a repair that breaks is a failure", a_repair_that_breaks_is_a_failure },
     { "an empty answer can be repaired", an_empty_answer_can_be_repaired },
