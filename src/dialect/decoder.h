@@ -117,8 +117,11 @@ bool decoder_stream_options(struct decoder *d);
 bool decoder_schema(struct decoder *d, struct str param, const struct json_value *v,
                     bool needs_name);
 
-/* Adds a tool. */
-bool decoder_add_tool(struct decoder *d, const struct chat_tool *tool);
+/* Adds a tool whose name is at `param`; it must be one that a model can call, and no other's. */
+bool decoder_add_tool(struct decoder *d, struct str param, const struct chat_tool *tool);
+
+/* Refuses a choice by name of a tool that is not there. */
+bool decoder_judge_named(struct decoder *d, struct str param, const char *what);
 
 /* ---- the body ---- */
 

@@ -2,7 +2,7 @@
 /* Parameters that dialects have in common: who is asked, where the answer stops, what it is. */
 #include "dialect/decoder.h"
 
-enum { STOPS_MAX = 64, TOOLS_MAX = 4096 };
+enum { STOPS_MAX = 64, TOOLS_MAX = 4096, TOOL_NAME_MAX = 256 };
 
 bool decoder_parameter(struct decoder *d, const struct decoder_parameter *table, size_t n,
                        struct str key)
@@ -219,13 +219,47 @@ bool decoder_schema(struct decoder *d, struct str param, const struct json_value
     return true;
 }
 
-bool decoder_add_tool(struct decoder *d, const struct chat_tool *tool)
+static bool has_tool(const struct chat_tools *t, struct str name)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (str_eq(t->list[i].name, name))
+            return true;
+    return false;
+}
+
+bool decoder_judge_named(struct decoder *d, struct str param, const char *what)
+{
+    const struct chat_tools *t = &d->request->tools;
+
+    return t->choice != CHAT_CHOOSE_NAMED || has_tool(t, t->named) ||
+           decoder_refuse(d, param, what);
+}
+
+/* Models write names, and read them between quotes. */
+static bool judge_name(struct decoder *d, struct str param, struct str name)
+{
+    if (name.n == 0)
+        return decoder_refuse(d, param, "must not be empty text");
+    if (name.n > TOOL_NAME_MAX)
+        return decoder_refuse(d, param, "is longer than 256 bytes");
+    for (size_t i = 0; i < name.n; i++)
+        if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7f || name.p[i] == '"' ||
+            name.p[i] == '\\')
+            return decoder_refuse(d, param,
+                                  "must have no quotes, backslashes and control characters");
+    return !has_tool(&d->request->tools, name) ||
+           decoder_refuse(d, param, "is the name of another tool, too");
+}
+
+bool decoder_add_tool(struct decoder *d, struct str param, const struct chat_tool *tool)
 {
     struct chat_tools *t = &d->request->tools;
     struct chat_tool *list;
 
     if (t->n == TOOLS_MAX)
         return decoder_refuse(d, STR("tools"), "has more than 4096 items");
+    if (!judge_name(d, param, tool->name))
+        return false;
     list = decoder_grow(d, d->tools, t->n, sizeof(*list));
     if (!list)
         return false;

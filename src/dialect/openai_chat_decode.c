@@ -112,8 +112,11 @@ static bool judge_choice(struct decoder *d)
 {
     struct chat_tools *t = &d->request->tools;
 
-    if (t->n > 0 || t->choice <= CHAT_CHOOSE_NONE)
+    if (t->choice <= CHAT_CHOOSE_NONE)
         return true;
+    if (t->n > 0)
+        return decoder_judge_named(d, STR("tool_choice.function.name"), "is none of the tools") ||
+               decoder_soften(d);
     t->choice = CHAT_CHOOSE_AUTO;
     decoder_refuse(d, STR("tool_choice"), "needs tools");
     return decoder_soften(d);

@@ -30,7 +30,7 @@ static bool judge_function(struct decoder *d, size_t i, const struct json_value 
     if (parameters.type == JSON_OBJECT)
         tool.parameters = parameters.raw;
     tool.is_strict = strict.type == JSON_TRUE;
-    return decoder_add_tool(d, &tool);
+    return decoder_add_tool(d, tool_param(d, i, ".function.name"), &tool);
 }
 
 static bool judge_tool(struct decoder *d, size_t i, const struct json_value *v)

@@ -52,7 +52,7 @@ static bool judge_tool(struct decoder *d, size_t i, const struct tool_draft *t)
             return false;
         tool.parameters = t->parameters.raw;
     }
-    return decoder_add_tool(d, &tool);
+    return decoder_add_tool(d, tool_param(d, i, ".name"), &tool);
 }
 
 static bool read_tool(struct decoder *d, size_t i, const struct json_value *v)
@@ -116,12 +116,7 @@ static bool judge_choice(struct decoder *d)
     if (t->choice == CHAT_CHOOSE_REQUIRED && t->n == 0)
         return decoder_refuse(d, STR("tool_choice"),
                               "needs tools; those that OpenAI's servers run are not here");
-    if (t->choice != CHAT_CHOOSE_NAMED)
-        return true;
-    for (size_t i = 0; i < t->n; i++)
-        if (str_eq(t->list[i].name, t->named))
-            return true;
-    return decoder_refuse(d, STR("tool_choice.name"), "is none of the tools");
+    return decoder_judge_named(d, STR("tool_choice.name"), "is none of the tools");
 }
 
 /* ---- the rest ---- */

@@ -6,7 +6,8 @@
 
 #define USER "{\"role\":\"user\",\"content\":\"hi\"}"
 #define BODY(members) "{\"messages\":[" USER "]," members "}"
-#define TOOL "{\"type\":\"function\",\"function\":{\"name\":\"f\"}}"
+#define NAMED(name) "{\"type\":\"function\",\"function\":{\"name\":\"" name "\"}}"
+#define TOOL NAMED("f")
 #define MESSAGE(message) "{\"messages\":[" message "]}"
 
 static bool decode(struct str body, struct arena *a, struct chat_request *ret, struct failure *f)
@@ -30,8 +31,9 @@ static void reads_the_shape_of_the_answer(void)
           "f|||0 1s; 0||||0; 0 0" },
         { BODY("\"tool_choice\":\"required\",\"tools\":[" TOOL "],\"parallel_tool_calls\":true"),
           "f|||0 2; 0||||0; 0 0" },
-        { BODY("\"tools\":[" TOOL "," TOOL "," TOOL "," TOOL "," TOOL "],\"tools\":[" TOOL "],"
-               "\"tool_choice\":{\"function\":{\"name\":\"f\"},\"type\":\"function\"}"),
+        { BODY("\"tools\":[" TOOL "," NAMED("g") "," NAMED("h") "," NAMED("i") "," NAMED(
+              "j") "],\"tools\":[" TOOL "],"
+                   "\"tool_choice\":{\"function\":{\"name\":\"f\"},\"type\":\"function\"}"),
           "f|||0 3f; 0||||0; 0 0" },
         { BODY("\"response_format\":{\"type\":\"json_object\"},\"n\":3"), "0; 1||||0; 0 3" },
         { BODY("\"response_format\":{\"json_schema\":{\"name\":\"a\",\"description\":\"b\","
