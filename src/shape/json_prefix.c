@@ -38,7 +38,8 @@ static bool is_digit(char c)
 
 static enum state open_one(struct json_prefix *p, bool is_object)
 {
-    if (p->depth == JSON_PREFIX_DEPTH)
+    p->is_too_deep = p->depth == JSON_PREFIX_DEPTH;
+    if (p->is_too_deep)
         return BROKEN;
     p->objects = (p->objects & ~(1ULL << p->depth)) | (uint64_t)is_object << p->depth;
     p->depth++;

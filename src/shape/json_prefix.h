@@ -15,6 +15,7 @@ struct json_prefix {
     unsigned depth;
     uint8_t state;
     bool is_key;      /* the string at hand names a member */
+    bool is_too_deep; /* broken by one array or object more than JSON_PREFIX_DEPTH */
     uint8_t digits;   /* of a \u escape, still to come */
     uint16_t unit;    /* of that escape, so far */
     bool want_low;    /* it must be the second half of a pair */

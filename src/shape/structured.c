@@ -11,6 +11,7 @@
 enum state { SEEK, OPEN, JSON, BEHIND, BROKEN, WHOLE };
 
 enum { QUOTE_MAX = 4000, WHY_MAX = 8 * 1024 };
+_Static_assert(JSON_PREFIX_DEPTH == 64, "judge() says so");
 
 static bool starts(const struct structured *s, char c)
 {
@@ -195,6 +196,9 @@ static const char *judge(struct structured *s, struct str answer, struct buf *wh
     case JSON:
         return "- the JSON ends too early\n";
     case BROKEN:
+        if (s->json.is_too_deep)
+            return "- up to there it is right, but it is nested too deep: more than 64 arrays and "
+                   "objects in one another\n";
         return "- it is right up to there, and what follows is no valid JSON\n";
     }
     switch (s->schema ? schema_check(s->schema, answer, why) : SCHEMA_FITS) {

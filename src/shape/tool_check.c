@@ -198,6 +198,12 @@ static bool fits_schema(struct tool_check *c)
     return true;
 }
 
+static void say_deep(struct tool_check *c)
+{
+    say(c, "- the arguments are nested too deep: more than %d arrays and objects in one another\n",
+        JSON_PREFIX_DEPTH);
+}
+
 /* Whether the call at hand is good; else what is wrong is said. */
 static bool judge(struct tool_check *c, enum tool_call_end end)
 {
@@ -208,6 +214,8 @@ static bool judge(struct tool_check *c, enum tool_call_end end)
         say_unknown(c);
     else if (c->is_too_big)
         say(c, "- the arguments are longer than %d bytes\n", TOOL_ARGUMENTS_MAX);
+    else if (end == TOOL_CALL_DEEP)
+        say_deep(c);
     else
         say(c, "- the arguments are no valid JSON: they are right up to there, and what follows "
                "is wrong or missing\n");
@@ -222,10 +230,13 @@ enum err tool_check_ended(struct tool_check *c, enum tool_call_end end)
         c->n_dropped++;
         return ERR_NONE;
     }
-    if (c->is_flowing && end == TOOL_CALL_BROKEN) {
+    if (c->is_flowing && end != TOOL_CALL_WHOLE) {
         c->is_lost = true;
         say_call(c);
-        say(c, "- the arguments are no valid JSON\n");
+        if (end == TOOL_CALL_DEEP)
+            say_deep(c);
+        else
+            say(c, "- the arguments are no valid JSON\n");
         return ERR_NONE;
     }
     if (!c->is_flowing) {
@@ -272,10 +283,13 @@ enum tool_outcome tool_check_end(struct tool_check *c, struct arena *a, struct s
         return c->n_good > 0 ? TOOLS_CALLED : TOOLS_NONE;
     if (!c->is_last && !c->is_lost) {
         *ret = repair_text(c, a);
+        c->first = arena_dup(a, buf_str(&c->wrong));
         return TOOLS_REPAIR;
     }
     if (c->n_good > 0 && !c->is_lost)
         return TOOLS_CALLED;
-    *ret = arena_dup(a, buf_str(&c->wrong));
+    *ret = c->first.n > 0 ? arena_printf(a, "%.*sBefore that:\n%.*s", STR_ARGS(buf_str(&c->wrong)),
+                                         STR_ARGS(c->first))
+                          : arena_dup(a, buf_str(&c->wrong));
     return TOOLS_LOST;
 }

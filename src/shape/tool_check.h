@@ -30,6 +30,7 @@ struct tool_check {
     size_t n_dropped; /* beyond the one of a serial answer */
     bool is_lost;     /* a call that had gone out in part was broken */
     struct buf wrong; /* what is wrong with the bad ones */
+    struct str first; /* what was wrong before the repair; in the arena of tool_check_end() */
     /* the call at hand */
     const struct chat_tool *tool; /* NULL: there is none of that name, or it may not be called */
     bool is_flowing;              /* it goes out as it comes */

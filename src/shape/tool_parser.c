@@ -94,8 +94,9 @@ static enum err read_arguments(struct tool_parser *p, struct str *text)
     if (err || progress == JSON_OPEN)
         return err;
     p->is_end_owed = progress == JSON_WHOLE;
-    return progress == JSON_WHOLE ? end_call(p, TOOL_CALL_WHOLE, TAIL)
-                                  : end_call(p, TOOL_CALL_BROKEN, SKIP);
+    return progress == JSON_WHOLE
+               ? end_call(p, TOOL_CALL_WHOLE, TAIL)
+               : end_call(p, p->json.is_too_deep ? TOOL_CALL_DEEP : TOOL_CALL_BROKEN, SKIP);
 }
 
 /* ---- text ---- */

@@ -20,6 +20,7 @@ enum { TOOL_ID_LEN = 29, TOOL_SPACE_MAX = 64, TOOL_HELD_MAX = 3 * TOOL_TAG_MAX }
 enum tool_call_end {
     TOOL_CALL_WHOLE,
     TOOL_CALL_BROKEN, /* its arguments are no JSON, or end too early */
+    TOOL_CALL_DEEP,   /* they are nested more than JSON_PREFIX_DEPTH deep */
 };
 
 struct tool_parser {

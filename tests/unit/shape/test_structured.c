@@ -56,6 +56,9 @@ static void stop(struct rig *r)
     arena_deinit(&r->arena);
 }
 
+#define DEEP_8 "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":"
+#define DEEP_64 DEEP_8 DEEP_8 DEEP_8 DEEP_8 DEEP_8 DEEP_8 DEEP_8 DEEP_8
+
 static const struct row {
     const char *schema;
     bool is_held;
@@ -82,6 +85,9 @@ static const struct row {
       FAULT("{\"a\":", "- the JSON ends too early\n", OBJECT) },
     { NULL, true, "{\"a\":nil}", STRUCTURED_REPAIR, "",
       FAULT("{\"a\":n", "- it is right up to there, and what follows is no valid JSON\n", OBJECT) },
+    { NULL, false, DEEP_64 "{", STRUCTURED_LOST, DEEP_64,
+      "- up to there it is right, but it is nested too deep: more than 64 arrays and objects in "
+      "one another\n" },
     { SCHEMA, true, "{\"n\":\"1\"}", STRUCTURED_REPAIR, "",
       FAULT("{\"n\":\"1\"}", "- $.n: expected a whole number, got \"1\"\n", FITTING) },
     { "{\"type\":\"integer\"}", false, "4.5", STRUCTURED_REPAIR, "",

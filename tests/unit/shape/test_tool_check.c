@@ -6,6 +6,8 @@
 #define WEATHER                                                                           \
     "{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}},\"required\":[" \
     "\"city\"],\"additionalProperties\":false}"
+#define DEEP_8 "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":"
+#define DEEP_64 DEEP_8 DEEP_8 DEEP_8 DEEP_8 DEEP_8 DEEP_8 DEEP_8 DEEP_8
 #define CALL(name, arguments) "<tool_call name=\"" name "\">\n" arguments "\n</tool_call>\n"
 #define HOW                                                                            \
     ", corrected, each so and with nothing around it:\n\n<tool_call name=\"NAME\">\n{" \
@@ -110,6 +112,10 @@ static void judges_calls_whole(void)
         { CHAT_CHOOSE_AUTO, CALL("wether", "{}"), TOOLS_REPAIR, "",
           FAULT "The call of \"wether\" with {}\n- there is no such tool to call; there is "
                 "\"weather\", \"strict\", \"now\"\n" CALLS },
+        { CHAT_CHOOSE_AUTO, CALL("now", DEEP_64 "{"), TOOLS_REPAIR, "",
+          FAULT "The call of \"now\" with " DEEP_64
+                "\n- the arguments are nested too deep: more than 64 arrays and objects in one "
+                "another\n" CALLS },
         { CHAT_CHOOSE_AUTO, CALL("now", "{\"a\": oops}") "bye", TOOLS_REPAIR, "\nbye",
           FAULT "The call of \"now\" with {\"a\": \n- the arguments are no valid JSON: they are "
                 "right up to there, and what follows is wrong or missing\n" CALLS },
