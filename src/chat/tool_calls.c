@@ -76,7 +76,7 @@ static enum err name_it(struct tool_calls *t, struct tool_call_draft *c,
 static enum err begin(struct tool_calls *t, const struct chat_tool_piece *piece)
 {
     struct tool_call_draft *c;
-    enum err err = make_room(t);
+    enum err err = piece->name.n > 0 ? make_room(t) : ERR_BAD_INPUT;
 
     if (err)
         return err;

@@ -26,7 +26,8 @@ void tool_calls_init(struct tool_calls *t, struct str seed, size_t max);
 void tool_calls_deinit(struct tool_calls *t);
 
 /* Takes a piece; *ret is the same in the one form and lives until the next. ERR_TOO_BIG: more than
- * TOOL_CALLS_MAX calls, or more arguments than `max`. ERR_NOMEM. */
+ * TOOL_CALLS_MAX calls, or more arguments than `max`. ERR_BAD_INPUT: a call begins without a name.
+ * ERR_NOMEM. */
 MUST_USE enum err tool_calls_add(struct tool_calls *t, const struct chat_tool_piece *piece,
                                  struct chat_tool_piece *ret);
 

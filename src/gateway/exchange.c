@@ -12,7 +12,7 @@
 
 static const unsigned moves[] = {
     [EXCHANGE_WAITING] = TO(EXCHANGE_ANSWERING) | TO(EXCHANGE_SETTLING) | TO(EXCHANGE_DONE),
-    [EXCHANGE_ANSWERING] = TO(EXCHANGE_SETTLING) | TO(EXCHANGE_DONE),
+    [EXCHANGE_ANSWERING] = TO(EXCHANGE_WAITING) | TO(EXCHANGE_SETTLING) | TO(EXCHANGE_DONE),
     [EXCHANGE_SETTLING] = TO(EXCHANGE_DONE),
     [EXCHANGE_DONE] = 0,
 };
@@ -136,8 +136,8 @@ static void on_total(void *arg)
     f.prompt_accepted = exchange_likely_phase(x) >= PHASE_ACCEPTED;
     if (x->state == EXCHANGE_ANSWERING)
         exchange_judge(x, HEALTH_GOOD); /* it was at work all the while */
-    else if (walk_has_moved(&x->walk))
-        exchange_judge(x, HEALTH_UNKNOWN); /* most of the time may have been another's */
+    else if (walk_has_moved(&x->walk) || x->repair.n)
+        exchange_judge(x, HEALTH_UNKNOWN); /* most of the time may have been another call's */
     end_with(x, &f);
 }
 
@@ -311,7 +311,8 @@ static void on_piece(struct exchange *x, const struct chat_event *event)
     x->heard_ms = loop_now_ms(x->worker->loop);
     if (x->state == EXCHANGE_WAITING) {
         set_state(x, EXCHANGE_ANSWERING);
-        x->first_event_ms = x->heard_ms;
+        if (!x->first_event_ms)
+            x->first_event_ms = x->heard_ms;
     }
     err = exchange_take(x, event);
     if (err) {
@@ -372,14 +373,23 @@ static void stay(struct exchange *x)
 {
     if (x->state == EXCHANGE_WAITING)
         set_state(x, EXCHANGE_ANSWERING);
+    x->is_told = true;
+}
+
+/* Another answer is to come, whose first word is still out. */
+static void wait_anew(struct exchange *x)
+{
+    if (x->state == EXCHANGE_ANSWERING)
+        set_state(x, EXCHANGE_WAITING);
 }
 
 static void ask_to_repair(struct exchange *x, struct str repair)
 {
     log_debug("asking to repair the answer", LOG_Z("request_id", x->request->id),
               LOG_Z("upstream", x->upstream->name));
-    stay(x);
+    wait_anew(x);
     leave_call(x, false);
+    x->was_accepted = true;
     x->repair = repair;
     shaper_again(x->shaper);
     exchange_start_call(x, &sink);
@@ -496,6 +506,9 @@ static void move_on(struct exchange *x, const struct failure *f)
     x->was_accepted = x->was_accepted || f->prompt_accepted;
     if (x->call)
         x->provider->release(TAKE(x->call));
+    wait_anew(x);
+    x->first_event_ms = 0;
+    x->paused = false;
     x->trimmed = 0;
     x->usage = (struct chat_usage){ 0 };
     x->is_asking = false;

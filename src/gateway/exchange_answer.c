@@ -153,6 +153,7 @@ static enum err text_piece(struct exchange *x, const struct chat_event *event)
 
 enum err answer_piece(struct exchange *x, const struct chat_event *event)
 {
+    x->is_told = true;
     if (event->type == CHAT_RAW)
         return raw_piece(x, event);
     return event->type == CHAT_TOOL_CALL ? tool_piece(x, event) : text_piece(x, event);

@@ -105,5 +105,15 @@ void exchange_set_piece_failure(struct failure *f, enum err err)
         .prompt_accepted = true,
     };
 
-    *f = err == ERR_TOO_BIG ? too_big : err == ERR_PROTOCOL ? untold : no_memory;
+    const struct failure nameless = {
+        .kind = FAILURE_PROTOCOL,
+        .message = STR("The upstream began a tool call that names no tool. Try again; if it "
+                       "happens again, the upstream has a defect."),
+        .prompt_accepted = true,
+    };
+
+    *f = err == ERR_TOO_BIG     ? too_big
+         : err == ERR_PROTOCOL  ? untold
+         : err == ERR_BAD_INPUT ? nameless
+                                : no_memory;
 }

@@ -221,7 +221,7 @@ enum health_verdict exchange_verdict(const struct failure *f)
 bool exchange_moves_on(struct exchange *x, const struct failure *f)
 {
     exchange_judge(x, exchange_verdict(f));
-    return exchange_failure_moves_on(f) && x->state == EXCHANGE_WAITING && enter_next(x);
+    return exchange_failure_moves_on(f) && !x->is_told && enter_next(x);
 }
 
 /* ---- one target ---- */

@@ -6,8 +6,10 @@
  */
 #include "base/random.h"
 #include "gateway/exchange_internal.h"
+#include "json/reader.h"
 
-enum { INSTRUCTIONS_MAX = 64 << 20 };
+enum { INSTRUCTIONS_MAX = 64 << 20, NAME_QUOTED = 64 };
+_Static_assert(JSON_DEPTH_MAX == 128, "judge_calls() says so");
 
 void exchange_shape_drop(struct exchange *x)
 {
@@ -57,11 +59,12 @@ static bool write_instructions(struct exchange *x, const struct shape_config *co
     return !err;
 }
 
-/* A conversation's calls are compared with those that come back, so their arguments are kept. */
-static void keep_calls(struct exchange *x)
+/* Arguments are judged at the end, and a conversation's calls are compared with those that come
+ * back: so they are kept. */
+static void keep_calls(struct exchange *x, size_t max)
 {
     for (size_t i = 0; x->chat.stream && i < x->n_choices; i++)
-        x->choices[i].tool_calls.max = TOOL_ARGUMENTS_MAX;
+        x->choices[i].tool_calls.max = max;
 }
 
 bool exchange_shape_begin(struct exchange *x, struct failure *f)
@@ -76,6 +79,7 @@ bool exchange_shape_begin(struct exchange *x, struct failure *f)
                 exchange_shape_config(x, t, x->provider->capabilities, &x->shape_limits, &config);
     x->is_serial =
         !x->is_raw && x->n_choices > 1 && (is_shaped || !(x->provider->capabilities & PROVIDER_N));
+    keep_calls(x, is_shaped && config.tools ? TOOL_ARGUMENTS_MAX : ANSWER_MAX);
     if (!is_shaped)
         return true;
     config.seed = random_u64();
@@ -85,8 +89,6 @@ bool exchange_shape_begin(struct exchange *x, struct failure *f)
         rename_param(x, f);
         return false;
     }
-    if (config.tools)
-        keep_calls(x);
     return write_instructions(x, &config, f);
 }
 
@@ -126,6 +128,57 @@ static void end_shaped(struct exchange *x, const struct chat_event *event,
         end->stop = x->shape_limits.stops[result->stop];
 }
 
+static enum err judge_arguments(struct str arguments)
+{
+    struct json_value v;
+    struct json j;
+
+    if (str_trim(arguments).n == 0)
+        return ERR_NONE; /* some leave them out where a tool takes none */
+    json_init(&j, arguments, JSON_DEPTH_MAX);
+    j.lone_surrogates = true;
+    json_read(&j, &v);
+    return json_end(&j);
+}
+
+/* Calls that the upstream makes itself: a client could only break on arguments that are no JSON. */
+static bool judge_calls(struct exchange *x, const struct exchange_choice *c,
+                        struct shape_result *ret)
+{
+    const struct chat_tool_call *calls = tool_calls_list(&c->tool_calls, &x->request->arena);
+    enum err err = ERR_NONE;
+    size_t i = 0;
+
+    while (i < c->tool_calls.n && !(err = judge_arguments(calls[i].arguments)))
+        i++;
+    if (!err)
+        return true;
+    ret->verdict = SHAPE_FAILED;
+    failure_set(&ret->failure, &x->request->arena, FAILURE_PROTOCOL,
+                "The upstream ended a call of tool \"%.*s\" whose arguments are %s. Try again, or "
+                "choose another model.",
+                STR_ARGS(str_sub(calls[i].name, 0, NAME_QUOTED)),
+                err == ERR_TOO_BIG ? "nested too deep: more than 128 arrays and objects in one "
+                                     "another"
+                                   : "no valid JSON");
+    ret->failure.prompt_accepted = true;
+    return false;
+}
+
+/* Of an answer that was cut, the last call is, too, and says so. */
+static void judge_choices(struct exchange *x, struct shape_result *ret)
+{
+    size_t n = x->is_serial ? x->choice + 1 : x->n_choices;
+
+    for (size_t i = x->choice; i < n; i++) {
+        const struct exchange_choice *c = &x->choices[i];
+        bool was_cut = c->end.finish == CHAT_FINISH_LENGTH || c->end.finish == CHAT_FINISH_FILTER;
+
+        if (!was_cut && !judge_calls(x, c, ret))
+            return;
+    }
+}
+
 enum err exchange_end_answer(struct exchange *x, const struct chat_event *event,
                              struct shape_result *ret)
 {
@@ -142,6 +195,8 @@ enum err exchange_end_answer(struct exchange *x, const struct chat_event *event,
         if (ret->verdict == SHAPE_DONE)
             end_shaped(x, event, ret);
     }
+    if (ret->verdict == SHAPE_DONE && !(x->shaper && x->shaper->calls))
+        judge_choices(x, ret);
     /* Without their arguments nobody could tell whether the client gives them back. */
     ret->is_exact = ret->is_exact && (calls->n == 0 || calls->max > 0);
     return ERR_NONE;

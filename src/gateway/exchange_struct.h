@@ -44,7 +44,9 @@ struct exchange {
     struct str account;              /* of the last one; empty: it has none */
     size_t trimmed;                  /* messages that were left out */
     bool was_accepted;               /* some target took the prompt */
-    bool is_committed_early;         /* the headers could not tell who answers */
+    bool is_told; /* the client has something of the present target's answer, or a choice is whole:
+                     no other may take over */
+    bool is_committed_early; /* the headers could not tell who answers */
     int64_t started_us;
     int64_t upstream_since_us; /* 0: the upstream is not at work */
     int64_t upstream_us;       /* how long it was, so far */

@@ -15,7 +15,8 @@ enum {
     PRELUDE_MAX = 64 * 1024, /* beyond it the answer has begun, whatever it says */
     SPLICED_MORE = 1 << 20,  /* what the client's name of the model may add */
     ERROR_WAIT_MS = 3000,    /* for an error's body; then it is as it is */
-    LINGER_MS = 250,         /* for the body to end behind [DONE], so that its connection is kept */
+    ENCODING_QUOTED = 40,
+    LINGER_MS = 250, /* for the body to end behind [DONE], so that its connection is kept */
 };
 
 static enum err on_chunk(void *arg, struct str data, bool is_error, const struct chunk *chunk);
@@ -159,13 +160,27 @@ static enum answer_kind kind_of(const struct provider_call *c, const struct http
     return ANSWER_STREAM;
 }
 
+static bool is_encoded(struct str encoding)
+{
+    return encoding.n > 0 && !str_eq_nocase(encoding, STR("identity"));
+}
+
 void answer_begin(struct provider_call *c, const struct http_head *head)
 {
+    struct str encoding = str_trim(http_value(head, "content-encoding"));
+
     c->status = status_read(head, loop_wall_ms(c->instance->env.loop));
     c->kind = kind_of(c, head);
     if (c->kind == ANSWER_ERROR) {
         c->type = arena_dup(&c->arena, http_value(head, "content-type"));
         timer_arm(c->instance->env.loop, &c->linger, ERROR_WAIT_MS, on_linger, c);
+        return;
+    }
+    if (is_encoded(encoding)) {
+        openai_call_fail(c, FAILURE_PROTOCOL,
+                         "Upstream \"%s\" answered with content-encoding: %.*s, though it was "
+                         "asked for none (accept-encoding: identity). Turn that off there.",
+                         name_of(c), STR_ARGS(str_sub(encoding, 0, ENCODING_QUOTED)));
         return;
     }
     buf_deinit(&c->body);
@@ -282,7 +297,7 @@ static enum err take_piece(struct provider_call *c, const struct piece *p)
 
 static void note(struct provider_call *c, const struct chunk *chunk)
 {
-    if (chunk->has_usage) {
+    if (chunk->is_counted) {
         c->usage = chunk->usage;
         c->has_usage = true;
     }
@@ -303,6 +318,13 @@ static enum err take(struct provider_call *c, struct str json, const struct chun
     note(c, chunk);
     if (c->request.wants_raw)
         return take_raw(c, json, chunk);
+    if (chunk->flaw) {
+        openai_call_fail(c, FAILURE_PROTOCOL,
+                         "Upstream \"%s\" answered with %s, which this API cannot tell. Use "
+                         "chat completions, or another model.",
+                         name_of(c), chunk->flaw);
+        return ERR_CANCELED;
+    }
     for (const struct piece *p = chunk->first; p && !err; p = p->next)
         err = take_piece(c, p);
     return err;
@@ -406,9 +428,19 @@ static bool is_empty(const struct provider_call *c)
     return c->phase < PHASE_ANSWERING && !c->stream.finished;
 }
 
+static void fail_no_first(struct provider_call *c)
+{
+    openai_call_fail(c, FAILURE_PROTOCOL,
+                     "Upstream \"%s\" answered without a message of choice 0. Try again; if it "
+                     "happens again, the upstream has a defect.",
+                     name_of(c));
+}
+
 static void end_stream(struct provider_call *c)
 {
-    if (!stream_is_whole(&c->stream)) {
+    bool is_nothing = is_empty(c) && c->stream.is_done;
+
+    if (!stream_is_whole(&c->stream) && !is_nothing) {
         openai_call_fail(
             c, FAILURE_INTERRUPTED,
             "The stream of upstream \"%s\" ended before the answer was complete%s%s. Try "
@@ -421,6 +453,10 @@ static void end_stream(struct provider_call *c)
                          "The stream of upstream \"%s\" ended without an answer. Try again; if it "
                          "happens again, check the upstream's base_url.",
                          name_of(c));
+        return;
+    }
+    if (!c->request.wants_raw && !(c->stream.begun & 1)) {
+        fail_no_first(c);
         return;
     }
     if (c->request.wants_raw && emit_prelude(c))
@@ -444,6 +480,10 @@ static void take_whole(struct provider_call *c, const struct chunk *chunk)
                          "Upstream \"%s\" answered with JSON that is no chat completion: it has no "
                          "choices. Check the upstream's base_url.",
                          name_of(c));
+        return;
+    }
+    if (!chunk->error.p && !c->request.wants_raw && !(chunk->spoken & 1)) {
+        fail_no_first(c);
         return;
     }
     err = take(c, buf_str(&c->kept), chunk);

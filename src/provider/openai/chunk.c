@@ -6,6 +6,8 @@
 
 enum { PIECES_MAX = 65536 };
 
+static const int64_t COUNT_MAX = INT64_C(1) << 40; /* tokens */
+
 static const char too_deep[] = "more than 128 arrays and objects in one another";
 static const char too_many[] = "more than 65536 pieces of an answer";
 _Static_assert(JSON_DEPTH_MAX == 128 && PIECES_MAX == 65536, "say so above");
@@ -26,6 +28,7 @@ struct said {
     struct json_value reasoning;
     struct json_value tool_calls;
     struct json_value function_call;
+    bool is_object; /* the delta or message is */
 };
 
 /* Never NULL; after an error it is of no use. */
@@ -74,6 +77,57 @@ static void add_text(struct walk *w, enum piece_type type, size_t choice,
 
     if (text.n > 0)
         add_piece(w, type, choice)->text = text;
+}
+
+/* ---- contents ---- */
+
+static void note_flaw(struct walk *w, const char *flaw)
+{
+    if (!w->chunk->flaw)
+        w->chunk->flaw = flaw;
+}
+
+/* Of a content that is an array: what is text in it. The value was checked when it was read first:
+ * no errors here. */
+static void add_part(struct walk *w, size_t choice, struct json *j)
+{
+    struct json_value type = { .type = JSON_NONE };
+    struct json_value text = { .type = JSON_NONE };
+    struct json_value other;
+    struct str key;
+
+    if (!json_enter_object(j)) {
+        json_skip(j);
+        note_flaw(w, "a content with parts that are no objects");
+        return;
+    }
+    while (json_next_member(j, &key))
+        json_read(j, json_key_eq(key, STR("type"))                                       ? &type
+                     : json_key_eq(key, STR("text")) || json_key_eq(key, STR("refusal")) ? &text
+                                                                                         : &other);
+    if (text.type != JSON_STRING ||
+        (!str_eq(type.raw, STR("\"text\"")) && !str_eq(type.raw, STR("\"refusal\""))))
+        note_flaw(w, "a content with parts that are no text");
+    else
+        add_text(w, PIECE_TEXT, choice, &text);
+}
+
+static void add_content(struct walk *w, size_t choice, const struct json_value *v)
+{
+    struct json j;
+
+    if (v->type <= JSON_NULL || v->type == JSON_STRING) {
+        add_text(w, PIECE_TEXT, choice, v);
+        return;
+    }
+    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    j.lone_surrogates = true;
+    if (v->type != JSON_ARRAY || !json_enter_array(&j)) {
+        note_flaw(w, "a content that is neither a text nor an array of parts");
+        return;
+    }
+    while (json_next_item(&j))
+        add_part(w, choice, &j);
 }
 
 /* ---- tool calls ---- */
@@ -206,6 +260,7 @@ static void read_said(struct walk *w, struct said *s)
         json_skip(j);
         return;
     }
+    s->is_object = true;
     while (json_next_member(j, &key) && json_read(j, &v)) {
         place = place_of(s, key);
         if (place)
@@ -227,9 +282,12 @@ static enum chat_finish finish_of(struct str word)
 static void judge_choice(struct walk *w, size_t choice, const struct said *s,
                          const struct json_value *finish)
 {
-    w->chunk->choices |= UINT64_C(1) << (choice < 63 ? choice : 63);
+    uint64_t bit = UINT64_C(1) << (choice < 63 ? choice : 63);
+
+    w->chunk->choices |= bit;
+    w->chunk->spoken |= s->is_object ? bit : 0;
     add_text(w, PIECE_REASONING, choice, &s->reasoning);
-    add_text(w, PIECE_TEXT, choice, &s->content);
+    add_content(w, choice, &s->content);
     add_text(w, PIECE_TEXT, choice, &s->refusal);
     add_calls(w, choice, s);
     if (finish->type == JSON_STRING && is_something(finish))
@@ -272,13 +330,16 @@ static void read_choices(struct walk *w)
 
 /* ---- usage ---- */
 
-static void read_count(struct json *j, int64_t *ret)
+/* False when it is no count: text, a fraction, below zero, or more than anybody can mean. */
+static bool read_count(struct json *j, int64_t *ret)
 {
     struct json_value v;
     int64_t n;
 
-    if (json_read(j, &v) && !json_int(&v, &n) && n > 0)
-        *ret = n;
+    if (!json_read(j, &v) || v.type != JSON_NUMBER || json_int(&v, &n) || n < 0 || n > COUNT_MAX)
+        return false;
+    *ret = n;
+    return true;
 }
 
 static void read_details(struct walk *w, const char *name, int64_t *ret)
@@ -299,6 +360,8 @@ static void read_details(struct walk *w, const char *name, int64_t *ret)
 static void read_usage(struct walk *w)
 {
     struct chat_usage *u = &w->chunk->usage;
+    bool has_prompt = false;
+    bool has_completion = false;
     struct str key;
 
     if (!json_enter_object(&w->json)) {
@@ -308,15 +371,16 @@ static void read_usage(struct walk *w)
     w->chunk->has_usage = true;
     while (json_next_member(&w->json, &key))
         if (json_key_eq(key, STR("prompt_tokens")))
-            read_count(&w->json, &u->prompt_tokens);
+            has_prompt = read_count(&w->json, &u->prompt_tokens);
         else if (json_key_eq(key, STR("completion_tokens")))
-            read_count(&w->json, &u->completion_tokens);
+            has_completion = read_count(&w->json, &u->completion_tokens);
         else if (json_key_eq(key, STR("completion_tokens_details")))
             read_details(w, "reasoning_tokens", &u->reasoning_tokens);
         else if (json_key_eq(key, STR("prompt_tokens_details")))
             read_details(w, "cached_tokens", &u->cached_tokens);
         else
             json_skip(&w->json);
+    w->chunk->is_counted = has_prompt && has_completion;
 }
 
 static void read_error(struct walk *w)

@@ -23,10 +23,14 @@ struct chunk {
     struct piece *first; /* in the order of the text; NULL when it says nothing */
     struct piece *last;
     uint64_t choices; /* indexes that it speaks of, as bits; 63 stands for all above, too */
+    uint64_t spoken;  /* of them, those with a delta or message that is an object */
+    const char *flaw; /* what only a client of the upstream's own format could make sense of: "a
+                         content that ..."; NULL: nothing */
     bool is_said;     /* a delta has something besides a role: maybe no piece, but audio, parts,
                          or what is not known here */
     bool has_more;    /* it has members that a chunk of usage only does not need */
     bool has_usage;
+    bool is_counted; /* the usage has both counts, and they make sense */
     struct chat_usage usage;
     struct str error;  /* the value of `error` unless that is null, false, 0 or empty; all of an
                           object that calls itself one; p NULL: none */

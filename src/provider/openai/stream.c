@@ -39,8 +39,8 @@ bool stream_is_whole(const struct stream *s)
     /* As bits of struct chunk.choices, that is as far as they can be counted. */
     size_t n = s->n_choices < 64 ? s->n_choices : 64;
 
-    return has_said_done(s) ||
-           (s->begun && s->begun == s->finished && (size_t)__builtin_popcountll(s->begun) >= n);
+    return s->begun == s->finished &&
+           (has_said_done(s) || (s->begun && (size_t)__builtin_popcountll(s->begun) >= n));
 }
 
 enum err stream_read(struct str data, bool is_error, struct arena *a, struct chunk *ret)

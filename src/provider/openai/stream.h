@@ -34,8 +34,8 @@ void stream_init(struct stream *s, size_t max, stream_on_chunk *on_chunk, void *
  * ERR_NOMEM, or what on_chunk returned; the same ever after. */
 MUST_USE enum err stream_feed(struct stream *s, struct str in);
 
-/* Whether what came is an answer to its end: [DONE], be its event whole or not, or as many choices
- * as were asked for have begun, and all that did have finished. */
+/* Whether what came is an answer to its end: all choices that have begun have finished, and there
+ * is [DONE], be its event whole or not, or there are as many as were asked for. */
 bool stream_is_whole(const struct stream *s);
 
 /* chunk_read() of an event's data; what is in one that is called an error is one. */

@@ -64,6 +64,7 @@ static void there_is_no_third_call(void)
     finish_stop();
     EXPECT_INT(f.n_calls, 2);
     EXPECT(has(wire_str(&f.w), "asked to correct"));
+    EXPECT(has(wire_str(&f.w), "Before that:"));
     expect_refusal(502, "upstream_protocol");
     expect_books(0, 1, 0);
     end();
@@ -90,8 +91,8 @@ static void what_does_not_fit_opens_no_circuit(void)
     end();
 }
 
-/* The upstream said its word, so nobody else is asked. */
-static void a_repair_that_breaks_is_a_failure(void)
+/* The client has nothing of it yet. */
+static void a_repair_that_breaks_moves_on(void)
 {
     begin_routes();
     ask(ASK("m", TOOLS));
@@ -99,8 +100,54 @@ static void a_repair_that_breaks_is_a_failure(void)
     finish_stop();
     EXPECT_Z(asked(), "a");
     break_it();
+    EXPECT_INT(f.n_calls, 3);
+    EXPECT_INT(wire_str(&f.w).n, 0);
+    text(GOOD);
+    done();
+    EXPECT(heard("\"finish_reason\":\"tool_calls\""));
+    end();
+}
+
+/* A prompt was taken, if not this one. */
+static void a_repair_that_is_refused_is_not_to_be_sent_again(void)
+{
+    struct failure limit = failure_of(FAILURE_RATE_LIMIT);
+
+    begin_routes();
+    ask(ASK("alone", TOOLS));
+    text(BAD);
+    finish_stop();
+    error(&limit);
+    EXPECT(has(wire_str(&f.w), "x-should-retry: false"));
+    expect_refusal(429, "rate_limit_exceeded");
+    end();
+}
+
+/* The trial of an open circuit is still to come. */
+static void who_leaves_a_repair_says_nothing_of_its_target(void)
+{
+    struct health_problem p;
+
+    begin_routes();
+    f.gateway.health = health_new();
+    for (int i = 0; i < HEALTH_LEAST; i++) {
+        ask(ASK("alone", ""));
+        break_it();
+        again();
+    }
+    pass(f.settings.circuit.open_ms + f.settings.circuit.open_ms / 5);
+    again();
+    ask(ASK("alone", TOOLS));
+    text(BAD);
+    finish_stop();
     EXPECT_INT(f.n_calls, 2);
-    expect_refusal(502, "upstream_unavailable");
+    EXPECT(wire_end(&f.w, ERR_CLOSED));
+    turn(f.l);
+    wire_free(&f.w);
+    open_wire(&f.w);
+    EXPECT(health_problem_at(f.gateway.health, loop_now_ms(f.l), 0, &p));
+    health_free(f.gateway.health);
+    f.gateway.health = NULL;
     end();
 }
 
@@ -118,8 +165,9 @@ static void an_empty_answer_can_be_repaired(void)
     ask(ASK("m", TOOLS "\"tool_choice\":\"required\","));
     phase(PHASE_ANSWERING);
     finish_stop();
+    while (f.n_calls < 4)
+        break_it();
     break_it();
-    EXPECT_INT(f.n_calls, 2);
     expect_refusal(502, "upstream_unavailable");
     end();
 }
@@ -377,7 +425,11 @@ static const struct test suite[] = {
     { "a bad call is asked for once more", a_bad_call_is_asked_for_once_more },
     { "what does not fit opens no circuit", what_does_not_fit_opens_no_circuit },
     { "there is no third call", there_is_no_third_call },
-    { "a repair that breaks is a failure", a_repair_that_breaks_is_a_failure },
+    { "a repair that breaks moves on", a_repair_that_breaks_moves_on },
+    { "a repair that is refused is not to be sent again",
+      a_repair_that_is_refused_is_not_to_be_sent_again },
+    { "who leaves a repair says nothing of its target",
+      who_leaves_a_repair_says_nothing_of_its_target },
     { "an empty answer can be repaired", an_empty_answer_can_be_repaired },
     { "a client that leaves takes the repair with it",
       a_client_that_leaves_takes_the_repair_with_it },

@@ -161,8 +161,7 @@ static void an_upstream_that_knows_tools_is_told_nothing(void)
     end();
 }
 
-/* Its arguments are not kept, so nobody could say that they came back. */
-static void calls_of_an_upstream_that_stream_past_are_not_settled_as_exact(void)
+static void calls_of_an_upstream_that_stream_past_are_settled_as_exact(void)
 {
     const struct chat_tool_piece piece = { 0, STR("c"), STR("look"), STR("{}") };
 
@@ -172,7 +171,7 @@ static void calls_of_an_upstream_that_stream_past_are_not_settled_as_exact(void)
     phase(PHASE_ANSWERING);
     event_of(call(), &(struct chat_event){ .type = CHAT_TOOL_CALL, .tool = &piece });
     finish_stop();
-    EXPECT_INT(call()->verdict, SETTLE_DIVERGED);
+    EXPECT_INT(call()->verdict, SETTLE_EXACT);
     settled();
     end();
 }
@@ -319,8 +318,8 @@ static const struct test suite[] = {
     { "a member is named as the client wrote it", a_member_is_named_as_the_client_wrote_it },
     { "an upstream that knows tools is told nothing",
       an_upstream_that_knows_tools_is_told_nothing },
-    { "calls of an upstream that stream past are not settled as exact",
-      calls_of_an_upstream_that_stream_past_are_not_settled_as_exact },
+    { "calls of an upstream that stream past are settled as exact",
+      calls_of_an_upstream_that_stream_past_are_settled_as_exact },
     { "what is not held goes out as it comes", what_is_not_held_goes_out_as_it_comes },
     { "the gateway can be kept from emulating tools",
       the_gateway_can_be_kept_from_emulating_tools },

@@ -112,7 +112,8 @@ static void passes_events_on_byte_for_byte(void)
                                 "\"c\"},\"choices\":[{\"delta\":{\"content\":\"\\u00e9\\ud83d\"}},"
                                 "{\"index\":1,\"delta\":{\"reasoning\":\"hm\"}}]}")
             EVENT("{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"},{\"index\":1,\"finish_"
-                  "reason\":\"length\"}],\"usage\":{\"prompt_tokens\":1}}") DONE DONE;
+                  "reason\":\"length\"}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}")
+                DONE DONE;
 
     rig_start(&r);
     SAY(&r.up, UP_CHAT, .body = in, .type = "text/event-stream");
@@ -123,7 +124,7 @@ static void passes_events_on_byte_for_byte(void)
                "\"model\":\"c\"},\"choices\":[{\"delta\":{\"content\":\"\\u00e9\\ud83d\"}},"
                "{\"index\":1,\"delta\":{\"reasoning\":\"hm\"}}]}\n"
                "{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"},{\"index\":1,\"finish_"
-               "reason\":\"length\"}],\"usage\":{\"prompt_tokens\":1}}\n");
+               "reason\":\"length\"}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n");
     EXPECT_STR(buf_str(&w.said), "\xc3\xa9\xef\xbf\xbd");
     EXPECT_STR(buf_str(&w.thought), "hm");
     EXPECT_INT(w.usage.prompt_tokens, 1);
@@ -143,12 +144,13 @@ static void an_answer_ends_in_many_ways(void)
         { EVENT(CHOICE("\"content\":\"a\"")) EVENT(FINISHED("stop")) DONE, UP_CUT, true },
         { EVENT(CHOICE("\"content\":\"a\"")) EVENT(FINISHED("stop")) DONE, UP_OPEN, true },
         { EVENT(CHOICE("\"content\":\"a\"")) EVENT(FINISHED("stop")), UP_CUT, true },
-        { EVENT(CHOICE("\"content\":\"a\"")) DONE, UP_WHOLE, true },
+        { EVENT(CHOICE("\"content\":\"a\"")) DONE, UP_WHOLE, false },
         { EVENT(CHOICE("\"content\":\"a\"")), UP_WHOLE, false },
         { EVENT(CHOICE("\"content\":\"a\"")), UP_CUT, false },
         { EVENT(CHOICE("\"content\":\"a\"")) "data: {\"choices\"", UP_WHOLE, false },
-        { EVENT(CHOICE("\"content\":\"a\"")) "data: [DONE]", UP_WHOLE, true },
-        { EVENT(CHOICE("\"content\":\"a\"")) "data: [DONE]", UP_CUT, true },
+        { EVENT(CHOICE("\"content\":\"a\"")) EVENT(FINISHED("stop")) "data: [DONE]", UP_WHOLE,
+          true },
+        { EVENT(CHOICE("\"content\":\"a\"")) EVENT(FINISHED("stop")) "data: [DONE]", UP_CUT, true },
         { EVENT(CHOICE("\"content\":\"a\"")) "data: [DONE", UP_WHOLE, false },
     };
 
@@ -184,7 +186,7 @@ static void an_empty_beginning_is_held_back(void)
     RUN_UNTIL(r.loop, w.seen.n > 0);
     EXPECT_STR(buf_str(&w.seen), MINE("\"role\":\"assistant\"") MINE("\"content\":\"a\""));
     EXPECT_INT(w.phases[w.n_phases - 1], PHASE_ANSWERING);
-    up_more(&r.up, DONE);
+    up_more(&r.up, EVENT(FINISHED("stop")) DONE);
     up_end(&r.up, false);
     RUN_UNTIL(r.loop, watch_is_over(&w));
     EXPECT(w.is_finished);
@@ -238,7 +240,7 @@ static void what_is_not_known_is_an_answer_too(void)
     RUN_UNTIL(r.loop, w.seen.n > 0);
     EXPECT_STR(buf_str(&w.seen), MINE("\"role\":\"assistant\",\"audio\":{\"data\":\"QUJD\"}"));
     EXPECT_INT(w.phases[w.n_phases - 1], PHASE_ANSWERING);
-    up_more(&r.up, DONE);
+    up_more(&r.up, EVENT(FINISHED("stop")) DONE);
     up_end(&r.up, false);
     RUN_UNTIL(r.loop, watch_is_over(&w));
     EXPECT(w.is_finished);
@@ -299,8 +301,9 @@ static void only_what_we_asked_for_is_left_out(void)
     rig_start(&r);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         snprintf(body, sizeof(body),
-                 EVENT(FINISHED("stop"))
-                     EVENT("{\"choices\":[],\"usage\":{\"prompt_tokens\":3},%s}") DONE,
+                 EVENT(FINISHED("stop")) EVENT(
+                     "{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4},%s}")
+                     DONE,
                  rows[i].more);
         snprintf(seen, sizeof(seen),
                  "{\"id\":\"x\",\"model\":\"my\\\"model\",\"choices\":[{\"index\":0,\"delta\":{},"
@@ -350,7 +353,8 @@ static void tells_choices_apart(void)
     static const char two[] =
         EVENT(SECOND("\"delta\":{\"content\":\"b\"}")) EVENT(CHOICE("\"content\":\"a\""))
             EVENT(SECOND("\"delta\":{},\"finish_reason\":\"length\"")) EVENT(FINISHED("stop"))
-                EVENT("{\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"prompt_tokens_details\":{"
+                EVENT("{\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1,"
+                      "\"prompt_tokens_details\":{"
                       "\"cached_tokens\":4}}}") DONE;
 
     rig_start(&r);

@@ -105,11 +105,12 @@ static void is_released_when_it_is_whole(void)
 
 /* ---- slow clients ---- */
 
+#define AB_END "{\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n"
 #define AB "{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n"
 
 static void holds_events_while_paused(void)
 {
-    static const char many[] = "data: " AB "\ndata: " AB "\ndata: " AB "\n" DONE;
+    static const char many[] = "data: " AB "\ndata: " AB "\ndata: " AB_END "\n" DONE;
 
     for (unsigned raw = 0; raw < 2; raw++) {
         rig_start(&r);
@@ -134,7 +135,7 @@ static void holds_events_while_paused(void)
         provider_openai.resume(w.call);
         RUN_UNTIL(r.loop, watch_is_over(&w));
         EXPECT(w.is_finished);
-        EXPECT_STR(buf_str(&w.seen), raw ? AB AB AB : "aaa");
+        EXPECT_STR(buf_str(&w.seen), raw ? AB AB AB_END : "aaa");
         watch_end(&w);
         rig_end(&r);
     }
@@ -192,7 +193,7 @@ static void reads_no_more_while_paused(void)
     EXPECT(mem_budget_used() < (size_t)8 << 20);
     EXPECT(w.seen.n < 200);
     provider_openai.resume(w.call);
-    up_more(&r.up, DONE);
+    up_more(&r.up, EVENT(FINISHED("stop")) DONE);
     up_end(&r.up, false);
     RUN_UNTIL(r.loop, watch_is_over(&w));
     EXPECT(w.is_finished);
@@ -204,7 +205,7 @@ static void reads_no_more_while_paused(void)
 
 static void an_end_waits_for_what_is_held(void)
 {
-    static const char *const ends[] = { DONE, "", "data: nonsense\n\n",
+    static const char *const ends[] = { EVENT(FINISHED("stop")) DONE, "", "data: nonsense\n\n",
                                         EVENT("{\"error\":{\"message\":\"x\"}}") };
 
     for (size_t i = 0; i < COUNT_OF(ends); i++) {

@@ -295,7 +295,8 @@ static void tells_usage_alone_from_the_rest(void)
 static void survives_every_failed_allocation(void)
 {
     static const char in[] =
-        CHUNK(DELTA("0", "\"content\":\"a\\n\",\"tool_calls\":[{\"id\":\"\\n\"}]")) DONE;
+        CHUNK(DELTA("0", "\"content\":\"a\\n\",\"tool_calls\":[{\"id\":\"\\n\"}]"))
+            CHUNK(FINISH("0", "stop")) DONE;
     struct seen s;
     bool is_whole;
     enum err err = ERR_NOMEM;
@@ -308,7 +309,7 @@ static void survives_every_failed_allocation(void)
         EXPECT(!err || err == ERR_NOMEM);
         EXPECT(is_whole == (err == ERR_NONE));
     }
-    EXPECT_Z(s.text, "[0 a\n0#0:\n,,]");
+    EXPECT_Z(s.text, "[0 a\n0#0:\n,,][0.stop]");
 }
 
 static const struct test suite[] = {
