@@ -41,6 +41,8 @@ enum {
     STORE_VALUE_MAX = 32768,
     STORE_LARGE_MAX = 2 << 20, /* where values may be large */
     STORE_MEMORY_LARGE = 64 << 20,
+    STORE_OWNER_LEN = 4,  /* bytes of a key, where values may be large, that say whose it is */
+    STORE_OWNER_PART = 4, /* of the room there one owner may have at most the 4th part */
     STORE_CLAIM_MAX = 64, /* keys of one claim */
     STORE_COUNT_MAX = 8,  /* counters of one operation */
     STORE_ROWS_MAX = 256, /* rows of one answer */
@@ -169,12 +171,20 @@ struct store_op *store_get(struct store_port *p, const struct store_key *key, on
 struct store_op *store_put(struct store_port *p, const struct store_key *key, struct str value,
                            int64_t ttl_ms, on_store *done, void *arg);
 
+/* The same where values may be large: all entries there, keys and values, have at most `room` bytes
+ * in all and each owner's a part of it. The owner's entries that expire first make room, then those
+ * of all. ERR_TOO_BIG: it alone is above the owner's part. ERR_LIMIT: very much was above `room`;
+ * the next calls go on to make room. */
+struct store_op *store_put_within(struct store_port *p, const struct store_key *key,
+                                  struct str value, int64_t ttl_ms, int64_t room, on_store *done,
+                                  void *arg);
+
 /* Takes and deletes the first of the `n` keys that exists: one atomic operation. ERR_NOT_FOUND. */
 struct store_op *store_claim_first(struct store_port *p, const struct store_key *keys, size_t n,
                                    on_store *done, void *arg);
 
-/* Compare and set: when the present value is `*expected` (NULL: there is none) it becomes `*value`
- * (NULL: it is deleted), atomically; else ERR_CONFLICT. */
+/* Not where values may be large. Compare and set: when the present value is `*expected` (NULL:
+ * there is none) it becomes `*value` (NULL: it is deleted), atomically; else ERR_CONFLICT. */
 struct store_op *store_swap(struct store_port *p, const struct store_key *key,
                             const struct str *expected, const struct str *value, int64_t ttl_ms,
                             on_store *done, void *arg);
