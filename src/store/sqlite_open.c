@@ -59,9 +59,9 @@ static const char *const statements[STATEMENTS] = {
               " (SELECT space, key FROM entry WHERE expires <= ?1 ORDER BY expires LIMIT ?2)",
     [USED] = "SELECT bytes FROM share WHERE owner = ?1",
     [DROP_FIRST] = "DELETE FROM entry WHERE (space, key) IN (SELECT space, key FROM entry"
-                   " WHERE space = 'answer' ORDER BY expires LIMIT 1)",
+                   " INDEXED BY entry_answer WHERE space = 'answer' ORDER BY expires LIMIT 1)",
     [DROP_FIRST_OF] = "DELETE FROM entry WHERE (space, key) IN (SELECT space, key FROM entry"
-                      " WHERE space = 'answer' AND substr(key, 1, 4) = ?1"
+                      " INDEXED BY entry_owner WHERE space = 'answer' AND substr(key, 1, 4) = ?1"
                       " ORDER BY expires LIMIT 1)",
 };
 
