@@ -68,7 +68,8 @@ enum failure_kind failure_of_status(int status);
 struct failure {
     enum failure_kind kind; /* FAILURE_NONE: nothing failed */
     struct str message; /* what happened, to what, what to do; in the exchange's arena or static */
-    struct str param;   /* "messages[2].content"; empty: null */
+    struct str request_id;  /* for formats that say it in the body; empty: null */
+    struct str param;       /* "messages[2].content"; empty: null */
     int64_t retry_after_ms; /* for Retry-After; 0: unknown */
     bool prompt_accepted;   /* the upstream took the prompt: x-should-retry: false */
     int status;             /* the upstream's own, handed back as it is; 0: that of the kind */

@@ -329,8 +329,11 @@ static enum err write_error(const struct failure *failure, struct buf *out)
     if (failure->kind == FAILURE_NO_THREADS)
         write_thread_details(&w);
     json_w_object_end(&w);
-    json_w_key(&w, "request_id"); /* it is in the headers */
-    json_w_null(&w);
+    json_w_key(&w, "request_id");
+    if (failure->request_id.n > 0)
+        json_w_str(&w, failure->request_id);
+    else
+        json_w_null(&w);
     json_w_object_end(&w);
     return cut_back(out, before, json_w_end(&w));
 }

@@ -276,12 +276,14 @@ static enum err fail_stream(struct exchange *x, const struct failure *f)
 {
     enum err err = x->is_raw ? ERR_NONE : begin_stream(x);
     struct buf *out = http_reply_buf(x->request);
+    struct failure named = *f;
 
     if (err)
         return err;
     if (x->is_raw && f->body_has_error && f->body.n > 0)
         return x->dialect->stream_raw(f->body, out);
-    return x->dialect->stream_error(x->encoder, f, out);
+    named.request_id = str_of(x->request->id);
+    return x->dialect->stream_error(x->encoder, &named, out);
 }
 
 void answer_failure(struct exchange *x, const struct failure *f)

@@ -15,6 +15,7 @@ struct keep {
 void exchange_keep_init(struct exchange *x)
 {
     x->keep_ttl_ms = x->view->settings->responses_ttl_ms;
+    x->keep_room = (int64_t)x->view->settings->responses_max_bytes;
     x->answer.is_kept =
         x->chat.keeps && x->dialect->record && x->worker->store && !x->is_raw && x->keep_ttl_ms > 0;
 }
@@ -64,7 +65,8 @@ static void put(struct keep *k, struct str record)
         kept_key(x->request, arena_printf(a, "resp_%.*s", STR_ARGS(x->answer.id)));
 
     x->request->on_gone = on_gone;
-    x->keep_op = store_put(x->worker->store, &key, record, x->keep_ttl_ms, on_stored, k);
+    x->keep_op = store_put_within(x->worker->store, &key, record, x->keep_ttl_ms, x->keep_room,
+                                  on_stored, k);
     timer_arm(x->worker->loop, &x->deadline, KEEP_HOLD_MS, on_hold_over, k);
 }
 

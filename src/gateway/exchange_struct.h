@@ -85,4 +85,5 @@ struct exchange {
     struct dialect_whole whole; /* when all is said */
     struct store_op *keep_op;   /* the answer is on its way into the store */
     int64_t keep_ttl_ms;
+    int64_t keep_room;
 };

@@ -99,47 +99,62 @@ static void write_anthropic(const struct gateway *g, const struct routes_entry *
     json_w_object_end(j);
 }
 
-/* Where the model that the query's `name` names stands in the list; SIZE_MAX: nowhere. */
-static size_t place_of(const struct route_table *t, struct str query, const char *name)
+enum { MODELS_PAGE_MAX = 1000 };
+
+/* Where the model that the query's `name` names stands in the list, SIZE_MAX when it names none;
+ * false: there is no such model. */
+static bool find_place(const struct route_table *t, struct str query, const char *name, size_t *ret)
 {
     struct routes_entry e;
     char id[256];
 
+    *ret = SIZE_MAX;
     if (!url_query_get(query, name, id, sizeof(id)))
-        return SIZE_MAX;
-    for (size_t i = 0; routes_entry_at(t->routes, i, &e); i++)
-        if (strcmp(e.id, id) == 0)
-            return i;
-    return SIZE_MAX;
+        return true;
+    for (size_t i = 0; routes_entry_at(t->routes, i, &e); i++) {
+        if (strcmp(e.id, id) == 0) {
+            *ret = i;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Entries `from` to before `end`. Without a limit all are one page. */
 struct page {
     size_t from, end, n;
+    bool goes_back;
 };
 
-static struct page page_of(const struct route_table *t, struct str query)
+/* NULL, or what is wrong with the query. */
+static const char *read_page(const struct route_table *t, struct str query, struct page *ret)
 {
-    size_t after = place_of(t, query, "after_id");
-    size_t before = place_of(t, query, "before_id");
-    struct page p = { .from = after == SIZE_MAX ? 0 : after + 1 };
+    size_t after, before;
+    struct page p = { 0 };
     struct routes_entry e;
-    uint64_t limit;
-    char text[16];
+    uint64_t limit = SIZE_MAX;
+    char text[256];
 
+    if (url_query_get(query, "limit", text, sizeof(text)) &&
+        (str_to_u64(str_of(text), MODELS_PAGE_MAX, &limit) || limit == 0))
+        return "limit: must be a whole number from 1 to 1000";
+    if (!find_place(t, query, "after_id", &after))
+        return "after_id: there is no such model in this list";
+    if (!find_place(t, query, "before_id", &before))
+        return "before_id: there is no such model in this list";
     while (routes_entry_at(t->routes, p.n, &e))
         p.n++;
-    p.end = before == SIZE_MAX ? p.n : before;
+    p.goes_back = before != SIZE_MAX;
+    p.from = after == SIZE_MAX ? 0 : after + 1;
+    p.end = p.goes_back ? before : p.n;
     if (p.from > p.end)
         p.from = p.end;
-    if (!url_query_get(query, "limit", text, sizeof(text)) ||
-        str_to_u64(str_of(text), UINT32_MAX, &limit) || limit == 0 || p.end - p.from <= limit)
-        return p;
-    if (before == SIZE_MAX)
-        p.end = p.from + limit;
-    else
+    if (p.end - p.from > limit && p.goes_back)
         p.from = p.end - limit;
-    return p;
+    else if (p.end - p.from > limit)
+        p.end = p.from + limit;
+    *ret = p;
+    return NULL;
 }
 
 static void write_id(const struct route_table *t, const char *name, const struct page *p, size_t i,
@@ -155,21 +170,19 @@ static void write_id(const struct route_table *t, const char *name, const struct
 }
 
 static void write_anthropic_list(const struct gateway *g, const struct route_table *t,
-                                 struct str query, struct json_writer *j)
+                                 const struct page *p, struct json_writer *j)
 {
-    struct page p = page_of(t, query);
-    bool goes_back = place_of(t, query, "before_id") != SIZE_MAX;
     struct routes_entry e;
 
     json_w_object(j);
     json_w_key(j, "data");
     json_w_array(j);
-    for (size_t i = p.from; i < p.end && routes_entry_at(t->routes, i, &e); i++)
+    for (size_t i = p->from; i < p->end && routes_entry_at(t->routes, i, &e); i++)
         write_anthropic(g, &e, j);
     json_w_array_end(j);
-    json_w_member_bool(j, "has_more", goes_back ? p.from > 0 : p.end < p.n);
-    write_id(t, "first_id", &p, p.from, j);
-    write_id(t, "last_id", &p, p.end - 1, j);
+    json_w_member_bool(j, "has_more", p->goes_back ? p->from > 0 : p->end < p->n);
+    write_id(t, "first_id", p, p->from, j);
+    write_id(t, "last_id", p, p->end - 1, j);
     json_w_object_end(j);
 }
 
@@ -178,17 +191,22 @@ static void write_anthropic_list(const struct gateway *g, const struct route_tab
 void handle_models(struct gateway_worker *w, struct http_request *r)
 {
     struct route_table *t = route_book_ref(w->view->routes);
+    const char *wrong = NULL;
+    struct page page;
     struct json_writer j;
     struct buf out;
 
     prepare(w);
     buf_init(&out, 8 << 20);
     json_w_init(&j, &out);
-    if (is_anthropic(r))
-        write_anthropic_list(w->gateway, t, r->head.query, &j);
-    else
+    if (!is_anthropic(r))
         write_list(w->gateway, t, &j);
-    gateway_reply_written(r, 200, &j);
+    else if (!(wrong = read_page(t, r->head.query, &page)))
+        write_anthropic_list(w->gateway, t, &page, &j);
+    if (wrong)
+        gateway_reply_error_as(r, &dialect_anthropic_messages, FAILURE_BAD_REQUEST, "%s.", wrong);
+    else
+        gateway_reply_written(r, 200, &j);
     buf_deinit(&out);
     route_book_unref(w->view->routes, t);
 }

@@ -3,10 +3,12 @@
 
 #include "gateway/service.h"
 
-/* Ids are random, so their hashes tell nothing of the key. */
+/* Behind a few bytes that say whose share of the room it takes: too few to tell the client's key,
+ * and keys that have the same share it and nothing else. Ids are random, so their hashes tell
+ * nothing. */
 struct store_key kept_key(const struct http_request *r, struct str id)
 {
-    struct store_key key = { .space = STORE_ANSWER, .n = SHA256_LEN };
+    struct store_key key = { .space = STORE_ANSWER, .n = STORE_OWNER_LEN + SHA256_LEN };
     struct sha256 client, h;
     unsigned char digest[SHA256_LEN];
 
@@ -16,6 +18,7 @@ struct store_key kept_key(const struct http_request *r, struct str id)
     sha256_init(&h);
     sha256_add(&h, (struct str){ (const char *)digest, sizeof(digest) });
     sha256_add(&h, id);
-    sha256_end(&h, key.bytes);
+    memcpy(key.bytes, digest, STORE_OWNER_LEN);
+    sha256_end(&h, key.bytes + STORE_OWNER_LEN);
     return key;
 }

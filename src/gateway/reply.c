@@ -45,6 +45,7 @@ void gateway_reply_failure(struct http_request *r, const struct dialect_ops *dia
     const struct dialect_ops *d = dialect ? dialect : &dialect_openai_chat;
     int status = failure_status(failure);
     int64_t retry_ms = failure->retry_after_ms;
+    struct failure f = *failure;
     size_t n = 1;
     struct buf out;
 
@@ -66,7 +67,8 @@ void gateway_reply_failure(struct http_request *r, const struct dialect_ops *dia
         return;
     }
     buf_init(&out, ERROR_MAX);
-    if (d->error(failure, &out)) {
+    f.request_id = str_of(r->id);
+    if (d->error(&f, &out)) {
         buf_clear(&out);
         http_reply(r, 503, headers, n, str_of(FALLBACK));
     } else {

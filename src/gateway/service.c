@@ -225,6 +225,7 @@ static void refuse_path(struct gateway_worker *w, struct http_request *r, bool k
                 STR_ARGS(str_sub(r->head.path, 0, 200)),
                 STR_ARGS(str_sub(r->head.method_text, 0, 32)), methods);
     gateway_note_refusal(r, &f);
+    f.request_id = str_of(r->id);
     buf_init(&out, 4096);
     dialect = dialect ? dialect : &dialect_openai_chat;
     body = dialect->error(&f, &out) ? STR("{}") : buf_str(&out);
@@ -276,7 +277,9 @@ static void on_request(void *arg, struct http_request *r)
 static void write_error(void *arg, const struct http_request *r, int status, const char *what,
                         struct buf *out)
 {
-    const struct failure f = { .kind = failure_of_status(status), .message = str_of(what) };
+    const struct failure f = { .kind = failure_of_status(status),
+                               .message = str_of(what),
+                               .request_id = str_of(r->id) };
     const struct gateway_worker *w = arg;
     const struct dialect_ops *dialect = gateway_dialect_of(w->gateway, r->head.path);
 

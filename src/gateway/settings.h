@@ -57,6 +57,7 @@ struct settings {
     int64_t queue_timeout_ms;
     int64_t conversation_ttl_ms;
     int64_t responses_ttl_ms; /* 0: none are kept */
+    size_t responses_max_bytes;
     int64_t shutdown_timeout_ms;
 
     struct health_limits circuit;

@@ -36,6 +36,7 @@ struct store_op {
     bool expects_none;
     bool deletes;
     int64_t ttl_ms;
+    int64_t room;         /* put: of all large values; INT64_MAX: no bound */
     uint64_t after_id;    /* read */
     struct str after_key; /* list */
     size_t max;           /* read, list */
@@ -124,6 +125,11 @@ bool store_space_is_large(enum store_space space);
 
 /* The most bytes of a value there. */
 size_t store_space_max(enum store_space space);
+
+/* What an entry counts in its room, and the most bytes that one owner has of it. */
+int64_t store_entry_size(const struct store_key *key, size_t value_n);
+int64_t store_owner_room(int64_t room);
+struct str store_owner(const struct store_key *key);
 
 /* The space that an operation is about. */
 enum store_space store_op_space(const struct store_op *op);

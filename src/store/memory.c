@@ -25,6 +25,12 @@ struct lane {
     size_t bytes;
 };
 
+/* The large entries of one owner. */
+struct share {
+    struct list order; /* struct entry.shared, the one set longest ago first */
+    int64_t bytes;
+};
+
 struct memory {
     struct store store;
     struct store *durable; /* owned; NULL: nothing survives */
@@ -32,6 +38,8 @@ struct memory {
     struct map entries;    /* struct entry, by flat_key() */
     struct lane lanes[2];  /* entries of usual size, and large ones */
     size_t max_entries;    /* of each lane */
+    struct map shares;     /* struct share, by owner */
+    int64_t shared;        /* bytes of all shares */
     struct list log;       /* struct row, the oldest first; all spaces together */
     size_t n_log;
     uint64_t last_id;
@@ -39,6 +47,7 @@ struct memory {
 
 struct entry {
     struct list node;
+    struct list shared; /* where values may be large: of its owner's share */
     struct store_key key;
     int64_t expires_ms; /* on loop_now_ms()'s clock, which all loops share */
     size_t n;
@@ -80,6 +89,33 @@ static struct str value_of(const struct entry *e)
     return (struct str){ e->value, e->n };
 }
 
+/* ---- shares, under the mutex ---- */
+
+static void join_share(struct memory *m, struct entry *e)
+{
+    struct share *s = map_find(&m->shares, store_owner(&e->key));
+
+    if (!s) {
+        s = mem_new(struct share);
+        list_init(&s->order);
+        map_set(&m->shares, store_owner(&e->key), s);
+    }
+    list_add_tail(&s->order, &e->shared);
+    s->bytes += store_entry_size(&e->key, e->n);
+    m->shared += store_entry_size(&e->key, e->n);
+}
+
+static void leave_share(struct memory *m, struct entry *e)
+{
+    struct share *s = map_find(&m->shares, store_owner(&e->key));
+
+    list_remove(&e->shared);
+    s->bytes -= store_entry_size(&e->key, e->n);
+    m->shared -= store_entry_size(&e->key, e->n);
+    if (list_is_empty(&s->order))
+        mem_free(map_take(&m->shares, store_owner(&e->key)));
+}
+
 /* ---- entries, under the mutex ---- */
 
 /* The entry, taken out; NULL when there is none. */
@@ -94,6 +130,8 @@ static struct entry *take(struct memory *m, const struct store_key *key)
     list_remove(&e->node);
     lane->n--;
     lane->bytes -= size_of(e);
+    if (store_space_is_large(key->space))
+        leave_share(m, e);
     metric_add(METRIC_STORE_ENTRIES, -1);
     return e;
 }
@@ -163,6 +201,8 @@ static enum err set(void *arg, const struct store_key *key, struct str value, in
     list_add_tail(&lane->order, &e->node);
     lane->n++;
     lane->bytes += size;
+    if (is_large)
+        join_share(m, e);
     metric_add(METRIC_STORE_ENTRIES, 1);
     return ERR_NONE;
 }
@@ -170,6 +210,29 @@ static enum err set(void *arg, const struct store_key *key, struct str value, in
 static enum err drop(void *arg, const struct store_key *key)
 {
     mem_free(take(arg, key));
+    return ERR_NONE;
+}
+
+static enum err used(void *arg, struct str owner, int64_t *ret_bytes)
+{
+    struct memory *m = arg;
+    const struct share *s = owner.n > 0 ? map_find(&m->shares, owner) : NULL;
+
+    *ret_bytes = owner.n == 0 ? m->shared : s ? s->bytes : 0;
+    return ERR_NONE;
+}
+
+/* They mostly share one time to live: what was set first expires first. */
+static enum err drop_first(void *arg, struct str owner)
+{
+    struct memory *m = arg;
+    const struct share *s = owner.n > 0 ? map_find(&m->shares, owner) : NULL;
+    const struct entry *e =
+        s ? CONTAINER_OF(s->order.next, struct entry, shared) : oldest(&m->lanes[true]);
+
+    if (!e)
+        return ERR_NOT_FOUND;
+    mem_free(take(m, &e->key));
     return ERR_NONE;
 }
 
@@ -255,7 +318,7 @@ static enum err run_list(struct memory *m, struct store_op *op)
 
 static enum err run_verb(struct memory *m, struct store_op *op)
 {
-    const struct entries entries = { find, set, drop, m };
+    const struct entries entries = { find, set, drop, used, drop_first, m };
 
     if (op->verb == STORE_APPEND)
         return run_append(m, op);
@@ -295,6 +358,7 @@ static void close_memory(struct store *s)
     while ((node = list_take_head(&m->log)))
         mem_free(CONTAINER_OF(node, struct row, node));
     map_deinit(&m->entries);
+    map_deinit(&m->shares);
     store_close(m->durable);
     store_deinit(&m->store);
     pthread_mutex_destroy(&m->mutex);
@@ -311,6 +375,7 @@ struct store *store_memory_new(size_t max_entries)
     store_init(&m->store, &backend);
     BUG_ON(pthread_mutex_init(&m->mutex, NULL) != 0);
     map_init(&m->entries);
+    map_init(&m->shares);
     for (size_t i = 0; i < COUNT_OF(m->lanes); i++)
         list_init(&m->lanes[i].order);
     list_init(&m->log);

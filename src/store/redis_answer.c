@@ -38,6 +38,15 @@ static enum err answer_done(UNUSED struct store_op *op, const struct redis_reply
     return is_done ? ERR_NONE : ERR_PROTOCOL;
 }
 
+static enum err answer_put(struct store_op *op, const struct redis_reply *reply)
+{
+    bool is_kept = store_space_is_large(op->keys->space);
+
+    if (is_kept && is_type(reply, REDIS_NUMBER) && reply->number == 0)
+        return ERR_LIMIT;
+    return answer_done(op, reply);
+}
+
 static enum err answer_claim(struct store_op *op, const struct redis_reply *reply)
 {
     int64_t at;
@@ -157,7 +166,7 @@ static enum err answer_list(struct store_op *op, const struct redis_reply *reply
 enum err redis_command_answer(struct store_op *op, const struct redis_reply *reply)
 {
     static enum err (*const verbs[])(struct store_op *, const struct redis_reply *) = {
-        [STORE_GET] = answer_get,   [STORE_PUT] = answer_done,    [STORE_CLAIM] = answer_claim,
+        [STORE_GET] = answer_get,   [STORE_PUT] = answer_put,     [STORE_CLAIM] = answer_claim,
         [STORE_SWAP] = answer_swap, [STORE_COUNT] = answer_count, [STORE_APPEND] = answer_done,
         [STORE_READ] = answer_read, [STORE_LIST] = answer_list,
     };

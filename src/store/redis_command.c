@@ -27,6 +27,67 @@ static const char script_put[] =
     "redis.call('ZADD', KEYS[2], 0, ARGV[1])\n"
     "return 1\n";
 
+/* A space with large values has its entries in sorted sets by their end, one of all and one of each
+ * owner: as size (10 digits) and key. The bytes of a set are the score of its member '', below 0,
+ * so that a set that is lost takes its sum with it. KEYS: entry, set of all, of the owner. ARGV:
+ * key. */
+#define SCRIPT_SHARE                                                                         \
+    "local function name(key, size) return string.format('%010d', size + #key) .. key end\n" \
+    "local function leave(set, member)\n"                                                    \
+    "  if redis.call('ZREM', set, member) == 0 then return end\n"                            \
+    "  redis.call('ZINCRBY', set, tonumber(member:sub(1, 10)), '')\n"                        \
+    "  if redis.call('ZCARD', set) == 1 then redis.call('DEL', set) end\n"                   \
+    "end\n"                                                                                  \
+    "local function forget(member)\n"                                                        \
+    "  leave(KEYS[2], member)\n"                                                             \
+    "  leave(KEYS[2] .. ':' .. member:sub(11, 14), member)\n"                                \
+    "end\n"
+
+/* ARGV: key, value, room of the owner and of all, ttl or nothing; a ttl of 0 deletes. An entry
+ * whose end has come is gone by itself. Returns 0 when too much is to go. */
+static const char script_keep[] = SCRIPT_SHARE
+    "local time = redis.call('TIME')\n"
+    "local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
+    "local prefix = KEYS[1]:sub(1, -1 - #ARGV[1])\n"
+    "local function drop_first(set, last)\n"
+    "  local first = redis.call('ZRANGE', set, 1, 1, 'WITHSCORES')\n"
+    "  if not first[1] or tonumber(first[2]) > last then return false end\n"
+    "  if tonumber(first[2]) > now then redis.call('DEL', prefix .. first[1]:sub(11)) end\n"
+    "  forget(first[1])\n"
+    "  return true\n"
+    "end\n"
+    "local present = redis.call('GET', KEYS[1])\n"
+    "if present then\n"
+    "  redis.call('DEL', KEYS[1])\n"
+    "  forget(name(ARGV[1], #present))\n"
+    "end\n"
+    "local ttl = ARGV[5]\n"
+    "if ttl == '0' then return 1 end\n"
+    "local left = 4096\n"
+    "while left > 4000 and drop_first(KEYS[2], now) do left = left - 1 end\n"
+    "for i = 3, 2, -1 do\n"
+    "  local room = tonumber(ARGV[6 - i]) - #ARGV[1] - #ARGV[2]\n"
+    "  while -(tonumber(redis.call('ZSCORE', KEYS[i], '') or 0)) > room do\n"
+    "    left = left - 1\n"
+    "    if left == 0 or not drop_first(KEYS[i], math.huge) then return 0 end\n"
+    "  end\n"
+    "end\n"
+    "redis.call('SET', KEYS[1], ARGV[2], unpack(ttl and {'PX', ttl} or {}))\n"
+    "for i = 2, 3 do\n"
+    "  if redis.call('ZADD', KEYS[i], string.format('%.0f', now + (ttl or 1e15)),\n"
+    "      name(ARGV[1], #ARGV[2])) == 1 then\n"
+    "    redis.call('ZINCRBY', KEYS[i], -#ARGV[1] - #ARGV[2], '')\n"
+    "  end\n"
+    "end\n"
+    "return 1\n";
+
+/* Returns as script_claim. */
+static const char script_claim_kept[] = SCRIPT_SHARE "local value = redis.call('GET', KEYS[1])\n"
+                                                     "if not value then return false end\n"
+                                                     "redis.call('DEL', KEYS[1])\n"
+                                                     "forget(name(ARGV[1], #value))\n"
+                                                     "return {1, value}\n";
+
 /* KEYS: entry, index. ARGV: key. */
 static const char script_delete[] = "redis.call('DEL', KEYS[1])\n"
                                     "redis.call('ZREM', KEYS[2], ARGV[1])\n"
@@ -216,10 +277,41 @@ static void put_listed(const struct redis *r, const struct store_op *op, struct 
         redis_word_number(w, op->ttl_ms);
 }
 
+/* The script, and what both of those with shares begin with. */
+static void word_kept(struct redis_words *w, const struct redis *r, const char *script,
+                      const struct store_key *key)
+{
+    struct str owner = store_owner(key);
+
+    word_script(w, script, 3);
+    word_entry(w, r, key);
+    redis_word_name(w, r, key->space, "#share");
+    redis_word_name(w, r, key->space, "#share:");
+    BUG_ON(owner.n > sizeof(w->made) - w->n_made);
+    memcpy(w->made + w->n_made, owner.p, owner.n);
+    w->n_made += owner.n;
+    w->lengths[w->n - 1] += owner.n;
+    word_key(w, key);
+}
+
+static void put_kept(const struct redis *r, const struct store_op *op, struct redis_words *w)
+{
+    word_kept(w, r, script_keep, op->keys);
+    redis_word(w, op->value);
+    redis_word_number(w, op->room < INT64_MAX ? store_owner_room(op->room) : INT64_MAX);
+    redis_word_number(w, op->room);
+    if (op->ttl_ms < TTL_MAX_MS)
+        redis_word_number(w, op->ttl_ms > 0 ? op->ttl_ms : 0);
+}
+
 static void add_put(const struct redis *r, const struct store_op *op, struct redis_words *w)
 {
     if (store_space_is_listed(op->keys->space)) {
         put_listed(r, op, w);
+        return;
+    }
+    if (store_space_is_large(op->keys->space)) {
+        put_kept(r, op, w);
         return;
     }
     redis_word(w, op->ttl_ms > 0 ? STR("SET") : STR("DEL"));
@@ -235,6 +327,11 @@ static void add_put(const struct redis *r, const struct store_op *op, struct red
 
 static void add_claim(const struct redis *r, const struct store_op *op, struct redis_words *w)
 {
+    if (store_space_is_large(op->keys->space)) {
+        BUG_ON(op->n_keys != 1);
+        word_kept(w, r, script_claim_kept, op->keys);
+        return;
+    }
     word_script(w, script_claim, op->n_keys);
     for (size_t i = 0; i < op->n_keys; i++)
         word_entry(w, r, &op->keys[i]);

@@ -165,6 +165,32 @@ static enum err drop(void *arg, const struct store_key *key)
     return run_delete(db, bind_key(db, DROP, key));
 }
 
+/* A file of an older version that is only read has no shares. */
+static enum err used(void *arg, struct str owner, int64_t *ret_bytes)
+{
+    struct sqlite_db *db = arg;
+    sqlite3_stmt *s = db->statements[USED];
+    int code;
+
+    if (!s)
+        return sqlite_db_fail(db, SQLITE_READONLY);
+    bind_bytes(s, 1, owner.p, owner.n);
+    code = sqlite3_step(s);
+    *ret_bytes = code == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    sqlite3_reset(s);
+    return code == SQLITE_ROW || code == SQLITE_DONE ? ERR_NONE : sqlite_db_fail(db, code);
+}
+
+static enum err drop_first(void *arg, struct str owner)
+{
+    struct sqlite_db *db = arg;
+    sqlite3_stmt *s = db->statements[owner.n > 0 ? DROP_FIRST_OF : DROP_FIRST];
+
+    if (owner.n > 0)
+        bind_bytes(s, 1, owner.p, owner.n);
+    return run_delete(db, s);
+}
+
 enum err sqlite_db_sweep(struct sqlite_db *db, int64_t wall_ms, size_t max)
 {
     sqlite3_stmt *s = db->statements[SWEEP];
@@ -242,7 +268,7 @@ static enum err list(struct sqlite_db *db, struct store_op *op)
 
 enum err sqlite_db_run(struct sqlite_db *db, struct store_op *op)
 {
-    const struct entries entries = { find, set, drop, db };
+    const struct entries entries = { find, set, drop, used, drop_first, db };
 
     if (op->verb == STORE_APPEND)
         return append(db, op);

@@ -6,7 +6,20 @@
 
 #include "store/sqlite_db.h"
 
-enum statement { FIND, SET, REPLACE, DROP, APPEND, READ, LIST, SWEEP, STATEMENTS };
+enum statement {
+    FIND,
+    SET,
+    REPLACE,
+    DROP,
+    APPEND,
+    READ,
+    LIST,
+    SWEEP,
+    USED,
+    DROP_FIRST,
+    DROP_FIRST_OF,
+    STATEMENTS
+};
 
 struct sqlite_db {
     sqlite3 *handle;

@@ -29,6 +29,21 @@ static const char *const versions[] = {
     "CREATE INDEX log_space ON log (space, id);",
 
     ("PRAGMA application_id=" TEXT_OF(SQLITE_PLACE_ID)),
+
+    /* What kept responses take, in all (owner X'') and for each owner, always in step with them.
+     * Those of before have keys that nobody looks up any more. */
+    ("DELETE FROM entry WHERE space = 'answer';"
+     "CREATE TABLE share (owner BLOB PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;"
+     "CREATE INDEX entry_answer ON entry (expires) WHERE space = 'answer';"
+     "CREATE INDEX entry_owner ON entry (substr(key, 1, 4), expires) WHERE space = 'answer';"
+     "CREATE TRIGGER answer_came AFTER INSERT ON entry WHEN new.space = 'answer' BEGIN"
+     " INSERT OR IGNORE INTO share VALUES (X'', 0), (substr(new.key, 1, 4), 0);"
+     " UPDATE share SET bytes = bytes + length(new.key) + length(new.value)"
+     " WHERE owner IN (X'', substr(new.key, 1, 4)); END;"
+     "CREATE TRIGGER answer_went AFTER DELETE ON entry WHEN old.space = 'answer' BEGIN"
+     " UPDATE share SET bytes = bytes - length(old.key) - length(old.value)"
+     " WHERE owner IN (X'', substr(old.key, 1, 4));"
+     " DELETE FROM share WHERE owner = substr(old.key, 1, 4) AND bytes = 0; END;"),
 };
 
 static const char *const statements[STATEMENTS] = {
@@ -42,6 +57,12 @@ static const char *const statements[STATEMENTS] = {
              " ORDER BY key LIMIT ?4",
     [SWEEP] = "DELETE FROM entry WHERE (space, key) IN"
               " (SELECT space, key FROM entry WHERE expires <= ?1 ORDER BY expires LIMIT ?2)",
+    [USED] = "SELECT bytes FROM share WHERE owner = ?1",
+    [DROP_FIRST] = "DELETE FROM entry WHERE (space, key) IN (SELECT space, key FROM entry"
+                   " INDEXED BY entry_answer WHERE space = 'answer' ORDER BY expires LIMIT 1)",
+    [DROP_FIRST_OF] = "DELETE FROM entry WHERE (space, key) IN (SELECT space, key FROM entry"
+                      " INDEXED BY entry_owner WHERE space = 'answer' AND substr(key, 1, 4) = ?1"
+                      " ORDER BY expires LIMIT 1)",
 };
 
 /* An INTEGER or TEXT of one row; false when SQLite refuses. */
@@ -97,11 +118,13 @@ static enum err upgrade(struct sqlite_db *db)
     return err;
 }
 
+/* A file that is only read may be of a version without shares. */
 static enum err prepare(struct sqlite_db *db)
 {
+    size_t n_statements = sqlite3_db_readonly(db->handle, "main") == 1 ? USED : STATEMENTS;
     int64_t n;
 
-    for (size_t i = 0; i < STATEMENTS; i++) {
+    for (size_t i = 0; i < n_statements; i++) {
         int code = sqlite3_prepare_v3(db->handle, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
                                       &db->statements[i], NULL);
         if (code != SQLITE_OK)

@@ -64,6 +64,21 @@ enum store_space store_op_space(const struct store_op *op)
     return op->n_keys > 0 ? op->keys[0].space : op->space;
 }
 
+int64_t store_entry_size(const struct store_key *key, size_t value_n)
+{
+    return (int64_t)(key->n + value_n);
+}
+
+int64_t store_owner_room(int64_t room)
+{
+    return room / STORE_OWNER_PART;
+}
+
+struct str store_owner(const struct store_key *key)
+{
+    return str_sub((struct str){ (const char *)key->bytes, key->n }, 0, STORE_OWNER_LEN);
+}
+
 int64_t store_expiry(int64_t now_ms, int64_t ttl_ms)
 {
     return ttl_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + ttl_ms;
@@ -376,6 +391,12 @@ static struct store_op *copy_op(const struct store_op *from)
     return op;
 }
 
+static bool is_too_big(const struct store_op *op)
+{
+    return op->verb == STORE_PUT && op->room < INT64_MAX &&
+           store_entry_size(op->keys, op->value.n) > store_owner_room(op->room);
+}
+
 static struct store_op *start(struct store_port *p, const struct store_op *asked, on_store *done,
                               void *arg)
 {
@@ -397,7 +418,9 @@ static struct store_op *start(struct store_port *p, const struct store_op *asked
         if (p->store->deadline_ms)
             timer_arm(p->loop, &op->deadline, p->store->deadline_ms, on_deadline, op);
     }
-    if (copy)
+    if (copy && is_too_big(op))
+        store_answer_here(op, ERR_TOO_BIG);
+    else if (copy)
         p->store->backend->run(p->store, p->backend, op);
     else
         store_answer_here(op, ERR_NOMEM);
@@ -424,15 +447,23 @@ struct store_op *store_get(struct store_port *p, const struct store_key *key, on
     return start(p, &(struct store_op){ .verb = STORE_GET, .keys = key, .n_keys = 1 }, done, arg);
 }
 
-struct store_op *store_put(struct store_port *p, const struct store_key *key, struct str value,
-                           int64_t ttl_ms, on_store *done, void *arg)
+struct store_op *store_put_within(struct store_port *p, const struct store_key *key,
+                                  struct str value, int64_t ttl_ms, int64_t room, on_store *done,
+                                  void *arg)
 {
     const struct store_op op = {
-        .verb = STORE_PUT, .keys = key, .n_keys = 1, .value = value, .ttl_ms = ttl_ms
+        .verb = STORE_PUT, .keys = key, .n_keys = 1, .value = value, .ttl_ms = ttl_ms, .room = room
     };
 
     check_keys(key, 1, 1);
+    BUG_ON(room != INT64_MAX && !store_space_is_large(key->space));
     return start(p, &op, done, arg);
+}
+
+struct store_op *store_put(struct store_port *p, const struct store_key *key, struct str value,
+                           int64_t ttl_ms, on_store *done, void *arg)
+{
+    return store_put_within(p, key, value, ttl_ms, INT64_MAX, done, arg);
 }
 
 struct store_op *store_claim_first(struct store_port *p, const struct store_key *keys, size_t n,
@@ -457,6 +488,7 @@ struct store_op *store_swap(struct store_port *p, const struct store_key *key,
                                  .ttl_ms = ttl_ms };
 
     check_keys(key, 1, 1);
+    BUG_ON(store_space_is_large(key->space));
     return start(p, &op, done, arg);
 }
 

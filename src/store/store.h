@@ -14,33 +14,15 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "net/connector.h"
-
-/* Spaces of keys, all in one place: identifier, name, can be listed, must survive a power cut, its
- * values may be large. */
-/* clang-format off */
-#define STORE_SPACES(X)                                                                            \
-    X(STORE_TIP,    "tip",    false, false, false) /* SHA-256 of a history -> account, chat: tips.h */ \
-    X(STORE_JAR,    "jar",    true,  true,  false) /* upstream, account -> its cookies */            \
-    X(STORE_TOKEN,  "token",  false, false, false) /* upstream, account -> its access token */       \
-    X(STORE_LEASE,  "lease",  false, false, false) /* upstream, account, slot -> who holds it */     \
-    X(STORE_CHAT,   "chat",   true,  false, false) /* upstream, account, chat -> when to delete it */ \
-    X(STORE_LIMIT,  "limit",  false, false, false) /* counters */                                    \
-    X(STORE_USAGE,  "usage",  false, false, false) /* rows of the log */                             \
-    X(STORE_ANSWER, "answer", false, false, true)  /* SHA-256 of a key, an id -> kept.h */
-/* clang-format on */
-
-enum store_space {
-#define X(id, name, listed, durable, large) id,
-    STORE_SPACES(X)
-#undef X
-        STORE_SPACE_COUNT
-};
+#include "store/space.h"
 
 enum {
     STORE_KEY_MAX = 160,
     STORE_VALUE_MAX = 32768,
     STORE_LARGE_MAX = 2 << 20, /* where values may be large */
     STORE_MEMORY_LARGE = 64 << 20,
+    STORE_OWNER_LEN = 4,  /* bytes of a key, where values may be large, that say whose it is */
+    STORE_OWNER_PART = 4, /* of the room there one owner may have at most the 4th part */
     STORE_CLAIM_MAX = 64, /* keys of one claim */
     STORE_COUNT_MAX = 8,  /* counters of one operation */
     STORE_ROWS_MAX = 256, /* rows of one answer */
@@ -169,12 +151,20 @@ struct store_op *store_get(struct store_port *p, const struct store_key *key, on
 struct store_op *store_put(struct store_port *p, const struct store_key *key, struct str value,
                            int64_t ttl_ms, on_store *done, void *arg);
 
+/* The same where values may be large: all entries there, keys and values, have at most `room` bytes
+ * in all and each owner's a part of it. The owner's entries that expire first make room, then those
+ * of all. ERR_TOO_BIG: it alone is above the owner's part. ERR_LIMIT: very much was above `room`;
+ * the next calls go on to make room. */
+struct store_op *store_put_within(struct store_port *p, const struct store_key *key,
+                                  struct str value, int64_t ttl_ms, int64_t room, on_store *done,
+                                  void *arg);
+
 /* Takes and deletes the first of the `n` keys that exists: one atomic operation. ERR_NOT_FOUND. */
 struct store_op *store_claim_first(struct store_port *p, const struct store_key *keys, size_t n,
                                    on_store *done, void *arg);
 
-/* Compare and set: when the present value is `*expected` (NULL: there is none) it becomes `*value`
- * (NULL: it is deleted), atomically; else ERR_CONFLICT. */
+/* Not where values may be large. Compare and set: when the present value is `*expected` (NULL:
+ * there is none) it becomes `*value` (NULL: it is deleted), atomically; else ERR_CONFLICT. */
 struct store_op *store_swap(struct store_port *p, const struct store_key *key,
                             const struct str *expected, const struct str *value, int64_t ttl_ms,
                             on_store *done, void *arg);

@@ -2,6 +2,8 @@
 /* A counter is an entry whose value is the start of its window and its sum. */
 #include "store/verbs.h"
 
+enum { DROP_MAX = 4096 }; /* entries that go for one */
+
 static enum err run_get(const struct entries *e, struct store_op *op)
 {
     struct str value;
@@ -20,9 +22,36 @@ static enum err set(const struct entries *e, const struct store_op *op)
     return e->set(e->arg, op->keys, op->value, store_expiry(op->now_ms, op->ttl_ms));
 }
 
+static enum err make_room(const struct entries *e, const struct store_op *op, struct str owner,
+                          int64_t room)
+{
+    int64_t left = room - store_entry_size(op->keys, op->value.n);
+    int64_t used;
+
+    for (int i = 0; i < DROP_MAX; i++) {
+        enum err err = e->used(e->arg, owner, &used);
+
+        if (err || used <= left)
+            return err;
+        err = e->drop_first(e->arg, owner);
+        if (err)
+            return err;
+    }
+    return ERR_LIMIT;
+}
+
 static enum err run_put(const struct entries *e, struct store_op *op)
 {
-    return set(e, op);
+    enum err err = ERR_NONE;
+
+    if (store_space_is_large(op->keys->space)) {
+        err = e->drop(e->arg, op->keys);
+        if (!err && op->room < INT64_MAX && op->ttl_ms > 0)
+            err = make_room(e, op, store_owner(op->keys), store_owner_room(op->room));
+        if (!err && op->room < INT64_MAX && op->ttl_ms > 0)
+            err = make_room(e, op, STR(""), op->room);
+    }
+    return err ? err : set(e, op);
 }
 
 static enum err run_claim(const struct entries *e, struct store_op *op)

@@ -47,7 +47,7 @@ static void lists_models_in_the_shape_of_anthropic(void)
         { "?limit=1&before_id=two+words", "\"org/model:1\"", "\"org/model:1\"", "true" },
         { "?limit=2&before_id=two+words", "\"GPT5\"", "\"org/model:1\"", "false" },
         { "?after_id=50%25", "null", "null", "false" },
-        { "?limit=0", "\"GPT5\"", "\"50%\"", "false" },
+        { "?limit=1000", "\"GPT5\"", "\"50%\"", "false" },
     };
     char path[128], end_of_it[128];
 
@@ -59,6 +59,36 @@ static void lists_models_in_the_shape_of_anthropic(void)
                  rows[i].more, rows[i].first, rows[i].last);
         if (!str_ends(str_of(body()), str_of(end_of_it)))
             fail_msg("%s: %s", path, body());
+    }
+    end();
+}
+
+static void refuses_pages_that_are_none(void)
+{
+    static const struct {
+        const char *query, *param;
+    } rows[] = {
+        { "limit=0", "limit" },
+        { "limit=1001", "limit" },
+        { "limit=-1", "limit" },
+        { "limit=", "limit" },
+        { "limit=two", "limit" },
+        { "limit=1.5", "limit" },
+        { "after_id=none", "after_id" },
+        { "after_id=", "after_id" },
+        { "before_id=gpt5", "before_id" },
+    };
+    char path[128], want[128];
+
+    begin();
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        snprintf(path, sizeof(path), "/v1/models?%s", rows[i].query);
+        request("GET", path, VERSION "x-request-id: mine\r\n");
+        EXPECT_INT(status(), 400);
+        snprintf(want, sizeof(want),
+                 "\"type\":\"invalid_request_error\",\"message\":\"%s: ", rows[i].param);
+        EXPECT(has(str_of(body()), want));
+        EXPECT(str_ends(str_of(body()), STR(",\"request_id\":\"mine\"}")));
     }
     end();
 }
@@ -149,6 +179,7 @@ static const struct test suite[] = {
     { "lists the models byte for byte", lists_the_models_byte_for_byte },
     { "lists names of any kind", lists_names_of_any_kind },
     { "lists models in the shape of Anthropic", lists_models_in_the_shape_of_anthropic },
+    { "refuses pages of models that are none", refuses_pages_that_are_none },
     { "shows a model in the shape of Anthropic", shows_a_model_in_the_shape_of_anthropic },
     { "finds a model by its name as a path writes it",
       finds_a_model_by_its_name_as_a_path_writes_it },

@@ -256,6 +256,37 @@ static void counts_each_schema_that_is_tried_as_work(void)
     buf_deinit(&text);
 }
 
+/* "[0,1,2...]" behind `before`. */
+static void count_up(struct buf *out, const char *before, int n)
+{
+    buf_clear(out);
+    EXPECT(!buf_addf(out, "%s[0", before));
+    for (int i = 1; i < n; i++)
+        EXPECT(!buf_addf(out, ",%d", i));
+    EXPECT(!buf_add_char(out, ']'));
+}
+
+/* However small the values are: each is compared with many. */
+static void counts_each_comparison_as_work(void)
+{
+    struct buf schema;
+    struct buf value;
+
+    buf_init(&schema, SCHEMA_BYTES_MAX);
+    buf_init(&value, SCHEMA_BYTES_MAX);
+    count_up(&value, "", 1000);
+    EXPECT(!buf_add_char(&value, '\0'));
+    EXPECT_INT(verdict("{\"uniqueItems\":true}", value.p, NULL), SCHEMA_FITS);
+    count_up(&value, "", 2000);
+    EXPECT(!buf_add_char(&value, '\0'));
+    EXPECT_INT(verdict("{\"uniqueItems\":true}", value.p, NULL), SCHEMA_UNDECIDED);
+    count_up(&schema, "{\"items\":{\"enum\":", 2000);
+    EXPECT(!buf_add(&schema, (struct str){ "}}", sizeof("}}") }));
+    EXPECT_INT(verdict(schema.p, value.p, NULL), SCHEMA_UNDECIDED);
+    buf_deinit(&schema);
+    buf_deinit(&value);
+}
+
 static void bounds_the_size_of_schemas(void)
 {
     const struct schema *s;
@@ -293,6 +324,7 @@ static const struct test suite[] = {
     { "reports wrong schemas with where", reports_wrong_schemas_with_where },
     { "gives up on what has no end", gives_up_on_what_has_no_end },
     { "counts each schema that is tried as work", counts_each_schema_that_is_tried_as_work },
+    { "counts each comparison as work", counts_each_comparison_as_work },
     { "bounds the size of schemas", bounds_the_size_of_schemas },
 };
 

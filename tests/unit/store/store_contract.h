@@ -6,109 +6,7 @@
  */
 #pragma once
 
-#include "net/net_test.h"
-#include "store/store.h"
-
-struct bench {
-    struct loop *loop;
-    struct store *store;
-    struct store_port *port;
-    bool is_closed;
-    bool has_loop_clock;
-};
-
-static inline void bench_open(struct bench *b, struct store *s, struct loop *l)
-{
-    *b = (struct bench){ .loop = l, .store = s, .port = store_port_open(s, l) };
-}
-
-static inline void on_bench_closed(void *arg)
-{
-    struct bench *b = arg;
-
-    b->is_closed = true;
-}
-
-static inline void bench_close_port(struct bench *b)
-{
-    store_port_close(b->port, on_bench_closed, b);
-    EXPECT(!b->is_closed);
-    RUN_UNTIL(b->loop, b->is_closed);
-}
-
-static inline void bench_close(struct bench *b)
-{
-    bench_close_port(b);
-    store_close(b->store);
-}
-
-/* What the last callback said; rows as "key=value;" or "id=value;". */
-struct told {
-    unsigned calls;
-    enum err err;
-    bool found;
-    size_t index;
-    int64_t sums[STORE_COUNT_MAX];
-    char value[STORE_VALUE_MAX + 1];
-    size_t n;
-    char rows[8192];
-    size_t n_rows;
-    uint64_t last_id;
-};
-
-static inline void told_row(struct told *t, const struct store_row *row)
-{
-    size_t used = strlen(t->rows);
-
-    if (row->key.n > 0)
-        snprintf(t->rows + used, sizeof(t->rows) - used, "%.*s=%.*s;", STR_ARGS(row->key),
-                 STR_ARGS(row->value));
-    else
-        snprintf(t->rows + used, sizeof(t->rows) - used, "%.*s;", STR_ARGS(row->value));
-    EXPECT(row->key.n > 0 || row->id > t->last_id);
-    t->last_id = row->id;
-}
-
-static inline void on_told(void *arg, const struct store_result *result)
-{
-    struct told *t = arg;
-
-    t->calls++;
-    t->err = result->err;
-    t->found = result->found;
-    t->index = result->index;
-    memcpy(t->sums, result->sums, sizeof(t->sums));
-    t->n = result->value.n;
-    if (t->n > 0)
-        memcpy(t->value, result->value.p, t->n);
-    t->value[t->n] = '\0';
-    t->n_rows = result->n_rows;
-    for (size_t i = 0; i < result->n_rows; i++)
-        told_row(t, &result->rows[i]);
-}
-
-/* Runs the operation that `call` starts with `on_told, &told` and gives what it told. */
-#define TOLD(b, t, call)                     \
-    do {                                     \
-        (t) = (struct told){ 0 };            \
-        EXPECT((call) != NULL);              \
-        EXPECT_INT((t).calls, 0);            \
-        RUN_UNTIL((b)->loop, (t).calls > 0); \
-        EXPECT_INT((t).calls, 1);            \
-    } while (0)
-
-static inline struct store_key contract_key_in(enum store_space space, const char *bytes)
-{
-    struct store_key key = { .space = space, .n = (uint8_t)strlen(bytes) };
-
-    memcpy(key.bytes, bytes, key.n);
-    return key;
-}
-
-static inline struct store_key contract_key(const char *bytes)
-{
-    return contract_key_in(STORE_TIP, bytes);
-}
+#include "store_large.h"
 
 static inline void contract_put_in(struct bench *b, enum store_space space, const char *bytes,
                                    const char *value, int64_t ttl_ms)
@@ -227,53 +125,6 @@ static inline void contract_values(struct bench *b)
     TOLD(b, told, store_claim_first(b->port, &key, 1, on_told, &told));
     EXPECT_INT(told.err, ERR_NONE);
     EXPECT(told.n == sizeof(big) && memcmp(told.value, big, sizeof(big)) == 0);
-}
-
-/* What the last callback of a large value said. */
-struct told_large {
-    unsigned calls;
-    enum err err;
-    size_t n;
-    size_t n_x; /* how many of its bytes are an x */
-};
-
-static inline void on_told_large(void *arg, const struct store_result *result)
-{
-    struct told_large *t = arg;
-
-    *t = (struct told_large){ .calls = t->calls + 1, .err = result->err, .n = result->value.n };
-    for (size_t i = 0; i < t->n; i++)
-        t->n_x += result->value.p[i] == 'x';
-}
-
-static inline void contract_expect_large(struct bench *b, const struct store_key *key, enum err err,
-                                         size_t n)
-{
-    struct told_large told = { 0 };
-
-    EXPECT(store_get(b->port, key, on_told_large, &told) != NULL);
-    RUN_UNTIL(b->loop, told.calls > 0);
-    EXPECT_INT(told.err, err);
-    EXPECT_INT(told.n, n);
-    EXPECT_INT(told.n_x, n);
-}
-
-/* Where values may be large they may be so in every operation. */
-static inline void contract_large_values(struct bench *b)
-{
-    static char big[STORE_LARGE_MAX];
-    const struct str value = { big, sizeof(big) };
-    const struct store_key key = contract_key_in(STORE_ANSWER, "L");
-    struct told_large told = { 0 };
-
-    memset(big, 'x', sizeof(big));
-    EXPECT(!store_put(b->port, &key, value, 60000, NULL, NULL));
-    contract_expect_large(b, &key, ERR_NONE, sizeof(big));
-    EXPECT(store_claim_first(b->port, &key, 1, on_told_large, &told) != NULL);
-    RUN_UNTIL(b->loop, told.calls > 0);
-    EXPECT_INT(told.err, ERR_NONE);
-    EXPECT_INT(told.n_x, sizeof(big));
-    contract_expect_large(b, &key, ERR_NOT_FOUND, 0);
 }
 
 static inline void contract_claims_many(struct bench *b)
@@ -553,6 +404,7 @@ static inline void store_contract(struct store *s, struct loop *l, bool has_loop
     contract_spaces_are_apart(&b);
     contract_values(&b);
     contract_large_values(&b);
+    contract_keeps_within(&b);
     contract_claims_many(&b);
     contract_forgets(&b);
     contract_swaps(&b);

@@ -21,7 +21,7 @@ static void load(struct place *p, const char *name)
 static void opens_a_file_of_every_earlier_version(void)
 {
     static const char *const files[] = { "tests/data/store/v1.sql", "tests/data/store/v2.sql",
-                                         "tests/data/store/v3.sql" };
+                                         "tests/data/store/v3.sql", "tests/data/store/v4.sql" };
 
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         struct told t;
@@ -37,6 +37,10 @@ static void opens_a_file_of_every_earlier_version(void)
         expect_claimed(&p.b, "a", 0, "one");
         t = contract_list(&p.b, "", 10);
         EXPECT_Z(t.rows, "b=two;");
+        EXPECT_INT(contract_keep(&p.b, "own12", 995, 4000), ERR_NONE);
+        EXPECT_INT(contract_keep(&p.b, "two12", 995, 4000), ERR_NONE);
+        EXPECT_INT(sql(&p, "SELECT bytes FROM share WHERE owner = X'6F776E31'"), 1000);
+        EXPECT_INT(sql(&p, "SELECT bytes FROM share WHERE owner = X''"), 2000);
         contract_append(&p.b, "new");
         t = contract_read(&p.b, 0, 10);
         EXPECT_Z(t.rows, i == 0 ? "new;" : "row;new;");
@@ -72,6 +76,7 @@ static void be_killed(struct place *p)
     if (pid == 0) {
         open_store(p);
         contract_put(&p->b, "a", "before the end", 60000);
+        contract_put_in(&p->b, STORE_ANSWER, "own1", "kept", 60000);
         contract_put_in(&p->b, STORE_JAR, "j", "a cookie", STORE_FOREVER);
         if (write(tell[1], "x", 1) == 1)
             pause();
@@ -96,6 +101,7 @@ static void after_a_kill_all_that_was_answered_is_there(void)
     expect_claimed(&p.b, "a", 0, "before the end");
     t = contract_list(&p.b, "", 10);
     EXPECT_Z(t.rows, "j=a cookie;");
+    EXPECT_INT(sql(&p, "SELECT bytes FROM share WHERE owner = X''"), sizeof("own1kept") - 1);
     tear_down(&p);
 }
 
