@@ -10,13 +10,9 @@
  */
 #include "conversation/fingerprint.h"
 
-#include <stdio.h>
+#include "conversation/arguments.h"
 
-#include "base/encoding.h"
-#include "json/escape.h"
-#include "json/reader.h"
-
-static const char MAGIC[] = "enginelabs-2api conversation 2";
+static const char MAGIC[] = "enginelabs-2api conversation 3";
 
 /* A list's count or a text's length, in 8 bytes, little end first. */
 static void add_number(struct sha256 *h, uint64_t n)
@@ -121,144 +117,46 @@ static void add_images(struct sha256 *h, const struct chat_message *m)
     }
 }
 
-static bool is_json(struct str s)
+/* The schema of a tool's arguments; empty: there is none. */
+static struct str schema_of(const struct chat_tools *tools, struct str name)
 {
-    struct json j;
-
-    json_init(&j, s, JSON_DEPTH_MAX);
-    return json_skip(&j) && json_end(&j) == ERR_NONE;
+    for (size_t i = 0; i < tools->n; i++)
+        if (str_eq(tools->list[i].name, name))
+            return tools->list[i].parameters;
+    return STR("");
 }
 
-/* ---- JSON, whoever wrote it ---- */
-
-/* The text of the escape at `p`, a backslash; behind it in *p. */
-static size_t decode_escape(const char **p, const char *end, char out[4])
-{
-    static const char from[] = "bfnrt";
-    static const char to[] = "\b\f\n\r\t";
-    const char *at = *p + 1;
-    const char *known = strchr(from, *at);
-    int32_t high = *at == 'u' ? escape_unit(*p, end) : -1;
-    int32_t low;
-
-    *p += high < 0 ? 2 : ESCAPE_UNIT;
-    if (high < 0) {
-        out[0] = known ? to[known - from] : *at;
-        return 1;
-    }
-    if (high < 0xD800 || high > 0xDBFF)
-        return utf8_put((uint32_t)high, out);
-    low = escape_unit(*p, end); /* it was checked that they come in pairs */
-    *p += ESCAPE_UNIT;
-    return utf8_put(0x10000 + ((uint32_t)(high - 0xD800) << 10) + (uint32_t)(low - 0xDC00), out);
-}
-
-/* The string whose text begins at `p`; returns where it ends. */
-static const char *add_string(struct sha256 *h, const char *p, const char *end)
-{
-    struct sha256 text;
-
-    sha256_init(&text);
-    while (*p != '"') {
-        const char *from = p;
-
-        while (*p != '"' && *p != '\\')
-            p++;
-        sha256_add(&text, (struct str){ from, (size_t)(p - from) });
-        if (*p == '\\') {
-            char decoded[4];
-            size_t n = decode_escape(&p, end, decoded);
-
-            sha256_add(&text, (struct str){ decoded, n });
-        }
-    }
-    sha256_add(h, STR("\""));
-    add_digest(h, &text);
-    return p + 1;
-}
-
-static bool is_of_number(char c)
-{
-    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
-}
-
-/* As a double, since that is what clients make of it. */
-static const char *add_json_number(struct sha256 *h, const char *p, const char *end)
-{
-    struct json_value v = { .type = JSON_NUMBER, .raw = { p, 0 } };
-    char text[32];
-    double d;
-
-    while (p < end && is_of_number(*p))
-        p++;
-    v.raw.n = (size_t)(p - v.raw.p);
-    if (json_double(&v, &d)) {
-        sha256_add(h, v.raw);
-        return p;
-    }
-    snprintf(text, sizeof(text), "%.17g", d == 0 ? 0 : d);
-    sha256_add(h, str_of(text));
-    return p;
-}
-
-/* Hashes valid JSON by what it says: white space, escapes and the spelling of numbers do not
- * matter, since clients read arguments and write them anew. The order of members does: all keep it.
- */
-static void add_json(struct sha256 *h, struct str s)
-{
-    const char *p = s.p;
-    const char *end = s.p + s.n;
-
-    while (p < end) {
-        if (*p == '"') {
-            p = add_string(h, p + 1, end);
-        } else if (*p == '-' || (*p >= '0' && *p <= '9')) {
-            p = add_json_number(h, p, end);
-        } else {
-            if (!is_blank(*p))
-                sha256_add(h, (struct str){ p, 1 });
-            p++;
-        }
-    }
-}
-
-/* Arguments that are no JSON are compared as text. */
-static void add_arguments(struct sha256 *h, struct str arguments)
-{
-    bool json = is_json(arguments);
-    struct sha256 inner;
-
-    sha256_init(&inner);
-    if (json)
-        add_json(&inner, arguments);
-    else
-        sha256_add(&inner, str_trim(arguments));
-    add_number(h, json);
-    add_digest(h, &inner);
-}
-
-static void add_tool_calls(struct sha256 *h, const struct chat_message *m)
+static void add_tool_calls(struct sha256 *h, const struct chat_message *m,
+                           const struct chat_tools *tools)
 {
     add_number(h, m->n_tool_calls);
     for (size_t i = 0; i < m->n_tool_calls; i++) {
-        add_str(h, m->tool_calls[i].id);
-        add_str(h, m->tool_calls[i].name);
-        add_arguments(h, m->tool_calls[i].arguments);
+        const struct chat_tool_call *call = &m->tool_calls[i];
+        struct sha256 inner;
+        bool is_json;
+
+        add_str(h, call->id);
+        add_str(h, call->name);
+        sha256_init(&inner);
+        is_json = arguments_hash(&inner, call->arguments, schema_of(tools, call->name));
+        add_number(h, is_json);
+        add_digest(h, &inner);
     }
 }
 
 /* A message of role `m->role` whose text is `t`. */
 static void add_message(struct sha256 *h, const struct chat_message *m,
-                        const struct fingerprint_text *t)
+                        const struct fingerprint_text *t, const struct chat_tools *tools)
 {
     add_str(h, str_of(chat_role_name(m->role)));
     add_text(h, t);
     add_images(h, m);
-    add_tool_calls(h, m);
+    add_tool_calls(h, m, tools);
     add_str(h, m->tool_call_id);
 }
 
-static void add_parts(struct sha256 *h, const struct chat_message *m)
+static void add_parts(struct sha256 *h, const struct chat_message *m,
+                      const struct chat_tools *tools)
 {
     struct fingerprint_text t;
 
@@ -266,7 +164,7 @@ static void add_parts(struct sha256 *h, const struct chat_message *m)
     for (size_t i = 0; i < m->n_parts; i++)
         if (m->parts[i].type == CHAT_PART_TEXT)
             fingerprint_text_add(&t, m->parts[i].text);
-    add_message(h, m, &t);
+    add_message(h, m, &t, tools);
 }
 
 /* System and developer messages belong to the start of the chain. */
@@ -288,7 +186,7 @@ static void start(const struct fingerprint_scope *scope, const struct chat_reque
     add_str(&h, scope->instructions);
     for (size_t i = 0; i < req->n_messages; i++)
         if (is_system(&req->messages[i]))
-            add_parts(&h, &req->messages[i]);
+            add_parts(&h, &req->messages[i], &req->tools);
     sha256_end(&h, ret->bytes);
 }
 
@@ -309,7 +207,7 @@ void fingerprint_chain(const struct fingerprint_scope *scope, const struct chat_
 
         if (!is_system(&req->messages[i])) {
             begin_link(&h, &last);
-            add_parts(&h, &req->messages[i]);
+            add_parts(&h, &req->messages[i], &req->tools);
             sha256_end(&h, last.bytes);
         }
         chain[i] = last;
@@ -319,6 +217,7 @@ void fingerprint_chain(const struct fingerprint_scope *scope, const struct chat_
 void fingerprint_answer(const struct fingerprint *last, const struct fingerprint_said *said,
                         struct fingerprint *ret)
 {
+    static const struct chat_tools none = { 0 };
     /* add_message() reads them only */
     struct chat_message m = { .role = CHAT_ASSISTANT,
                               .tool_calls = (struct chat_tool_call *)(uintptr_t)said->tool_calls,
@@ -326,6 +225,6 @@ void fingerprint_answer(const struct fingerprint *last, const struct fingerprint
     struct sha256 h;
 
     begin_link(&h, last);
-    add_message(&h, &m, &said->text);
+    add_message(&h, &m, &said->text, said->tools ? said->tools : &none);
     sha256_end(&h, ret->bytes);
 }

@@ -44,6 +44,7 @@ struct fingerprint_said {
     struct fingerprint_text text;
     const struct chat_tool_call *tool_calls;
     size_t n_tool_calls;
+    const struct chat_tools *tools; /* which the request offered; NULL: none */
 };
 
 /* The link after `last` for that message: the same as fingerprint_chain gives when the client sends

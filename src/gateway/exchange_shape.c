@@ -208,5 +208,6 @@ struct fingerprint_said exchange_said(struct exchange *x)
 
     return (struct fingerprint_said){ .text = x->said,
                                       .tool_calls = tool_calls_list(calls, &x->request->arena),
-                                      .n_tool_calls = calls->n };
+                                      .n_tool_calls = calls->n,
+                                      .tools = &x->chat.tools };
 }

