@@ -7,10 +7,11 @@ import fs from 'node:fs';
 
 const FILE = new URL('../../../docs/clients.md', import.meta.url);
 
-/** Its first line; how long a prompt was is not the same each time. */
+/** Its first line; how long a prompt was and the request's id are not the same each time. */
 const summaryOf = (error) =>
   String(error.message ?? error)
     .split('\n')[0]
+    .replace(/req_[A-Za-z0-9]+/, 'req_ID')
     .slice(0, 300)
     .replace(/\d+(?= characters)/, 'N');
 
