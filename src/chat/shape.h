@@ -13,6 +13,7 @@ struct chat_tool {
     struct str description; /* may be empty */
     struct str parameters;  /* JSON Schema of its arguments, JSON text; empty: any object */
     bool is_strict;         /* arguments must fit `parameters` exactly */
+    bool is_custom;         /* its client calls it with free text, the member `input` of these */
 };
 
 enum chat_tool_choice {

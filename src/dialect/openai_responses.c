@@ -32,6 +32,8 @@ static const struct {
                          "response.reasoning_summary_part.done" },
     [ITEM_CALL] = { "response.function_call_arguments.delta",
                     "response.function_call_arguments.done", "arguments", NULL, NULL },
+    [ITEM_CUSTOM] = { "response.custom_tool_call_input.delta",
+                      "response.custom_tool_call_input.done", "input", NULL, NULL },
 };
 
 static void begin_event(struct encoder *e, struct json_writer *w, const char *type)
@@ -172,12 +174,30 @@ static enum err make_room(struct encoder *e)
     return ERR_NONE;
 }
 
+/* The input comes in one piece, when all of the arguments are there. */
+static enum err end_custom(struct encoder *e, struct response_item *item, struct buf *out)
+{
+    struct buf arguments = item->text;
+    enum err err;
+
+    buf_init(&item->text, arguments.max);
+    err = responses_custom_input(buf_str(&arguments), &item->text);
+    buf_deinit(&arguments);
+    if (!err && item->text.n > 0)
+        err = add_text_event(e, words[item->type].delta, "delta", item, buf_str(&item->text), out);
+    return err;
+}
+
 static enum err end_item(struct encoder *e, struct response_item *item, struct buf *out)
 {
-    enum err err;
+    enum err err = ERR_NONE;
 
     if (item->is_done)
         return ERR_NONE;
+    if (item->type == ITEM_CUSTOM)
+        err = end_custom(e, item, out);
+    if (err)
+        return err;
     err = add_text_event(e, words[item->type].done, words[item->type].text, item,
                          buf_str(&item->text), out);
     if (!err)
@@ -186,12 +206,28 @@ static enum err end_item(struct encoder *e, struct response_item *item, struct b
     return err ? err : add_item_event(e, "response.output_item.done", item, out);
 }
 
+static bool is_call(const struct response_item *item)
+{
+    return item->type == ITEM_CALL || item->type == ITEM_CUSTOM;
+}
+
+/* Calls of custom tools have a form of their own. */
+static enum item_type type_of_call(const struct dialect_answer *answer, struct str name)
+{
+    const struct chat_tools *t = &answer->request->tools;
+
+    for (size_t i = 0; i < t->n; i++)
+        if (t->list[i].is_custom && str_eq(t->list[i].name, name))
+            return ITEM_CUSTOM;
+    return ITEM_CALL;
+}
+
 /* The text or the thoughts that are open. */
 static enum err end_text(struct encoder *e, struct buf *out)
 {
     struct response_item *last = e->n ? &e->items[e->n - 1] : NULL;
 
-    return last && last->type != ITEM_CALL ? end_item(e, last, out) : ERR_NONE;
+    return last && !is_call(last) ? end_item(e, last, out) : ERR_NONE;
 }
 
 static enum err begin_item(struct encoder *e, enum item_type type,
@@ -226,7 +262,9 @@ static enum err add_delta(struct encoder *e, struct response_item *item, struct 
     if (text.n == 0)
         return ERR_NONE;
     err = buf_add(&item->text, text);
-    return err ? err : add_text_event(e, words[item->type].delta, "delta", item, text, out);
+    if (err || item->type == ITEM_CUSTOM)
+        return err;
+    return add_text_event(e, words[item->type].delta, "delta", item, text, out);
 }
 
 /* What has ended, with its usage. */
@@ -292,7 +330,7 @@ static enum err stream_reasoning(void *encoder, UNUSED size_t choice, struct str
 static struct response_item *find_call(const struct encoder *e, size_t call)
 {
     for (size_t i = 0; i < e->n; i++)
-        if (e->items[i].type == ITEM_CALL && e->items[i].call == call)
+        if (is_call(&e->items[i]) && e->items[i].call == call)
             return &e->items[i];
     return NULL;
 }
@@ -302,8 +340,10 @@ static enum err stream_tool(void *encoder, UNUSED size_t choice,
 {
     struct encoder *e = encoder;
     size_t before = out->n;
-    enum err err = find_call(e, piece->index) ? ERR_NONE : begin_item(e, ITEM_CALL, piece, out);
+    enum err err = ERR_NONE;
 
+    if (!find_call(e, piece->index))
+        err = begin_item(e, type_of_call(e->answer, piece->name), piece, out);
     if (!err)
         err = add_delta(e, find_call(e, piece->index), piece->arguments, out);
     return cut_back(out, before, err);
@@ -364,6 +404,17 @@ static enum err add_kept(struct encoder *e, enum item_type type, struct str text
     return buf_add(&item->text, text);
 }
 
+static enum err add_call(struct encoder *e, const struct chat_tool_call *call)
+{
+    enum item_type type = type_of_call(e->answer, call->name);
+
+    if (type == ITEM_CALL)
+        return add_kept(e, type, call->arguments);
+    response_item_init(&e->items[e->n], e->answer, type, e->n);
+    e->items[e->n].is_done = true;
+    return responses_custom_input(call->arguments, &e->items[e->n++].text);
+}
+
 static enum err gather(struct encoder *e, const struct dialect_choice *c)
 {
     enum err err = ERR_NONE;
@@ -375,7 +426,7 @@ static enum err gather(struct encoder *e, const struct dialect_choice *c)
     if (!err && c->text.n > 0)
         err = add_kept(e, ITEM_MESSAGE, c->text);
     for (size_t i = 0; i < c->n_tool_calls && !err; i++) {
-        err = add_kept(e, ITEM_CALL, c->tool_calls[i].arguments);
+        err = add_call(e, &c->tool_calls[i]);
         e->items[e->n - 1].call_id = c->tool_calls[i].id;
         e->items[e->n - 1].name = c->tool_calls[i].name;
     }

@@ -29,6 +29,7 @@ struct tool_draft {
     struct json_value description;
     struct json_value parameters;
     struct json_value strict;
+    struct json_value format;
 };
 
 static bool judge_tool(struct decoder *d, size_t i, const struct tool_draft *t)
@@ -40,12 +41,15 @@ static bool judge_tool(struct decoder *d, size_t i, const struct tool_draft *t)
         return false;
     if (may_be_missed(type))
         return true;
-    if (!str_eq(type, STR("function")))
-        return decoder_refuse_word(d, tool_param(d, i, ".type"), type, "function");
+    if (!str_eq(type, STR("function")) && !str_eq(type, STR("custom")))
+        return decoder_refuse_word(d, tool_param(d, i, ".type"), type, "function or custom");
     if (!decoder_string(d, tool_param(d, i, ".name"), &t->name, true, &tool.name) ||
         !decoder_string(d, tool_param(d, i, ".description"), &t->description, false,
                         &tool.description))
         return false;
+    if (str_eq(type, STR("custom")))
+        return responses_custom_tool(d, tool_param(d, i, ".format"), &t->format, &tool) &&
+               decoder_add_tool(d, tool_param(d, i, ".name"), &tool);
     if (t->parameters.type > JSON_NULL) {
         if (!decoder_expect(d, tool_param(d, i, ".parameters"), t->parameters.type, ALLOW_OBJECT,
                             "an object"))
@@ -62,7 +66,8 @@ static bool read_tool(struct decoder *d, size_t i, const struct json_value *v)
                                               { "name", &t.name },
                                               { "description", &t.description },
                                               { "parameters", &t.parameters },
-                                              { "strict", &t.strict } };
+                                              { "strict", &t.strict },
+                                              { "format", &t.format } };
 
     if (!decoder_expect(d, tool_param(d, i, ""), v->type, ALLOW_OBJECT, "an object"))
         return false;
@@ -96,8 +101,8 @@ static bool read_choice(struct decoder *d, struct str param, const struct json_v
     decoder_members(v, members, COUNT_OF(members));
     if (!decoder_string(d, STR("tool_choice.type"), &type, true, &word))
         return false;
-    if (!str_eq(word, STR("function")))
-        return decoder_refuse_word(d, STR("tool_choice.type"), word, "function");
+    if (!str_eq(word, STR("function")) && !str_eq(word, STR("custom")))
+        return decoder_refuse_word(d, STR("tool_choice.type"), word, "function or custom");
     t->choice = CHAT_CHOOSE_NAMED;
     return decoder_string(d, STR("tool_choice.name"), &name, true, &t->named) &&
            decoder_repeat(d, param, v);

@@ -24,6 +24,19 @@ bool responses_items(struct decoder *d, const struct json_value *array);
 /* All of a record: what was asked and what was answered. */
 bool responses_past(struct decoder *d, struct str record);
 
+/* ---- openai_responses_custom.c ---- */
+
+/* Makes a function of a custom tool; its `format` is at `param`. */
+bool responses_custom_tool(struct decoder *d, struct str param, const struct json_value *format,
+                           struct chat_tool *tool);
+
+/* The arguments that stand for a call's `input`. */
+bool responses_custom_arguments(struct decoder *d, struct str param, const struct json_value *input,
+                                struct str *ret);
+
+/* The input that arguments stand for. Errors of buf_add(). */
+MUST_USE enum err responses_custom_input(struct str arguments, struct buf *out);
+
 /* dialect_openai_responses' decode. */
 bool responses_decode(struct str body, struct arena *a, struct chat_request *ret,
                       struct failure *ret_failure);

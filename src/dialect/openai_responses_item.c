@@ -7,7 +7,7 @@ void response_item_init(struct response_item *item, const struct dialect_answer 
                         enum item_type type, size_t index)
 {
     static const char *const begins[] = {
-        [ITEM_MESSAGE] = "msg", [ITEM_REASONING] = "rs", [ITEM_CALL] = "fc"
+        [ITEM_MESSAGE] = "msg", [ITEM_REASONING] = "rs", [ITEM_CALL] = "fc", [ITEM_CUSTOM] = "ctc"
     };
 
     *item = (struct response_item){ .type = type, .index = index };
@@ -62,20 +62,24 @@ static void write_call(struct json_writer *w, const struct response_item *item)
 {
     json_w_member_str(w, "call_id", item->call_id);
     json_w_member_str(w, "name", item->name);
-    json_w_member_str(w, "arguments", buf_str(&item->text));
+    if (item->type == ITEM_CALL)
+        json_w_member_str(w, "arguments", buf_str(&item->text));
+    else
+        json_w_member_str(w, "input", item->is_done ? buf_str(&item->text) : STR(""));
 }
 
 void response_write_item(struct json_writer *w, const struct response_item *item)
 {
-    static const char *const types[] = {
-        [ITEM_MESSAGE] = "message", [ITEM_REASONING] = "reasoning", [ITEM_CALL] = "function_call"
-    };
+    static const char *const types[] = { [ITEM_MESSAGE] = "message",
+                                         [ITEM_REASONING] = "reasoning",
+                                         [ITEM_CALL] = "function_call",
+                                         [ITEM_CUSTOM] = "custom_tool_call" };
 
     json_w_object(w);
     json_w_member_str(w, "id", item->id);
     json_w_member_str(w, "type", str_of(types[item->type]));
     json_w_member_str(w, "status", item->is_done ? STR("completed") : STR("in_progress"));
-    if (item->type == ITEM_CALL)
+    if (item->type == ITEM_CALL || item->type == ITEM_CUSTOM)
         write_call(w, item);
     if (item->type == ITEM_MESSAGE) {
         json_w_member_str(w, "role", STR("assistant"));

@@ -6,16 +6,16 @@
 #include "dialect/openai_responses_decode.h"
 #include "json/writer.h"
 
-enum item_type { ITEM_MESSAGE, ITEM_REASONING, ITEM_CALL };
+enum item_type { ITEM_MESSAGE, ITEM_REASONING, ITEM_CALL, ITEM_CUSTOM };
 
 struct response_item {
     enum item_type type;
-    struct str id;      /* "msg_...", "rs_..." or "fc_..." */
+    struct str id;      /* "msg_...", "rs_...", "fc_..." or "ctc_..." */
     size_t index;       /* in `output` */
-    size_t call;        /* CALL: which of the answer's */
-    struct str call_id; /* CALL */
-    struct str name;    /* CALL */
-    struct buf text;    /* owned; CALL: its arguments */
+    size_t call;        /* CALL, CUSTOM: which of the answer's */
+    struct str call_id; /* CALL, CUSTOM */
+    struct str name;    /* CALL, CUSTOM */
+    struct buf text;    /* owned; CALL: its arguments; CUSTOM: the same, and its input when done */
     bool is_done;
 };
 

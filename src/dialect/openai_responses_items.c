@@ -15,7 +15,8 @@ struct item {
     struct json_value summary;
     struct json_value call_id;
     struct json_value name;
-    struct json_value arguments;
+    struct json_value arguments; /* function_call */
+    struct json_value input;     /* custom_tool_call */
     struct json_value output;
 };
 
@@ -153,7 +154,15 @@ static bool read_message(struct decoder *d, size_t i, const struct item *item)
     return decoder_refuse_word(d, param, word, "system, developer, user or assistant");
 }
 
-static bool read_call(struct decoder *d, size_t i, const struct item *item)
+static bool read_arguments(struct decoder *d, size_t i, const struct item *item, bool is_custom,
+                           struct str *ret)
+{
+    if (is_custom)
+        return responses_custom_arguments(d, param_of(d, i, ".input"), &item->input, ret);
+    return decoder_string(d, param_of(d, i, ".arguments"), &item->arguments, true, ret);
+}
+
+static bool read_call(struct decoder *d, size_t i, const struct item *item, bool is_custom)
 {
     struct chat_request *r = d->request;
     struct chat_message *m = r->n_messages ? &r->messages[r->n_messages - 1] : NULL;
@@ -164,7 +173,7 @@ static bool read_call(struct decoder *d, size_t i, const struct item *item)
         m = push(d, CHAT_ASSISTANT);
     if (!m || !decoder_string(d, param_of(d, i, ".call_id"), &item->call_id, true, &call.id) ||
         !decoder_string(d, param_of(d, i, ".name"), &item->name, true, &call.name) ||
-        !decoder_string(d, param_of(d, i, ".arguments"), &item->arguments, true, &call.arguments))
+        !read_arguments(d, i, item, is_custom, &call.arguments))
         return false;
     take_reasoning(d, m);
     calls = decoder_grow(d, m->tool_calls, m->n_tool_calls, sizeof(*calls));
@@ -243,14 +252,15 @@ static bool judge_item(struct decoder *d, size_t i, const struct item *item)
         return false;
     if (type.n == 0 || str_eq(type, STR("message")))
         return read_message(d, i, item);
-    if (str_eq(type, STR("function_call")))
-        return read_call(d, i, item);
-    if (str_eq(type, STR("function_call_output")))
+    if (str_eq(type, STR("function_call")) || str_eq(type, STR("custom_tool_call")))
+        return read_call(d, i, item, str_eq(type, STR("custom_tool_call")));
+    if (str_eq(type, STR("function_call_output")) || str_eq(type, STR("custom_tool_call_output")))
         return read_output(d, i, item);
     if (str_eq(type, STR("reasoning")))
         return read_reasoning(d, item);
     return decoder_refuse_word(d, param_of(d, i, ".type"), type,
-                               "message, function_call, function_call_output or reasoning");
+                               "message, function_call, function_call_output, custom_tool_call, "
+                               "custom_tool_call_output or reasoning");
 }
 
 static bool read_item(struct decoder *d, size_t i, const struct json_value *v)
@@ -261,6 +271,7 @@ static bool read_item(struct decoder *d, size_t i, const struct json_value *v)
         { "content", &item.content }, { "summary", &item.summary },
         { "call_id", &item.call_id }, { "name", &item.name },
         { "output", &item.output },   { "arguments", &item.arguments },
+        { "input", &item.input },
     };
 
     if (!decoder_expect(d, param_of(d, i, ""), v->type, ALLOW_OBJECT, "an object"))

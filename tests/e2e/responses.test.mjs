@@ -26,6 +26,14 @@ const rejects = (work, status, code) =>
 
 const missing = (work) => rejects(work, 404, 'previous_response_not_found');
 
+const FREE = '*** Begin\n-"old"\n+\\new\tü\n';
+const PATCH = {
+  type: 'custom',
+  name: 'patch',
+  description: 'Changes a file.',
+  format: { type: 'grammar', syntax: 'lark', definition: 'start: /.+/' },
+};
+
 const userBlock = (text) => `<user>\n${text}\n</user>\n`;
 
 describe('on an upstream that only knows a prompt', () => {
@@ -53,6 +61,26 @@ describe('on an upstream that only knows a prompt', () => {
       assert.equal(posts.length, 4);
       assert.equal(new Set(posts.map(({ chat }) => chat)).size, 1);
       assert.ok(!posts[3].prompt.includes(`${CANARY} 1`), 'only what is new is sent');
+    });
+
+  for (const stream of [false, true])
+    test(`a custom tool gets free text, ${stream ? 'streamed' : 'whole'}`, async () => {
+      const since = (await sim.posts()).at(-1)?.n ?? 0;
+      const call = `<tool_call name="patch">\n${JSON.stringify({ input: FREE })}\n</tool_call>`;
+      const input = [{ role: 'user', content: `!say ${JSON.stringify(call)}` }];
+      const asked = await ask(openai, input, { stream, tools: [PATCH] });
+      assert.equal(asked.output.length, 1);
+      const [{ type, name, input: text, call_id }] = asked.output;
+      assert.deepEqual([type, name, text], ['custom_tool_call', 'patch', FREE]);
+      const output = { type: 'custom_tool_call_output', call_id, output: '!echo done' };
+      const history = [...input, ...asked.output, output];
+      const answer = await ask(openai, history, { stream, tools: [PATCH] });
+      assert.equal(answer.output_text, 'done');
+      const [first, second, ...more] = await sim.posts(since);
+      assert.deepEqual(more, []);
+      assert.ok(first.prompt.includes(PATCH.format.definition), 'the model is told the grammar');
+      assert.equal(second.chat, first.chat);
+      assert.ok(!second.prompt.includes('grammar'), 'only what is new is sent');
     });
 
   test('two answers go on from one', async () => {

@@ -91,7 +91,7 @@ function codexError({ events, stderr }) {
 /**
  * What they are called with their versions, how they run, how a script has them read `file` and
  * the next part of the script, and then change `from` into `to` in it, what they say of an error,
- * and what they are told that offer a tool which no upstream here could call.
+ * and how they change it with the tool that they have for models they know.
  */
 export const AGENTS = {
   'claude-code': {
@@ -110,13 +110,21 @@ export const AGENTS = {
     version: process.env.CODEX_BINARY ?? versionIn('codex-linux-x64').replace(/-linux.*/, ''),
     run: codex,
     errorOf: codexError,
-    refused: /^Error: tools\[\d+\]\.type must be function, not "custom"\.$/,
     read: (file, next) => ['exec_command', { cmd: `cat ${file} ${next}` }],
     edit: (file, from, to, next) => [
       'exec_command',
       { cmd: `sed -i 's/${from}/${to}/' ${file} && cat ${next}` },
     ],
+    editKnown: (file, from, to, next) => [
+      'apply_patch',
+      { input: patchOf(file, from, to) },
+      'exec_command',
+      { cmd: `cat ${next}` },
+    ],
   },
 };
+
+const patchOf = (file, from, to) =>
+  `*** Begin Patch\n*** Update File: ${path.basename(file)}\n@@\n-${from}\n+${to}\n*** End Patch\n`;
 
 const bash = (command) => ({ command, description: 'Shows a file' });

@@ -95,6 +95,60 @@ static void a_stream_has_the_events_of_the_api(void)
     tear_down(&r);
 }
 
+static const struct chat_tool custom[] = { { .name = { "f", 1 } },
+                                           { .name = { "p", 1 }, .is_custom = true } };
+
+/* Their input goes out when all of it is there; arguments that are none, as they are. */
+static void a_call_of_a_custom_tool_has_events_of_its_own(void)
+{
+    static const char *const events[] = {
+        "\"item\":{\"id\":\"ctc_abc_1\",\"type\":\"custom_tool_call\",\"status\":\"in_progress\","
+        "\"call_id\":\"c2\",\"name\":\"p\",\"input\":\"\"}",
+        "\"type\":\"response.custom_tool_call_input.delta\",\"sequence_number\":8,\"item_id\":"
+        "\"ctc_abc_1\",\"output_index\":1,\"delta\":\"a \\\"b\\\"\\n\"}",
+        "\"type\":\"response.custom_tool_call_input.done\",\"sequence_number\":9,\"item_id\":"
+        "\"ctc_abc_1\",\"output_index\":1,\"input\":\"a \\\"b\\\"\\n\"}",
+        "\"item\":{\"id\":\"ctc_abc_1\",\"type\":\"custom_tool_call\",\"status\":\"completed\","
+        "\"call_id\":\"c2\",\"name\":\"p\",\"input\":\"a \\\"b\\\"\\n\"}",
+        "\"name\":\"p\",\"input\":\"{\\\"x\\\":1}\"}",
+    };
+    struct rig r;
+
+    set_up(&r, 1 << 16);
+    r.request.tools = (struct chat_tools){ .list = custom, .n = COUNT_OF(custom) };
+    EXPECT_INT(d->stream_begin(r.encoder, &r.answer, &r.out), ERR_NONE);
+    EXPECT_INT(tool(&r, 0, "c1", "f", "{}"), ERR_NONE);
+    EXPECT_INT(tool(&r, 1, "c2", "p", "{\"input\": \"a \\\"b\\"), ERR_NONE);
+    EXPECT_INT(tool(&r, 2, "c3", "p", "{\"x\":1}"), ERR_NONE);
+    EXPECT_INT(tool(&r, 1, "", "", "\"\\u000a\"}"), ERR_NONE);
+    EXPECT_INT(finish(&r, CHAT_FINISH_TOOL_CALLS), ERR_NONE);
+    for (size_t i = 0; i < COUNT_OF(events); i++)
+        if (str_find(buf_str(&r.out), str_of(events[i])) == SIZE_MAX)
+            fail_msg("%s is not in %.*s", events[i], STR_ARGS(buf_str(&r.out)));
+    tear_down(&r);
+}
+
+static void a_whole_answer_has_calls_of_custom_tools(void)
+{
+    const struct chat_tool_call calls[] = { { STR("c1"), STR("p"), STR("{\"input\":\"a\\tb\"}") },
+                                            { STR("c2"), STR("f"), STR("{}") } };
+    const struct dialect_choice choice = { .tool_calls = calls,
+                                           .n_tool_calls = COUNT_OF(calls),
+                                           .end = { .finish = CHAT_FINISH_TOOL_CALLS } };
+    const struct dialect_whole whole = { .choices = &choice, .n_choices = 1 };
+    struct rig r;
+
+    set_up(&r, 1 << 16);
+    r.request.tools = (struct chat_tools){ .list = custom, .n = COUNT_OF(custom) };
+    EXPECT_INT(d->whole(&r.answer, &whole, &r.out), ERR_NONE);
+    EXPECT(
+        str_find(buf_str(&r.out),
+                 STR("\"output\":[{\"id\":\"ctc_abc_0\",\"type\":\"custom_tool_call\",\"status\":"
+                     "\"completed\",\"call_id\":\"c1\",\"name\":\"p\",\"input\":\"a\\tb\"},{\"id\":"
+                     "\"fc_abc_1\"")) != SIZE_MAX);
+    tear_down(&r);
+}
+
 /* Numbers without a gap, from 0. */
 static void events_are_numbered(void)
 {
@@ -237,6 +291,9 @@ static void a_failure_in_the_middle_is_told_in_both_ways(void)
 
 static const struct test suite[] = {
     { "a stream has the events of the API", a_stream_has_the_events_of_the_api },
+    { "a call of a custom tool has events of its own",
+      a_call_of_a_custom_tool_has_events_of_its_own },
+    { "a whole answer has calls of custom tools", a_whole_answer_has_calls_of_custom_tools },
     { "events are numbered", events_are_numbered },
     { "an answer that was cut is incomplete", an_answer_that_was_cut_is_incomplete },
     { "a stream that was cut has its events", a_stream_that_was_cut_has_its_events },

@@ -7,6 +7,14 @@
 
 #define BODY(members) "{\"input\":\"hi\"," members "}"
 #define INPUT(items) "{\"input\":[" items "]}"
+#define CUSTOM "{\"type\":\"custom\",\"name\":\"p\"}"
+#define GRAMMAR                                                                                   \
+    "{\"type\":\"custom\",\"name\":\"p\",\"description\":\"d\",\"format\":{\"type\":\"grammar\"," \
+    "\"syntax\":\"lark\",\"definition\":\"start: \\\"x\\\"\"}}"
+#define HOW "The string \"input\" is the free text that this tool takes."
+#define FREE                                                                 \
+    "{\"type\":\"object\",\"properties\":{\"input\":{\"type\":\"string\"}}," \
+    "\"required\":[\"input\"],\"additionalProperties\":false}"
 #define TOOL "{\"type\":\"function\",\"name\":\"f\"}"
 
 static bool decode(const char *body, struct arena *a, struct chat_request *ret, struct failure *f)
@@ -69,6 +77,17 @@ static const struct {
       "user(hi)f|||0 3fs; 0||||0; 0 0 again tools=[" TOOL
       "] again tool_choice={\"type\":\"function\",\"name\":\"f\"} again "
       "parallel_tool_calls=false" },
+    { BODY("\"tools\":[" CUSTOM "],\"tool_choice\":{\"type\":\"custom\",\"name\":\"p\"}"),
+      "user(hi)p|" HOW "|" FREE "|0 3p; 0||||0; 0 0 again tools=[" CUSTOM
+      "] again tool_choice={\"type\":\"custom\",\"name\":\"p\"}" },
+    { BODY("\"tools\":[" GRAMMAR "]"),
+      "user(hi)p|d\n\n" HOW " It must follow this grammar (lark):\nstart: \"x\"|" FREE
+      "|0 0; 0||||0; 0 0 again tools=[" GRAMMAR "]" },
+    { INPUT(
+          "{\"type\":\"custom_tool_call\",\"call_id\":\"c\",\"name\":\"p\",\"input\":"
+          "\"a \\\"b\\\"\\n\"},{\"type\":\"custom_tool_call_output\",\"call_id\":\"c\",\"output\":"
+          "\"1\"}"),
+      "assistant({c p {\"input\":\"a \\\"b\\\"\\n\"}})tool(1#c)0; 0||||0; 0 0" },
     { BODY("\"text\":{\"format\":{\"type\":\"json_schema\",\"name\":\"n\",\"schema\":{},"
            "\"strict\":true}}"),
       "user(hi)0; 2|n||{}|1; 0 0 again text={\"format\":{\"type\":\"json_schema\",\"name\":"
@@ -135,6 +154,12 @@ static const struct {
     { BODY("\"prompt\":{}"), "prompt" },
     { BODY("\"tools\":[{}]"), "tools[0].type" },
     { BODY("\"tools\":[" TOOL ",{\"type\":\"file_search\"}]"), "tools[1].type" },
+    { BODY("\"tools\":[{\"type\":\"custom\"}]"), "tools[0].name" },
+    { BODY("\"tools\":[{\"type\":\"custom\",\"name\":\"p\",\"format\":{\"syntax\":1}}]"),
+      "tools[0].format.syntax" },
+    { INPUT("{\"type\":\"custom_tool_call\",\"call_id\":\"c\",\"name\":\"p\",\"input\":{}}"),
+      "input[0].input" },
+    { INPUT("{\"type\":\"custom_tool_call\",\"call_id\":\"c\",\"name\":\"p\"}"), "input[0].input" },
     { BODY("\"tools\":[{\"type\":\"function\"}]"), "tools[0].name" },
     { BODY("\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"parameters\":5}]"),
       "tools[0].parameters" },
