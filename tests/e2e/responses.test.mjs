@@ -166,6 +166,29 @@ test('nothing is kept where RESPONSES_TTL is 0', async () => {
   await missing(ask(gw.openai(), 'x', { previous_response_id: answer.id }));
 });
 
+/** A quarter of it, one key's part, has room for two of these answers. */
+async function fillsItsPart(url) {
+  const { gw } = await world({ env: { RESPONSES_MAX_BYTES: '64KiB', STORE_URL: url } });
+  const openai = gw.openai();
+  const long = (n) => `!echo ${n}\n${'x'.repeat(5000)}`;
+  const ids = [];
+  for (let n = 0; n < 4; n++) ids.push((await ask(openai, long(n))).id);
+  for (const id of ids.slice(0, 2)) {
+    await rejects(openai.responses.retrieve(id), 404, 'not_found');
+    await missing(ask(openai, 'x', { previous_response_id: id }));
+  }
+  for (const id of ids.slice(2)) assert.equal((await openai.responses.retrieve(id)).id, id);
+  const tooLong = await ask(openai, `!echo it\n${'x'.repeat(17_000)}`);
+  assert.equal(tooLong.store, false);
+  assert.equal((await openai.responses.retrieve(ids[3])).id, ids[3]);
+}
+
+test('the oldest make room within RESPONSES_MAX_BYTES, in SQLite', () =>
+  fillsItsPart('sqlite:'));
+
+test('the oldest make room within RESPONSES_MAX_BYTES, in Redis', async () =>
+  fillsItsPart((await Redis.start()).url));
+
 test('tools are called in turns that each name the one before', async () => {
   const { sim, gw } = await nativeWorld();
   const openai = gw.openai();
