@@ -165,6 +165,25 @@ static bool judge_calls(struct exchange *x, const struct exchange_choice *c,
     return false;
 }
 
+/* Whether the calls are there that the upstream says it made, and the client's API has any. */
+static bool judge_count(struct exchange *x, const struct exchange_choice *c,
+                        struct shape_result *ret)
+{
+    const char *flaw = NULL;
+
+    if (c->tool_calls.n == 0 && c->end.finish == CHAT_FINISH_TOOL_CALLS)
+        flaw = "says that it called a tool, and names no call";
+    if (c->tool_calls.n > 0 && !x->dialect->params[DIALECT_TOOLS])
+        flaw = "called a tool, although none was offered to it and this API knows none";
+    if (!flaw)
+        return true;
+    ret->verdict = SHAPE_FAILED;
+    failure_set(&ret->failure, &x->request->arena, FAILURE_PROTOCOL,
+                "The upstream %s. Try again, or choose another model.", flaw);
+    ret->failure.prompt_accepted = true;
+    return false;
+}
+
 /* Of an answer that was cut, the last call is, too, and says so. */
 static void judge_choices(struct exchange *x, struct shape_result *ret)
 {
@@ -174,7 +193,7 @@ static void judge_choices(struct exchange *x, struct shape_result *ret)
         const struct exchange_choice *c = &x->choices[i];
         bool was_cut = c->end.finish == CHAT_FINISH_LENGTH || c->end.finish == CHAT_FINISH_FILTER;
 
-        if (!was_cut && !judge_calls(x, c, ret))
+        if (!judge_count(x, c, ret) || (!was_cut && !judge_calls(x, c, ret)))
             return;
     }
 }
@@ -195,7 +214,7 @@ enum err exchange_end_answer(struct exchange *x, const struct chat_event *event,
         if (ret->verdict == SHAPE_DONE)
             end_shaped(x, event, ret);
     }
-    if (ret->verdict == SHAPE_DONE && !(x->shaper && x->shaper->calls))
+    if (ret->verdict == SHAPE_DONE && !x->is_raw && !(x->shaper && x->shaper->calls))
         judge_choices(x, ret);
     /* Without their arguments nobody could tell whether the client gives them back. */
     ret->is_exact = ret->is_exact && (calls->n == 0 || calls->max > 0);

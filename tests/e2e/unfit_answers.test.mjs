@@ -94,14 +94,18 @@ describe('a content of parts', () => {
 });
 
 describe('what is no answer is an error', () => {
-  /** Completions know no tools, so nothing of a call is told there. */
-  const dialectsFor = (name) =>
-    Object.keys(PATHS).filter((d) => d !== 'completions' || !name.startsWith('a call'));
   const good = { role: 'assistant', content: 'x' };
   const image = { type: 'image_url', image_url: { url: 'data:,' } };
   const nameless = [{ id: 'a', type: 'function', function: { arguments: '{}' } }];
   const broken = [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{"a":' } }];
+  const odd = [{ id: 'a', type: 'function', function: { name: 'f', arguments: 5 } }];
+  const ended = (message) => ({
+    choices: [{ index: 0, message, finish_reason: 'tool_calls' }],
+  });
   const rows = {
+    'a call whose arguments are a number': whole({ content: null, tool_calls: odd }),
+    'calls that are a text': ended({ content: null, tool_calls: 'f' }),
+    'calls that are none': ended({ content: 'I call.', tool_calls: [] }),
     'a content with an image': whole({ content: [image] }),
     'a content of a part that is no object': whole({ content: ['text'] }),
     'a number as content': whole({ content: 1 }),
@@ -114,7 +118,7 @@ describe('what is no answer is an error', () => {
     'a call with broken arguments': whole({ content: null, tool_calls: broken }),
   };
   for (const [name, body] of Object.entries(rows))
-    for (const dialect of dialectsFor(name))
+    for (const dialect of Object.keys(PATHS))
       test(`${name}: ${dialect}`, async () => {
         upstream.handle = reply(body);
         const answer = await post(dialect, TOOLS[dialect]);
@@ -126,18 +130,37 @@ describe('what is no answer is an error', () => {
     'parts that are no text': chunk({ index: 0, delta: { content: [image] } }) + END + DONE,
     'a call with broken arguments': chunk({ index: 0, delta: { tool_calls: broken } }) + END + DONE,
     'a call without a name': chunk({ index: 0, delta: { tool_calls: nameless } }) + END + DONE,
+    'a call whose arguments are a number':
+      chunk({ index: 0, delta: { tool_calls: odd } }) + END + DONE,
+    'calls that are none': chunk({ index: 0, delta: {}, finish_reason: 'tool_calls' }) + DONE,
     'no finish_reason': chunk({ index: 0, delta: { content: 'a' } }) + DONE,
     'only choice 1': chunk({ index: 1, delta: { content: 'a' }, finish_reason: 'stop' }) + DONE,
   };
   const ends = /"finish_reason":"|message_stop|response\.completed/;
   for (const [name, body] of Object.entries(streams))
-    for (const dialect of dialectsFor(name))
+    for (const dialect of Object.keys(PATHS))
       test(`${name}: a stream of ${dialect}`, async () => {
         upstream.handle = events(body);
         const answer = await post(dialect, { stream: true, ...TOOLS[dialect] });
         assert.match(answer.text, /upstream_protocol|upstream_interrupted|api_error/);
         assert.doesNotMatch(answer.text, ends);
       });
+});
+
+describe('a call that nobody could ask for is an error', () => {
+  const tool_calls = [{ index: 0, id: 'a', type: 'function', function: { name: 'f' } }];
+  test('whole', async () => {
+    upstream.handle = reply(whole({ content: 'x', tool_calls }));
+    const answer = await post('completions');
+    assert.equal(answer.status, 502, answer.text);
+    assert.match(answer.text, /called a tool, although none was offered/);
+  });
+  test('streamed', async () => {
+    upstream.handle = events(chunk({ index: 0, delta: { tool_calls } }) + END + DONE);
+    const answer = await post('completions', { stream: true });
+    assert.match(answer.text, /called a tool, although none was offered/);
+    assert.doesNotMatch(answer.text, /"finish_reason":"/);
+  });
 });
 
 describe('a usage that makes no sense is estimated', () => {

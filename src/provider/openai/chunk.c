@@ -182,6 +182,9 @@ static void add_call(struct walk *w, size_t choice, const struct call *c, size_t
     t->index = index_of(&c->index, place);
     t->id = text_of(w, &c->id);
     t->name = text_of(w, &c->name);
+    if (c->arguments.type > JSON_NULL && c->arguments.type != JSON_STRING &&
+        c->arguments.type != JSON_OBJECT)
+        note_flaw(w, "a tool call whose arguments are neither a text nor an object");
     /* Some servers give an object where a text is due. */
     t->arguments = c->arguments.type == JSON_OBJECT ? c->arguments.raw : text_of(w, &c->arguments);
 }
@@ -199,8 +202,11 @@ static void add_calls(struct walk *w, size_t choice, const struct said *s)
         read_function(&j, &c);
         add_call(w, choice, &c, 0);
     }
-    if (s->tool_calls.type != JSON_ARRAY)
+    if (s->tool_calls.type != JSON_ARRAY) {
+        if (s->tool_calls.type > JSON_NULL)
+            note_flaw(w, "tool calls that are no array");
         return;
+    }
     json_init(&j, s->tool_calls.raw, JSON_DEPTH_MAX);
     j.lone_surrogates = true;
     json_enter_array(&j);

@@ -58,8 +58,9 @@ static void run(struct str text, uint8_t asks, size_t cut, struct run *r)
         { STR("get"),
           { NULL, 0 },
           STR("{\"properties\":{\"n\":{\"type\":\"integer\"}},\"required\":[\"n\"]}"),
-          asks >> 7 & 1 },
-        { STR("now"), { NULL, 0 }, { NULL, 0 }, false },
+          asks >> 7 & 1,
+          false },
+        { STR("now"), { NULL, 0 }, { NULL, 0 }, false, false },
     };
     const struct chat_tools tools = {
         list, 2, (enum chat_tool_choice)(asks & 1 ? 2 : 0), { NULL, 0 }, asks >> 1 & 1

@@ -79,6 +79,7 @@ static void names_why_an_answer_ended(void)
                  { CHAT_FINISH_LENGTH, "length" },
                  { CHAT_FINISH_TOOL_CALLS, "tool_calls" },
                  { CHAT_FINISH_FILTER, "content_filter" } };
+    const struct chat_tool_piece look = { 0, STR("c"), STR("look"), STR("{}") };
     char want[64];
 
     begin();
@@ -86,6 +87,8 @@ static void names_why_an_answer_ended(void)
         snprintf(want, sizeof(want), "\"finish_reason\":\"%s\"", rows[i].want);
         for (unsigned stream = 0; stream < 2; stream++) {
             ask(stream ? STREAM : WHOLE);
+            if (rows[i].how == CHAT_FINISH_TOOL_CALLS)
+                event_of(call(), &(struct chat_event){ .type = CHAT_TOOL_CALL, .tool = &look });
             finish(rows[i].how);
             settled();
             EXPECT(has(wire_str(&f.w), want));

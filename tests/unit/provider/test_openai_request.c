@@ -97,7 +97,7 @@ static void expect_asked(const struct chat_request *r, const char *want)
 static void writes_tools(void)
 {
     const struct chat_tool tools[] = {
-        { STR("f"), STR("does f"), STR("{\"type\": \"object\"}"), true },
+        { STR("f"), STR("does f"), STR("{\"type\": \"object\"}"), true, false },
         { .name = STR("g") },
     };
     struct chat_request r = { .tools = { .list = tools, .n = 2 } };

@@ -64,9 +64,9 @@ static void start(struct rig *r, enum chat_tool_choice choice, bool is_held)
     struct failure failure;
 
     *r = (struct rig){
-        .list = { { STR("weather"), { NULL, 0 }, STR(WEATHER), false },
-                  { STR("strict"), { NULL, 0 }, STR(WEATHER), true },
-                  { STR("now"), { NULL, 0 }, { NULL, 0 }, false } },
+        .list = { { STR("weather"), { NULL, 0 }, STR(WEATHER), false, false },
+                  { STR("strict"), { NULL, 0 }, STR(WEATHER), true, false },
+                  { STR("now"), { NULL, 0 }, { NULL, 0 }, false, false } },
     };
     r->tools = (struct chat_tools){ r->list, 3, choice, STR("now"), false };
     arena_init(&r->arena);
@@ -223,8 +223,8 @@ static void bounds_arguments(void)
 static void refuses_tools_with_wrong_schemas(void)
 {
     const struct chat_tool bad[] = {
-        { STR("ok"), { NULL, 0 }, STR("{}"), false },
-        { STR("x"), { NULL, 0 }, STR("{\"type\":\"objekt\"}"), false }
+        { STR("ok"), { NULL, 0 }, STR("{}"), false, false },
+        { STR("x"), { NULL, 0 }, STR("{\"type\":\"objekt\"}"), false, false }
     };
     const struct chat_tools tools = { .list = bad, .n = 2 };
     struct tool_check check;

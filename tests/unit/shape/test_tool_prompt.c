@@ -12,9 +12,9 @@ enum { PROMPT_MAX = 8192 };
 
 static const struct chat_tool list[] = {
     { TEXT("get_weather"), TEXT("Weather of a city."),
-      TEXT("{ \"type\": \"object\",\n \"properties\": {\"a b\": {\"const\": \" \\\" \"}} }"),
+      TEXT("{ \"type\": \"object\",\n \"properties\": {\"a b\": {\"const\": \" \\\" \"}} }"), false,
       false },
-    { TEXT("now"), { NULL, 0 }, { NULL, 0 }, false },
+    { TEXT("now"), { NULL, 0 }, { NULL, 0 }, false, false },
 };
 
 static void expect_tools(struct chat_tools tools, const char *const has[4], const char *lacks)
