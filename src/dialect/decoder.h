@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "base/map.h"
 #include "chat/request.h"
 #include "json/reader.h"
 
@@ -21,6 +22,7 @@ struct decoder {
     bool may_doubt;    /* the body may go upstream as it came */
     struct str *stops; /* the request's lists while they grow */
     struct chat_tool *tools;
+    struct map tool_names; /* of `tools`, in decoder_read_tools() */
     struct chat_parameter *parameters;
     struct chat_parameter *repeated;
     void *more; /* what else the dialect gathers */
@@ -117,7 +119,12 @@ bool decoder_stream_options(struct decoder *d);
 bool decoder_schema(struct decoder *d, struct str param, const struct json_value *v,
                     bool needs_name);
 
-/* Adds a tool whose name is at `param`; it must be one that a model can call, and no other's. */
+/* Reads the tools, an array, in place of those before; `read` takes the one at place `i`. */
+typedef bool decoder_read_tool(struct decoder *d, size_t i, const struct json_value *v);
+bool decoder_read_tools(struct decoder *d, const struct json_value *v, decoder_read_tool *read);
+
+/* For such a reader: adds a tool whose name is at `param`; it must be one that a model can call,
+ * and no other's. */
 bool decoder_add_tool(struct decoder *d, struct str param, const struct chat_tool *tool);
 
 /* Refuses a choice by name of a tool that is not there. */

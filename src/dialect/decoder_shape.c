@@ -247,7 +247,7 @@ static bool judge_name(struct decoder *d, struct str param, struct str name)
             name.p[i] == '\\')
             return decoder_refuse(d, param,
                                   "must have no quotes, backslashes and control characters");
-    return !has_tool(&d->request->tools, name) ||
+    return !map_find(&d->tool_names, name) ||
            decoder_refuse(d, param, "is the name of another tool, too");
 }
 
@@ -265,5 +265,22 @@ bool decoder_add_tool(struct decoder *d, struct str param, const struct chat_too
         return false;
     list[t->n++] = *tool;
     t->list = d->tools = list;
+    map_set(&d->tool_names, tool->name, d);
     return true;
+}
+
+bool decoder_read_tools(struct decoder *d, const struct json_value *v, decoder_read_tool *read)
+{
+    struct json_value item;
+    bool is_good = true;
+    struct json j;
+
+    d->request->tools.n = 0;
+    map_init(&d->tool_names);
+    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    json_enter_array(&j);
+    for (size_t i = 0; is_good && json_next_item(&j) && json_read(&j, &item); i++)
+        is_good = read(d, i, &item) || decoder_soften(d);
+    map_deinit(&d->tool_names);
+    return is_good;
 }

@@ -77,16 +77,7 @@ static bool read_tool(struct decoder *d, size_t i, const struct json_value *v)
 
 static bool read_tools(struct decoder *d, struct str param, const struct json_value *v)
 {
-    struct json_value item;
-    struct json j;
-
-    d->request->tools.n = 0;
-    json_init(&j, v->raw, JSON_DEPTH_MAX);
-    json_enter_array(&j);
-    for (size_t i = 0; json_next_item(&j) && json_read(&j, &item); i++)
-        if (!read_tool(d, i, &item))
-            return false;
-    return decoder_repeat(d, param, v);
+    return decoder_read_tools(d, v, read_tool) && decoder_repeat(d, param, v);
 }
 
 static bool read_choice(struct decoder *d, struct str param, const struct json_value *v)

@@ -2,6 +2,8 @@
 /* What a chat completion asks of its answer. */
 #include "dialect/dialect.h"
 
+#include <time.h>
+
 #include "listing.h"
 
 #define USER "{\"role\":\"user\",\"content\":\"hi\"}"
@@ -119,7 +121,51 @@ static void names_what_is_wrong(void)
     }
 }
 
+/* `n` tools whose names are of one length, and the first once more. */
+static void write_tools(struct buf *out, int n)
+{
+    EXPECT_INT(buf_add(out, STR("{\"messages\":[" USER "],\"tools\":[")), ERR_NONE);
+    for (int i = 0; i <= n; i++)
+        EXPECT_INT(buf_addf(out, "%s" NAMED("%08d"), i ? "," : "", i % n), ERR_NONE);
+    EXPECT_INT(buf_add(out, STR("]}")), ERR_NONE);
+}
+
+/* The processor's time for `n` tools, the least of some. */
+static clock_t time_of(int n)
+{
+    clock_t least = 0;
+    struct buf body;
+
+    buf_init(&body, 4 << 20);
+    write_tools(&body, n);
+    for (int i = 0; i < 5; i++) {
+        clock_t begin = clock();
+        struct chat_request r;
+        struct failure f;
+        struct arena a;
+
+        arena_init(&a);
+        EXPECT(!decode(buf_str(&body), &a, &r, &f));
+        begin = clock() - begin;
+        EXPECT_STR(r.doubt.param, arena_printf(&a, "tools[%d].function.name", n).p);
+        arena_deinit(&a);
+        least = i == 0 || begin < least ? begin : least;
+    }
+    buf_deinit(&body);
+    return least;
+}
+
+static void names_of_many_tools_take_linear_time(void)
+{
+    clock_t few = time_of(125);
+    clock_t many = time_of(4000);
+
+    if (many > 60 * few)
+        fail_msg("32 times the tools take %ld us, not %ld us", (long)many, (long)few);
+}
+
 static const struct test suite[] = {
+    { "names of many tools take linear time", names_of_many_tools_take_linear_time },
     { "names what is wrong", names_what_is_wrong },
     { "reads the shape of the answer", reads_the_shape_of_the_answer },
     { "what was thought is read", what_was_thought_is_read },
