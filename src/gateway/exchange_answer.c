@@ -132,8 +132,12 @@ static enum err tool_piece(struct exchange *x, const struct chat_event *event)
     const struct chat_event whole = { .type = CHAT_TOOL_CALL,
                                       .choice = event->choice,
                                       .tool = &piece };
-    enum err err = tool_calls_add(&x->choices[event->choice].tool_calls, event->tool, &piece);
+    enum err err;
 
+    x->arguments_n += event->tool->arguments.n;
+    if (x->chat.stream && x->arguments_n > STREAM_ARGUMENTS_MAX)
+        return ERR_TOO_BIG;
+    err = tool_calls_add(&x->choices[event->choice].tool_calls, event->tool, &piece);
     if (err)
         return err;
     usage_called(x, &piece);

@@ -89,7 +89,8 @@ void exchange_set_piece_failure(struct failure *f, enum err err)
 {
     const struct failure too_big = {
         .kind = FAILURE_PROTOCOL,
-        .message = STR("The upstream's answer is larger than this gateway keeps for one answer."),
+        .message = STR("The upstream's answer is larger than this gateway takes: 64 MiB, 1024 tool "
+                       "calls, or, in a stream, 2 MiB of their arguments. Ask for less at once."),
         .prompt_accepted = true,
     };
     const struct failure no_memory = {

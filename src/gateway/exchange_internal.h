@@ -4,7 +4,12 @@
 
 #include "gateway/exchange_struct.h"
 
-enum { ANSWER_MAX = 64 << 20, SETTLE_HOLD_MS = 200, KEEP_HOLD_MS = 200 };
+enum {
+    ANSWER_MAX = 64 << 20,
+    STREAM_ARGUMENTS_MAX = 2 << 20, /* of all tool calls of a stream: judged at once, at its end */
+    SETTLE_HOLD_MS = 200,
+    KEEP_HOLD_MS = 200
+};
 
 /* ---- exchange_failure.c ---- */
 

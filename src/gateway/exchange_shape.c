@@ -79,7 +79,7 @@ bool exchange_shape_begin(struct exchange *x, struct failure *f)
                 exchange_shape_config(x, t, x->provider->capabilities, &x->shape_limits, &config);
     x->is_serial =
         !x->is_raw && x->n_choices > 1 && (is_shaped || !(x->provider->capabilities & PROVIDER_N));
-    keep_calls(x, is_shaped && config.tools ? TOOL_ARGUMENTS_MAX : ANSWER_MAX);
+    keep_calls(x, is_shaped && config.tools ? TOOL_ARGUMENTS_MAX : STREAM_ARGUMENTS_MAX);
     if (!is_shaped)
         return true;
     config.seed = random_u64();

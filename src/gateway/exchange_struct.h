@@ -67,6 +67,7 @@ struct exchange {
 
     struct exchange_choice *choices; /* in the request's arena */
     size_t n_choices;
+    size_t arguments_n;           /* bytes of arguments of tool calls that the client has */
     bool is_serial;               /* each of several has a call of its own, one after the other */
     size_t choice;                /* then the one that is at work; else 0 */
     struct fingerprint_text said; /* what the client received as text of that choice */

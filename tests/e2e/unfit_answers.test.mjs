@@ -147,6 +147,38 @@ describe('what is no answer is an error', () => {
       });
 });
 
+describe('arguments of streamed calls have a bound of 2 MiB together', () => {
+  const say = (index, text, more) =>
+    chunk({ index: 0, delta: { tool_calls: [{ index, ...more, function: { ...text } }] } });
+  /** Two calls with a string of `n` letters each. */
+  const calls = (n) => {
+    let text = '';
+    for (const index of [0, 1]) {
+      text += say(index, { name: 'f', arguments: '{"a":"' }, { id: `c${index}` });
+      for (let left = n; left > 0; left -= 65536)
+        text += say(index, { arguments: 'x'.repeat(Math.min(left, 65536)) });
+      text += say(index, { arguments: '"}' });
+    }
+    return text + chunk({ index: 0, delta: {}, finish_reason: 'tool_calls' }) + DONE;
+  };
+  const half = 1024 * 1024 - '{"a":""}'.length;
+  for (const dialect of ['chat', 'messages', 'responses'])
+    test(dialect, async () => {
+      upstream.handle = events(calls(half));
+      const good = await post(dialect, { stream: true, ...TOOLS[dialect] });
+      assert.match(good.text, /"finish_reason":"tool_calls"|message_stop|response\.completed/);
+      upstream.handle = events(calls(half + 1));
+      const bad = await post(dialect, { stream: true, ...TOOLS[dialect] });
+      assert.match(bad.text, /in a stream, 2 MiB of their arguments/);
+      assert.doesNotMatch(bad.text, /"finish_reason":"|message_stop|response\.completed/);
+    });
+  test('bytes that pass untouched have none', async () => {
+    upstream.handle = events(calls(2 * half));
+    const answer = await post('chat', { stream: true, ...TOOLS.chat }, 'plain');
+    assert.match(answer.text, /"finish_reason":"tool_calls"/);
+  });
+});
+
 describe('a call that nobody could ask for is an error', () => {
   const tool_calls = [{ index: 0, id: 'a', type: 'function', function: { name: 'f' } }];
   test('whole', async () => {
