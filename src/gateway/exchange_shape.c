@@ -106,13 +106,16 @@ enum err exchange_take(struct exchange *x, const struct chat_event *event)
 }
 
 /* Some upstreams call tools and say that they only stopped. */
+static enum chat_finish finish_of(const struct exchange_choice *c, enum chat_finish finish)
+{
+    return finish == CHAT_FINISH_STOP && c->tool_calls.n > 0 ? CHAT_FINISH_TOOL_CALLS : finish;
+}
+
 void exchange_end_choice(struct exchange *x, size_t choice, const struct chat_event *event)
 {
     struct exchange_choice *c = &x->choices[choice];
 
-    c->end.finish = event->finish == CHAT_FINISH_STOP && c->tool_calls.n > 0
-                        ? CHAT_FINISH_TOOL_CALLS
-                        : event->finish;
+    c->end.finish = finish_of(c, event->finish);
     c->end.stop = event->stop.n ? arena_dup(&x->request->arena, event->stop) : STR("");
 }
 
@@ -120,12 +123,14 @@ void exchange_end_choice(struct exchange *x, size_t choice, const struct chat_ev
 static void end_shaped(struct exchange *x, const struct chat_event *event,
                        const struct shape_result *result)
 {
-    struct dialect_end *end = &x->choices[x->choice].end;
+    struct exchange_choice *c = &x->choices[x->choice];
 
-    end->finish = result->finish;
-    end->stop = event->stop.n ? arena_dup(&x->request->arena, event->stop) : STR("");
-    if (result->stop != SIZE_MAX)
-        end->stop = x->shape_limits.stops[result->stop];
+    c->end.finish = finish_of(c, result->finish);
+    c->end.stop = event->stop.n ? arena_dup(&x->request->arena, event->stop) : STR("");
+    if (result->stop != SIZE_MAX) {
+        c->end.finish = result->finish;
+        c->end.stop = x->shape_limits.stops[result->stop];
+    }
 }
 
 static enum err judge_arguments(struct str arguments)

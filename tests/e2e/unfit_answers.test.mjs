@@ -147,6 +147,23 @@ describe('what is no answer is an error', () => {
       });
 });
 
+describe('a call that ends with stop is told as one, also where the answer is shaped', () => {
+  const tool_calls = [{ index: 0, id: 'a', type: 'function', function: { name: 'f' } }];
+  const told = { chat: '"finish_reason":"tool_calls"', messages: '"stop_reason":"tool_use"' };
+  for (const dialect of Object.keys(told)) {
+    test(`whole: ${dialect}`, async () => {
+      upstream.handle = reply(whole({ content: null, tool_calls }));
+      const answer = await post(dialect, TOOLS[dialect], 'split');
+      assert.ok(answer.text.includes(told[dialect]), answer.text);
+    });
+    test(`streamed: ${dialect}`, async () => {
+      upstream.handle = events(chunk({ index: 0, delta: { tool_calls } }) + END + DONE);
+      const answer = await post(dialect, { stream: true, ...TOOLS[dialect] }, 'split');
+      assert.ok(answer.text.includes(told[dialect]), answer.text);
+    });
+  }
+});
+
 describe('arguments of streamed calls have a bound of 2 MiB together', () => {
   const say = (index, text, more) =>
     chunk({ index: 0, delta: { tool_calls: [{ index, ...more, function: { ...text } }] } });
