@@ -55,16 +55,11 @@ size_t str_find_char(struct str s, char c)
     return at ? (size_t)(at - s.p) : SIZE_MAX;
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 struct str str_trim(struct str s)
 {
-    while (s.n > 0 && is_space(s.p[0]))
+    while (s.n > 0 && str_is_space(s.p[0]))
         s = str_from(s, 1);
-    while (s.n > 0 && is_space(s.p[s.n - 1]))
+    while (s.n > 0 && str_is_space(s.p[s.n - 1]))
         s.n--;
     return s;
 }

@@ -62,6 +62,12 @@ size_t str_find_char(struct str s, char c);
 /* Without leading and trailing space, tab, CR and LF. */
 struct str str_trim(struct str s);
 
+/* Space, tab, CR or LF: white space of JSON (RFC 8259 2), too. */
+static inline bool str_is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 /* Cuts `s` at the first `sep`: returns what is before it and leaves what is
  * after it in *rest. Without `sep` all is before, and *rest is empty with p NULL. */
 struct str str_cut(struct str s, char sep, struct str *rest);

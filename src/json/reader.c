@@ -28,11 +28,6 @@ static bool fail(struct json *j, enum err err)
     return false;
 }
 
-static inline bool is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
 static inline bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -41,7 +36,7 @@ static inline bool is_digit(char c)
 /* Stands on the next byte that is no white space; NUL, which is never right, at the end. */
 static inline char next_byte(struct json *j)
 {
-    while (j->p < j->end && is_space(*j->p))
+    while (j->p < j->end && str_is_space(*j->p))
         j->p++;
     return j->p < j->end ? *j->p : '\0';
 }

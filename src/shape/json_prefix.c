@@ -26,11 +26,6 @@ enum state {
     BROKEN,
 };
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -88,7 +83,7 @@ static enum state begin_value(struct json_prefix *p, char c)
 
 static enum state after_value(struct json_prefix *p, char c)
 {
-    if (is_space(c))
+    if (str_is_space(c))
         return AFTER;
     if (c != ',' || p->depth == 0)
         return close_one(p, c);
@@ -99,19 +94,19 @@ static enum state after_value(struct json_prefix *p, char c)
 
 static enum state value(struct json_prefix *p, char c)
 {
-    return is_space(c) ? VALUE : begin_value(p, c);
+    return str_is_space(c) ? VALUE : begin_value(p, c);
 }
 
 static enum state first_item(struct json_prefix *p, char c)
 {
-    if (is_space(c))
+    if (str_is_space(c))
         return FIRST_ITEM;
     return c == ']' ? close_one(p, c) : begin_value(p, c);
 }
 
 static enum state key(struct json_prefix *p, char c)
 {
-    if (is_space(c))
+    if (str_is_space(c))
         return (enum state)p->state;
     if (c == '}' && p->state == FIRST_KEY)
         return close_one(p, c);
@@ -121,7 +116,7 @@ static enum state key(struct json_prefix *p, char c)
 
 static enum state colon(struct json_prefix *p UNUSED, char c)
 {
-    if (is_space(c))
+    if (str_is_space(c))
         return COLON;
     return c == ':' ? VALUE : BROKEN;
 }

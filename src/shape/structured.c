@@ -62,11 +62,6 @@ void structured_again(struct structured *s)
 
 /* ---- text ---- */
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
 static void drop(struct structured *s, struct str text)
 {
     s->is_changed = s->is_changed || str_trim(text).n > 0;
@@ -110,7 +105,7 @@ static enum err open_answer(struct structured *s, char c, size_t *ret_n)
         return ERR_NONE;
     }
     s->open[s->n_open++] = c;
-    if (s->n_open == 1 || (is_space(c) && s->n_open < STRUCTURED_OPEN_MAX))
+    if (s->n_open == 1 || (str_is_space(c) && s->n_open < STRUCTURED_OPEN_MAX))
         return ERR_NONE;
     s->state = progress == JSON_WHOLE ? BEHIND : JSON;
     return pass(s, (struct str){ s->open, s->n_open });

@@ -11,11 +11,6 @@ enum state {
     TEXT,
 };
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
 void think_split_init(struct think_split *t, struct shape_sink out)
 {
     *t = (struct think_split){ .out = out, .state = START };
@@ -38,7 +33,7 @@ static enum err read_start(struct think_split *t, struct str *text)
     const struct str tag = STR("<think>");
     char c = text->p[0];
 
-    if (t->n_tag == 0 && is_space(c) && t->n_space < sizeof(t->space)) {
+    if (t->n_tag == 0 && str_is_space(c) && t->n_space < sizeof(t->space)) {
         t->space[t->n_space++] = c;
     } else if (c == tag.p[t->n_tag]) {
         if (++t->n_tag == tag.n)
@@ -87,7 +82,7 @@ static enum err split(struct think_split *t, struct str text)
             break;
         case OPEN:
         case CLOSED:
-            if (is_space(text.p[0])) {
+            if (str_is_space(text.p[0])) {
                 text = str_from(text, 1);
             } else {
                 t->state = t->state == OPEN ? INSIDE : TEXT;

@@ -141,11 +141,6 @@ static enum err go_on_without_end(struct tool_parser *p)
 
 /* ---- what is held ---- */
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
 /* Begins a tag with the byte that is held last. */
 static enum err begin_tag(struct tool_parser *p, enum state state)
 {
@@ -187,7 +182,7 @@ static enum err hold_gap(struct tool_parser *p, char c)
     p->at_line = true;
     if (c == '<')
         return begin_tag(p, TAG);
-    return is_space(c) && p->n_held < TOOL_SPACE_MAX ? ERR_NONE : give_back(p);
+    return str_is_space(c) && p->n_held < TOOL_SPACE_MAX ? ERR_NONE : give_back(p);
 }
 
 /* Behind the tag: the object, or the end tag of a call without arguments. */
@@ -198,7 +193,8 @@ static enum err hold_body(struct tool_parser *p, char c)
     if (c == '<')
         return begin_tag(p, EMPTY);
     if (c != '{')
-        return is_space(c) && p->n_held + TOOL_TAG_MAX < TOOL_HELD_MAX ? ERR_NONE : give_back(p);
+        return str_is_space(c) && p->n_held + TOOL_TAG_MAX < TOOL_HELD_MAX ? ERR_NONE
+                                                                           : give_back(p);
     p->state = ARGUMENTS;
     err = begin_call(p);
     return err ? err : parse(p, STR("{"));
@@ -208,7 +204,7 @@ static enum err hold_tail(struct tool_parser *p, char c)
 {
     if (c == '<')
         return begin_tag(p, END);
-    if (!is_space(c))
+    if (!str_is_space(c))
         return go_on_without_end(p);
     p->n_held = 0;
     return ERR_NONE;
