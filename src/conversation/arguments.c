@@ -7,11 +7,6 @@
 #include "json/escape.h"
 #include "json/reader.h"
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static bool is_json(struct str s)
 {
     struct json j;
@@ -106,7 +101,7 @@ static void add_json(struct sha256 *h, struct str s)
         } else if (*p == '-' || (*p >= '0' && *p <= '9')) {
             p = add_json_number(h, p, end);
         } else {
-            if (!is_blank(*p))
+            if (!str_is_space(*p))
                 sha256_add(h, (struct str){ p, 1 });
             p++;
         }
@@ -164,41 +159,58 @@ static bool is_default(struct str properties, struct str raw_key, struct str val
     return memcmp(is, left_out, sizeof(is)) == 0;
 }
 
-static void add_members(struct sha256 *h, struct json *j, struct str properties)
+static bool spend(struct arguments_tools *t, size_t work)
+{
+    bool is_enough = t->left >= work;
+
+    t->left = is_enough ? t->left - work : 0;
+    return is_enough;
+}
+
+/* The properties of the tool's arguments; empty when none of them has a default. */
+static struct str properties_of(struct arguments_tools *t, struct str name)
+{
+    struct str schema = STR(""), properties = STR("");
+
+    if (!t->tools || !spend(t, t->tools->n * sizeof(name)))
+        return properties;
+    for (size_t i = 0; i < t->tools->n && !schema.n; i++)
+        if (str_eq(t->tools->list[i].name, name))
+            schema = t->tools->list[i].parameters;
+    if (schema.n && spend(t, schema.n) && str_find(schema, STR("\"default\"")) != SIZE_MAX &&
+        find_member(schema, STR("properties"), &properties))
+        return properties;
+    return STR("");
+}
+
+static void add_members(struct sha256 *h, struct json *j, struct str properties,
+                        struct arguments_tools *t)
 {
     struct json_value v;
     struct str key;
 
-    while (json_next_member(j, &key)) {
-        const char *p = key.p;
-
-        if (!json_read(j, &v))
-            return;
-        if (properties.n && is_default(properties, key, v.raw))
+    while (json_next_member(j, &key) && json_read(j, &v)) {
+        if (properties.n && spend(t, properties.n) && is_default(properties, key, v.raw))
             continue;
-        add_string(h, p, p + key.n);
+        add_string(h, key.p, key.p + key.n);
         add_json(h, v.raw);
     }
 }
 
-bool arguments_hash(struct sha256 *h, struct str arguments, struct str schema)
+bool arguments_hash(struct sha256 *h, const struct chat_tool_call *call, struct arguments_tools *t)
 {
-    struct str properties = STR("");
     struct json j;
 
-    if (!is_json(arguments)) {
-        sha256_add(h, str_trim(arguments));
+    if (!is_json(call->arguments)) {
+        sha256_add(h, str_trim(call->arguments));
         return false;
     }
-    if (!enter_text(&j, arguments)) {
-        add_json(h, arguments);
+    if (!enter_text(&j, call->arguments)) {
+        add_json(h, call->arguments);
         return true;
     }
-    if (str_find(schema, STR("\"default\"")) == SIZE_MAX || !is_json(schema) ||
-        !find_member(schema, STR("properties"), &properties))
-        properties = STR("");
     sha256_add(h, STR("{"));
-    add_members(h, &j, properties);
+    add_members(h, &j, properties_of(t, call->name), t);
     sha256_add(h, STR("}"));
     return true;
 }

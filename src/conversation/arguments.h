@@ -8,7 +8,16 @@
 #pragma once
 
 #include "base/hash.h"
+#include "chat/request.h"
 
-/* Adds them to `h`; `schema` is that of the tool's arguments, empty when it has none. False: they
- * are no JSON, and counted as text. */
-bool arguments_hash(struct sha256 *h, struct str arguments, struct str schema);
+/* Where defaults are looked up. Work is bounded for a whole history: what is beyond counts as it
+ * stands, which costs a conversation its chat at worst. */
+struct arguments_tools {
+    const struct chat_tools *tools; /* NULL: none */
+    size_t left;                    /* bytes of schemas that may still be read; ARGUMENTS_WORK */
+};
+
+enum { ARGUMENTS_WORK = 4 << 20 };
+
+/* Adds a call's arguments to `h`. False: they are no JSON, and counted as text. */
+bool arguments_hash(struct sha256 *h, const struct chat_tool_call *call, struct arguments_tools *t);

@@ -40,11 +40,6 @@ static void add_digest(struct sha256 *h, struct sha256 *inner)
     sha256_add(h, (struct str){ digest, sizeof(digest) });
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 void fingerprint_text_init(struct fingerprint_text *t)
 {
     *t = (struct fingerprint_text){ 0 };
@@ -71,14 +66,14 @@ void fingerprint_text_add(struct fingerprint_text *t, struct str piece)
 {
     size_t solid = piece.n;
 
-    while (solid > 0 && is_blank(piece.p[solid - 1]))
+    while (solid > 0 && str_is_space(piece.p[solid - 1]))
         solid--;
     if (!t->begun) {
         size_t blank = 0;
 
         if (solid == 0)
             return;
-        while (is_blank(piece.p[blank]))
+        while (str_is_space(piece.p[blank]))
             blank++;
         piece = str_from(piece, blank);
         solid -= blank;
@@ -117,17 +112,8 @@ static void add_images(struct sha256 *h, const struct chat_message *m)
     }
 }
 
-/* The schema of a tool's arguments; empty: there is none. */
-static struct str schema_of(const struct chat_tools *tools, struct str name)
-{
-    for (size_t i = 0; i < tools->n; i++)
-        if (str_eq(tools->list[i].name, name))
-            return tools->list[i].parameters;
-    return STR("");
-}
-
 static void add_tool_calls(struct sha256 *h, const struct chat_message *m,
-                           const struct chat_tools *tools)
+                           struct arguments_tools *tools)
 {
     add_number(h, m->n_tool_calls);
     for (size_t i = 0; i < m->n_tool_calls; i++) {
@@ -138,7 +124,7 @@ static void add_tool_calls(struct sha256 *h, const struct chat_message *m,
         add_str(h, call->id);
         add_str(h, call->name);
         sha256_init(&inner);
-        is_json = arguments_hash(&inner, call->arguments, schema_of(tools, call->name));
+        is_json = arguments_hash(&inner, call, tools);
         add_number(h, is_json);
         add_digest(h, &inner);
     }
@@ -146,7 +132,7 @@ static void add_tool_calls(struct sha256 *h, const struct chat_message *m,
 
 /* A message of role `m->role` whose text is `t`. */
 static void add_message(struct sha256 *h, const struct chat_message *m,
-                        const struct fingerprint_text *t, const struct chat_tools *tools)
+                        const struct fingerprint_text *t, struct arguments_tools *tools)
 {
     add_str(h, str_of(chat_role_name(m->role)));
     add_text(h, t);
@@ -155,8 +141,7 @@ static void add_message(struct sha256 *h, const struct chat_message *m,
     add_str(h, m->tool_call_id);
 }
 
-static void add_parts(struct sha256 *h, const struct chat_message *m,
-                      const struct chat_tools *tools)
+static void add_parts(struct sha256 *h, const struct chat_message *m, struct arguments_tools *tools)
 {
     struct fingerprint_text t;
 
@@ -176,6 +161,7 @@ static bool is_system(const struct chat_message *m)
 static void start(const struct fingerprint_scope *scope, const struct chat_request *req,
                   struct fingerprint *ret)
 {
+    struct arguments_tools none = { 0 };
     struct sha256 h;
 
     sha256_init(&h);
@@ -186,7 +172,7 @@ static void start(const struct fingerprint_scope *scope, const struct chat_reque
     add_str(&h, scope->instructions);
     for (size_t i = 0; i < req->n_messages; i++)
         if (is_system(&req->messages[i]))
-            add_parts(&h, &req->messages[i], &req->tools);
+            add_parts(&h, &req->messages[i], &none);
     sha256_end(&h, ret->bytes);
 }
 
@@ -199,6 +185,7 @@ static void begin_link(struct sha256 *h, const struct fingerprint *last)
 void fingerprint_chain(const struct fingerprint_scope *scope, const struct chat_request *req,
                        struct fingerprint *chain)
 {
+    struct arguments_tools tools = { &req->tools, ARGUMENTS_WORK };
     struct fingerprint last;
 
     start(scope, req, &last);
@@ -207,7 +194,7 @@ void fingerprint_chain(const struct fingerprint_scope *scope, const struct chat_
 
         if (!is_system(&req->messages[i])) {
             begin_link(&h, &last);
-            add_parts(&h, &req->messages[i], &req->tools);
+            add_parts(&h, &req->messages[i], &tools);
             sha256_end(&h, last.bytes);
         }
         chain[i] = last;
@@ -217,14 +204,14 @@ void fingerprint_chain(const struct fingerprint_scope *scope, const struct chat_
 void fingerprint_answer(const struct fingerprint *last, const struct fingerprint_said *said,
                         struct fingerprint *ret)
 {
-    static const struct chat_tools none = { 0 };
     /* add_message() reads them only */
     struct chat_message m = { .role = CHAT_ASSISTANT,
                               .tool_calls = (struct chat_tool_call *)(uintptr_t)said->tool_calls,
                               .n_tool_calls = said->n_tool_calls };
+    struct arguments_tools tools = { said->tools, ARGUMENTS_WORK };
     struct sha256 h;
 
     begin_link(&h, last);
-    add_message(&h, &m, &said->text, said->tools ? said->tools : &none);
+    add_message(&h, &m, &said->text, &tools);
     sha256_end(&h, ret->bytes);
 }
