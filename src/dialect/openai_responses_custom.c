@@ -71,12 +71,23 @@ bool responses_custom_arguments(struct decoder *d, struct str param, const struc
     return true;
 }
 
+/* Whether they are {"input": <a string>} and nothing else. */
+static bool is_input(struct str arguments, struct json_value *ret)
+{
+    struct str key;
+    struct json j;
+    bool is_it;
+
+    json_init(&j, arguments, JSON_DEPTH_MAX);
+    is_it = json_enter_object(&j) && json_next_member(&j, &key) && json_key_eq(key, STR("input")) &&
+            json_read(&j, ret) && ret->type == JSON_STRING;
+    return is_it && !json_next_member(&j, &key) && json_end(&j) == ERR_NONE;
+}
+
 /* Arguments that the function does not take are shown as they are: the tool can tell its model. */
 enum err responses_custom_input(struct str arguments, struct buf *out)
 {
     struct json_value input;
 
-    if (json_find(arguments, &input, "input", NULL) || input.type != JSON_STRING)
-        return buf_add(out, arguments);
-    return json_text_add(&input, out);
+    return is_input(arguments, &input) ? json_text_add(&input, out) : buf_add(out, arguments);
 }

@@ -128,25 +128,45 @@ static void a_call_of_a_custom_tool_has_events_of_its_own(void)
     tear_down(&r);
 }
 
+/* What no tool of free text takes is lost nowhere. */
 static void a_whole_answer_has_calls_of_custom_tools(void)
 {
-    const struct chat_tool_call calls[] = { { STR("c1"), STR("p"), STR("{\"input\":\"a\\tb\"}") },
-                                            { STR("c2"), STR("f"), STR("{}") } };
-    const struct dialect_choice choice = { .tool_calls = calls,
-                                           .n_tool_calls = COUNT_OF(calls),
-                                           .end = { .finish = CHAT_FINISH_TOOL_CALLS } };
-    const struct dialect_whole whole = { .choices = &choice, .n_choices = 1 };
-    struct rig r;
+    static const char *const rows[][2] = {
+        { "{\"input\":\"a\\tb\"}", "\"a\\tb\"" },
+        { " { \"\\u0069nput\" : \"\" } ", "\"\"" },
+        { "{\"input\":\"a\",\"why\":\"b\"}",
+          "\"{\\\"input\\\":\\\"a\\\",\\\"why\\\":\\\"b\\\"}\"" },
+        { "{\"why\":\"b\",\"input\":\"a\"}",
+          "\"{\\\"why\\\":\\\"b\\\",\\\"input\\\":\\\"a\\\"}\"" },
+        { "{\"input\":5}", "\"{\\\"input\\\":5}\"" },
+        { "{}", "\"{}\"" },
+        { "\"a\"", "\"\\\"a\\\"\"" },
+        { "{\"input\":\"a", "\"{\\\"input\\\":\\\"a\"" },
+        { "", "\"\"" },
+    };
 
-    set_up(&r, 1 << 16);
-    r.request.tools = (struct chat_tools){ .list = custom, .n = COUNT_OF(custom) };
-    EXPECT_INT(d->whole(&r.answer, &whole, &r.out), ERR_NONE);
-    EXPECT(
-        str_find(buf_str(&r.out),
-                 STR("\"output\":[{\"id\":\"ctc_abc_0\",\"type\":\"custom_tool_call\",\"status\":"
-                     "\"completed\",\"call_id\":\"c1\",\"name\":\"p\",\"input\":\"a\\tb\"},{\"id\":"
-                     "\"fc_abc_1\"")) != SIZE_MAX);
-    tear_down(&r);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct chat_tool_call calls[] = { { STR("c1"), STR("p"), str_of(rows[i][0]) },
+                                                { STR("c2"), STR("f"), STR("{}") } };
+        const struct dialect_choice choice = { .tool_calls = calls,
+                                               .n_tool_calls = COUNT_OF(calls),
+                                               .end = { .finish = CHAT_FINISH_TOOL_CALLS } };
+        const struct dialect_whole whole = { .choices = &choice, .n_choices = 1 };
+        struct str want;
+        struct rig r;
+
+        set_up(&r, 1 << 16);
+        r.request.tools = (struct chat_tools){ .list = custom, .n = COUNT_OF(custom) };
+        EXPECT_INT(d->whole(&r.answer, &whole, &r.out), ERR_NONE);
+        want = arena_printf(&r.arena,
+                            "\"output\":[{\"id\":\"ctc_abc_0\",\"type\":\"custom_tool_call\","
+                            "\"status\":\"completed\",\"call_id\":\"c1\",\"name\":\"p\",\"input\":"
+                            "%s},{\"id\":\"fc_abc_1\"",
+                            rows[i][1]);
+        if (str_find(buf_str(&r.out), want) == SIZE_MAX)
+            fail_msg("%s gives %.*s", rows[i][0], STR_ARGS(buf_str(&r.out)));
+        tear_down(&r);
+    }
 }
 
 /* Numbers without a gap, from 0. */
