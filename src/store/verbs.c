@@ -40,16 +40,24 @@ static enum err make_room(const struct entries *e, const struct store_op *op, st
     return ERR_LIMIT;
 }
 
+static enum err make_all_room(const struct entries *e, const struct store_op *op)
+{
+    enum err err;
+
+    if (op->room == INT64_MAX)
+        return ERR_NONE;
+    err = make_room(e, op, store_owner(op->keys), store_owner_room(op->room));
+    return err ? err : make_room(e, op, STR(""), op->room);
+}
+
 static enum err run_put(const struct entries *e, struct store_op *op)
 {
     enum err err = ERR_NONE;
 
     if (store_space_is_large(op->keys->space)) {
         err = e->drop(e->arg, op->keys);
-        if (!err && op->room < INT64_MAX && op->ttl_ms > 0)
-            err = make_room(e, op, store_owner(op->keys), store_owner_room(op->room));
-        if (!err && op->room < INT64_MAX && op->ttl_ms > 0)
-            err = make_room(e, op, STR(""), op->room);
+        if (!err && op->ttl_ms > 0)
+            err = make_all_room(e, op);
     }
     return err ? err : set(e, op);
 }
