@@ -429,6 +429,7 @@ const struct dialect_ops dialect_anthropic_messages = {
     .name = "anthropic_messages",
     .encoder_size = sizeof(struct encoder),
     .counts_first = true,
+    .id_header = "request-id",
     .params = { "stop_sequences", "max_tokens", "tools", "output_config.format", NULL },
     .decode = anthropic_decode,
     .stream_begin = stream_begin,

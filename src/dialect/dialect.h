@@ -52,9 +52,10 @@ enum dialect_wish {
 };
 
 struct dialect_ops {
-    const char *name;    /* "openai_chat" */
-    size_t encoder_size; /* bytes of a zeroed encoder */
-    bool counts_first;   /* wants dialect_answer.prompt_tokens when a stream begins */
+    const char *name;      /* "openai_chat" */
+    size_t encoder_size;   /* bytes of a zeroed encoder */
+    bool counts_first;     /* wants dialect_answer.prompt_tokens when a stream begins */
+    const char *id_header; /* where its clients look for the request's id; NULL: x-request-id */
     const char *params[DIALECT_WISHES]; /* what a client calls them; NULL: it has none */
 
     /* Fills `ret`, whose `past` is set, from `body`; false with *ret_failure set

@@ -21,8 +21,8 @@ void cors_add_headers(const struct settings *s, struct http_request *r)
         return;
     r->extra_headers = arena_printf(&r->arena,
                                     "access-control-allow-origin: %.*s\r\n"
-                                    "access-control-expose-headers: x-request-id, retry-after, "
-                                    "x-should-retry, x-trimmed-messages\r\n"
+                                    "access-control-expose-headers: x-request-id, request-id, "
+                                    "retry-after, x-should-retry, x-trimmed-messages\r\n"
                                     "vary: origin\r\n",
                                     STR_ARGS(origin));
 }

@@ -205,6 +205,14 @@ static void allowed_methods(const struct gateway *g, struct str path, char *out,
     }
 }
 
+/* Besides x-request-id, which every answer has. */
+static void add_id_header(struct http_request *r, const struct dialect_ops *dialect)
+{
+    if (dialect && dialect->id_header)
+        r->extra_headers = arena_printf(&r->arena, "%.*s%s: %s\r\n", STR_ARGS(r->extra_headers),
+                                        dialect->id_header, r->id);
+}
+
 static void refuse_path(struct gateway_worker *w, struct http_request *r, bool known)
 {
     const struct dialect_ops *dialect = gateway_dialect_of(w->gateway, r->head.path);
@@ -213,6 +221,7 @@ static void refuse_path(struct gateway_worker *w, struct http_request *r, bool k
     struct buf out;
     struct failure f;
 
+    add_id_header(r, dialect);
     if (!known) {
         gateway_reply_error_as(r, dialect, FAILURE_NOT_FOUND,
                                "There is no %.*s here. Known paths begin with /v1/.",
@@ -252,6 +261,7 @@ static void on_head(void *arg, struct http_request *r, size_t *max_body)
         refuse_path(w, r, known);
         return;
     }
+    add_id_header(r, row->dialect);
     r->streams_body = (row->needs & PATH_STREAM) != 0;
     if (!is_no_web_page(w, r, row))
         return;

@@ -206,6 +206,21 @@ describe('on an upstream that only knows a prompt', () => {
     client = clientOf(gw);
   });
 
+  test("the request's id is where this API's client looks for it", async () => {
+    const params = { model: 'GPT5', max_tokens: 9, messages: user('!echo x') };
+    const answer = await client.messages.create(params);
+    assert.match(answer._request_id, /^req_/);
+    const { request_id } = await client.messages.stream(params).withResponse();
+    assert.match(request_id, /^req_/);
+    await assert.rejects(client.messages.create({ ...params, model: 'none' }), (error) => {
+      assert.match(error.requestID, /^req_/);
+      assert.equal(error.error.request_id, error.requestID);
+      return true;
+    });
+    const wrong = await gw.get('/v1/messages');
+    assert.equal(wrong.headers['request-id'], wrong.json().request_id);
+  });
+
   test('models are listed, page by page', async () => {
     const listed = async () => (await gw.get('/v1/models')).json().data.map(({ id }) => id);
     const ids = await until(async () => {

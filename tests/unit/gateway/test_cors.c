@@ -12,9 +12,11 @@
 static void expect_cors(bool wanted)
 {
     EXPECT_INT(has_line(ALLOW_ORIGIN), wanted);
-    EXPECT_INT(has_line("access-control-expose-headers: x-request-id, retry-after, x-should-retry, "
-                        "x-trimmed-messages"),
-               wanted);
+    EXPECT_INT(
+        has_line(
+            "access-control-expose-headers: x-request-id, request-id, retry-after, x-should-retry, "
+            "x-trimmed-messages"),
+        wanted);
     EXPECT_INT(has_line("vary: origin"), wanted);
     EXPECT_INT(has(str_of(head()), "access-control-"), wanted);
 }
@@ -25,13 +27,15 @@ static void answers_a_preflight_byte_for_byte(void)
     request("OPTIONS", "/v1/chat/completions",
             "Host: gateway.example\r\nX-Request-Id: r1\r\n" ORIGIN ASK_POST
             "Access-Control-Request-Headers: authorization,x-stainless-os\r\n");
-    EXPECT_Z(head(), "HTTP/1.1 204 No Content\r\ndate: DATE\r\nx-request-id: r1\r\n"
-                     "access-control-allow-methods: GET, HEAD, POST, DELETE, OPTIONS\r\n"
-                     "access-control-allow-headers: authorization,x-stainless-os\r\n"
-                     "access-control-max-age: 600\r\n" ALLOW_ORIGIN "\r\n"
-                     "access-control-expose-headers: x-request-id, retry-after, x-should-retry, "
-                     "x-trimmed-messages\r\n"
-                     "vary: origin\r\n\r\n");
+    EXPECT_Z(
+        head(),
+        "HTTP/1.1 204 No Content\r\ndate: DATE\r\nx-request-id: r1\r\n"
+        "access-control-allow-methods: GET, HEAD, POST, DELETE, OPTIONS\r\n"
+        "access-control-allow-headers: authorization,x-stainless-os\r\n"
+        "access-control-max-age: 600\r\n" ALLOW_ORIGIN "\r\n"
+        "access-control-expose-headers: x-request-id, request-id, retry-after, x-should-retry, "
+        "x-trimmed-messages\r\n"
+        "vary: origin\r\n\r\n");
     EXPECT_Z(body(), "");
     request("OPTIONS", "/v1/chat/completions", "Host: gateway.example\r\n" ORIGIN ASK_POST);
     EXPECT_INT(status(), 204);
