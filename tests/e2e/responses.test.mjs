@@ -203,6 +203,27 @@ test('tools are called in turns that each name the one before', async () => {
   assert.deepEqual(messages.map(({ role }) => role), ['user', 'assistant', 'tool']);
 });
 
+test('a custom tool that must be called, on an upstream with tools of its own', async () => {
+  const { sim, gw } = await nativeWorld();
+  const openai = gw.openai();
+  const tool_choice = { type: 'custom', name: 'patch' };
+  for (const stream of [false, true]) {
+    const input = [{ role: 'user', content: `!tool patch ${JSON.stringify({ input: FREE })}` }];
+    const params = { model: NATIVE_MODEL, tools: [PATCH], stream };
+    const asked = await ask(openai, input, { ...params, tool_choice });
+    const [{ type, input: text, call_id }] = asked.output;
+    assert.deepEqual([type, text], ['custom_tool_call', FREE]);
+    const sent = JSON.parse((await sim.log('completion')).at(-1).body);
+    assert.deepEqual(sent.tool_choice, { type: 'function', function: { name: 'patch' } });
+    assert.ok(sent.tools[0].function.description.includes(PATCH.format.definition));
+    const output = { type: 'custom_tool_call_output', call_id, output: '!echo done' };
+    const answer = await ask(openai, [...input, ...asked.output, output], params);
+    assert.equal(answer.output_text, 'done');
+    const { messages } = JSON.parse((await sim.log('completion')).at(-1).body);
+    assert.deepEqual(JSON.parse(messages[1].tool_calls[0].function.arguments), { input: FREE });
+  }
+});
+
 test('replicas on one Redis go on from each other, and answer without it', async () => {
   const redis = await Redis.start();
   const sim = await Simulator.start();

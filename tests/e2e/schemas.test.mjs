@@ -107,6 +107,7 @@ const EVENTS = {
     ...['reasoning_summary_part.added', 'reasoning_summary_part.done'],
     ...['reasoning_summary_text.delta', 'reasoning_summary_text.done'],
     ...['function_call_arguments.delta', 'function_call_arguments.done'],
+    ...['custom_tool_call_input.delta', 'custom_tool_call_input.done'],
   ].map((name) => `response.${name}`),
   messages: [
     ...['message_start', 'message_delta', 'message_stop'],
@@ -147,6 +148,18 @@ for (const dialect of Object.keys(DIALECTS)) {
         assert.ok(JSON.stringify(answer).includes('look'));
       });
 
+    if (dialect === 'responses')
+      test('custom tools', async () => {
+        const more = { tools: [{ type: 'custom', name: 'look' }] };
+        const content = '!tool look {"input":"the \\"sky\\""}';
+        const { answer } = await check(native, NATIVE_MODEL, dialect, content, more);
+        assert.equal(answer.output[0].input, 'the "sky"');
+        const call = '<tool_call name="look">\n{"input":"the sea"}\n</tool_call>';
+        const said = `!say ${JSON.stringify(call)}`;
+        const { answer: other } = await check(prompt, 'GPT5', dialect, said, more);
+        assert.equal(other.output[0].input, 'the sea');
+      });
+
     test('refusals', async () => {
       for (const more of [{ model: 'none' }, { model: 7 }]) {
         const { answer } = await look(prompt, 'GPT5', dialect, 'x', more);
@@ -178,12 +191,14 @@ test('kept responses, and counts', async () => {
     { role: 'assistant', content: 'z' },
     { type: 'function_call', call_id: 'c', name: 'look', arguments: '{}' },
     { type: 'function_call_output', call_id: 'c', output: 'blue' },
+    { type: 'custom_tool_call', call_id: 'd', name: 'free', input: 'x' },
+    { type: 'custom_tool_call_output', call_id: 'd', output: 'y' },
   ];
   const body = { model: 'GPT5', input, previous_response_id: first.id };
   const { id } = (await gw.post(body, { path })).json();
   assertShape('OpenAIResponse', (await gw.get(`${path}/${id}`)).json());
   const items = (await gw.get(`${path}/${id}/input_items`)).json();
-  assert.equal(items.data.length, 6);
+  assert.equal(items.data.length, 8);
   assertShape('ResponseItems', items);
   assertShape('ErrorOfOpenAI', (await gw.get(`${path}/resp_none`)).json());
   const count = { model: 'GPT5', messages: [{ role: 'user', content: 'x' }] };

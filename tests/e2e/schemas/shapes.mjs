@@ -43,6 +43,15 @@ function letCitationsBeLeftOut(schema) {
   return schema;
 }
 
+/** OpenAI's client declares the status of a custom call where items are listed, and not where they
+ *  are answered. */
+function letCustomCallsHaveAStatus(schema) {
+  for (const definition of [schema, ...Object.values(schema.definitions ?? {})])
+    if (definition.properties?.type?.const === 'custom_tool_call')
+      definition.properties.status ??= { enum: ['in_progress', 'completed', 'incomplete'] };
+  return schema;
+}
+
 /** Of a union the one alternative that `type` names, so that what is wrong is said of that one. */
 function alternative(schema, type) {
   const nameOf = ({ $ref }) => decodeURIComponent($ref.replace('#/definitions/', ''));
@@ -55,7 +64,8 @@ function alternative(schema, type) {
 function checkOf(name, type) {
   const key = `${name} ${type}`;
   if (!checks.has(key)) {
-    const schema = letCitationsBeLeftOut(leaveOutTheClient(generator.createSchema(name)));
+    const declared = leaveOutTheClient(generator.createSchema(name));
+    const schema = letCustomCallsHaveAStatus(letCitationsBeLeftOut(declared));
     checks.set(key, ajv.compile(alternative(schema, type)));
   }
   return checks.get(key);
