@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/random.h"
+#include "dialect/openai_wire.h"
 #include "gateway/exchange_internal.h"
 
 #define TO(state) (1U << (state))
@@ -47,52 +48,39 @@ static void set_state(struct exchange *x, enum exchange_state next)
 
 /* ---- the books ---- */
 
-enum ending { ENDED_WHOLE, ENDED_FAILED, ENDED_CANCELED };
-
-static void log_exchange(struct exchange *x, enum ending ending, const struct failure *f)
-{
-    static const char *const words[] = { "completed", "failed", "client left" };
-    const struct chat_usage *usage = answer_usage(x);
-    int64_t now = loop_now_ms(x->worker->loop);
-    const struct failure_row *row = f ? failure_row(f->kind) : NULL;
-    /* 499 is what proxies log for a client that did not wait. */
-    int status = f ? failure_status(f) : ending == ENDED_CANCELED ? 499 : 200;
-    struct log_field fields[] = {
-        LOG_Z("request_id", x->request->id),
-        LOG_Z("outcome", words[ending]),
-        LOG_STR("model", x->answer.model),
-        LOG_Z("upstream", x->upstream->name),
-        LOG_STR("account", x->account),
-        LOG_INT("attempts", x->attempts),
-        LOG_INT("stream", x->chat.stream),
-        LOG_INT("duration_ms", now - x->started_ms),
-        LOG_INT("first_token_ms", x->first_event_ms ? x->first_event_ms - x->started_ms : -1),
-        LOG_INT("prompt_tokens", usage->prompt_tokens),
-        LOG_INT("completion_tokens", usage->completion_tokens),
-        LOG_INT("status", status),
-        LOG_Z("code", row && row->code ? row->code : "none"),
-        LOG_STR("error", f ? f->message : STR("")),
-    };
-
-    log_write(f ? LOG_WARN : LOG_INFO, "exchange", fields, COUNT_OF(fields) - (f ? 0U : 2U));
-}
-
 /* A client that left in the middle of an answer saw a target that works. */
-static enum health_verdict verdict_of(const struct exchange *x, enum ending ending,
+static enum health_verdict verdict_of(const struct exchange *x, enum record_outcome outcome,
                                       const struct failure *f)
 {
     if (f)
         return exchange_verdict(f);
-    return ending == ENDED_WHOLE || x->state == EXCHANGE_ANSWERING ? HEALTH_GOOD : HEALTH_UNKNOWN;
+    return outcome == RECORD_COMPLETED || x->state == EXCHANGE_ANSWERING ? HEALTH_GOOD : HEALTH_UNKNOWN;
+}
+
+static void end_record(struct exchange *x, enum record_outcome outcome, const struct failure *f)
+{
+    struct record *rec = x->record;
+    int64_t now_us = clock_now_us();
+
+    exchange_upstream_ends(x);
+    rec->model = str_sub(x->answer.model, 0, 200);
+    rec->upstream = x->upstream->name;
+    rec->account = x->account;
+    rec->attempts = x->attempts;
+    rec->is_stream = x->chat.stream;
+    rec->usage = *answer_usage(x);
+    if (outcome == RECORD_COMPLETED)
+        rec->finish = openai_finish_name(x->choices[0].end.finish);
+    if (x->first_event_us)
+        rec->first_token_us = x->first_event_us - rec->started_us;
+    rec->overhead_us = now_us - x->started_us - x->upstream_us;
+    record_end(rec, outcome, 200, f);
 }
 
 /* Everything that is not in the arena goes here, once. The request may still be answered after. */
-static void close_books(struct exchange *x, enum ending ending, const struct failure *f)
+static void close_books(struct exchange *x, enum record_outcome outcome, const struct failure *f)
 {
-    static const enum metric counters[] = { METRIC_EXCHANGES_DONE, METRIC_EXCHANGES_FAILED,
-                                            METRIC_EXCHANGES_CANCELED };
-
-    exchange_judge(x, verdict_of(x, ending, f));
+    exchange_judge(x, verdict_of(x, outcome, f));
     set_state(x, EXCHANGE_DONE);
     timer_disarm(&x->deadline);
     timer_disarm(&x->total);
@@ -102,13 +90,11 @@ static void close_books(struct exchange *x, enum ending ending, const struct fai
     x->request->on_gone = NULL;
     if (x->call)
         x->provider->release(TAKE(x->call));
+    end_record(x, outcome, f);
     exchange_drop_route(x);
     gateway_view_unref(x->view);
     list_remove(&x->node);
     metric_add(METRIC_EXCHANGES, -1);
-    metric_add(counters[ending], 1);
-    if (log_is_on(f ? LOG_WARN : LOG_INFO))
-        log_exchange(x, ending, f);
 }
 
 /* ---- start ---- */
@@ -218,9 +204,10 @@ void exchange_go_on(struct gateway_worker *w, struct http_request *r,
     x->request = r;
     x->headers = r->extra_headers;
     x->dialect = dialect;
+    x->record = record_begin(w, r, dialect->name);
     x->chat.past = past;
-    x->started_us = clock_now_us();
-    x->started_ms = x->heard_ms = x->wrote_ms = loop_now_ms(w->loop);
+    x->started_us = x->record->started_us;
+    x->heard_ms = x->wrote_ms = loop_now_ms(w->loop);
     fingerprint_text_init(&x->said);
     if (!dialect->decode(r->body, &r->arena, &x->chat, &f) || !exchange_find_route(x, &f)) {
         exchange_drop_route(x);
@@ -311,8 +298,8 @@ static void on_piece(struct exchange *x, const struct chat_event *event)
     x->heard_ms = loop_now_ms(x->worker->loop);
     if (x->state == EXCHANGE_WAITING) {
         set_state(x, EXCHANGE_ANSWERING);
-        if (!x->first_event_ms)
-            x->first_event_ms = x->heard_ms;
+        if (!x->first_event_us)
+            x->first_event_us = clock_now_us();
     }
     err = exchange_take(x, event);
     if (err) {
@@ -331,7 +318,7 @@ static void on_piece(struct exchange *x, const struct chat_event *event)
 
 static void finish(struct exchange *x)
 {
-    close_books(x, ENDED_WHOLE, NULL);
+    close_books(x, RECORD_COMPLETED, NULL);
     answer_finish(x);
 }
 
@@ -491,7 +478,7 @@ static void end_with(struct exchange *x, const struct failure *f)
     struct failure last = *f;
 
     last.prompt_accepted = f->prompt_accepted || x->was_accepted;
-    close_books(x, ENDED_FAILED, &last);
+    close_books(x, RECORD_FAILED, &last);
     answer_failure(x, &last);
 }
 
@@ -507,7 +494,7 @@ static void move_on(struct exchange *x, const struct failure *f)
     if (x->call)
         x->provider->release(TAKE(x->call));
     wait_anew(x);
-    x->first_event_ms = 0;
+    x->first_event_us = 0;
     x->paused = false;
     x->trimmed = 0;
     x->usage = (struct chat_usage){ 0 };
@@ -527,7 +514,7 @@ static void fail(struct exchange *x, const struct failure *f)
 
 static void on_gone(void *arg)
 {
-    close_books(arg, ENDED_CANCELED, NULL);
+    close_books(arg, RECORD_CANCELED, NULL);
 }
 
 void exchange_end_all(struct gateway_worker *w)

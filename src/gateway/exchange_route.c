@@ -99,7 +99,7 @@ bool exchange_find_route(struct exchange *x, struct failure *f)
         f->param = STR("model");
         return false;
     }
-    x->n_steps = routes_order(x->table->routes, route, x->answer.model, STR("master"),
+    x->n_steps = routes_order(x->table->routes, route, x->answer.model, x->record->principal->id,
                               first_user_message(x), x->steps);
     return drop_unfit_steps(x, f);
 }
@@ -235,7 +235,7 @@ void exchange_start_call(struct exchange *x, const struct provider_sink *sink)
     struct provider_request request = { .chat = &x->chat,
                                         .model = step->model,
                                         .client_model = x->answer.model,
-                                        .key_id = STR("master"),
+                                        .key_id = x->record->principal->id,
                                         .instructions = x->instructions,
                                         .wants_raw = x->is_raw,
                                         .sink = sink,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/kept.h"
 
-#include "gateway/service.h"
+#include "gateway/principal.h"
 
 /* Behind a few bytes that say whose share of the room it takes: too few to tell the client's key,
  * and keys that have the same share it and nothing else. Ids are random, so their hashes tell
@@ -13,7 +13,7 @@ struct store_key kept_key(const struct http_request *r, struct str id)
     unsigned char digest[SHA256_LEN];
 
     sha256_init(&client);
-    sha256_add(&client, request_key(&r->head));
+    sha256_add(&client, request_context_of(r)->principal->id);
     sha256_end(&client, digest);
     sha256_init(&h);
     sha256_add(&h, (struct str){ (const char *)digest, sizeof(digest) });

@@ -53,20 +53,20 @@ static void release_buffers(void *arg)
 /* ---- ends ---- */
 
 /* A client that left in the middle of an answer saw a target that works. */
-static enum health_verdict verdict_of(const struct relay *x, enum relay_ending ending,
+static enum health_verdict verdict_of(const struct relay *x, enum record_outcome outcome,
                                       const struct failure *f)
 {
     if (f)
         return exchange_verdict(f);
-    return ending == RELAY_WHOLE || x->state == RELAY_ANSWERING ? HEALTH_GOOD : HEALTH_UNKNOWN;
+    return outcome == RECORD_COMPLETED || x->state == RELAY_ANSWERING ? HEALTH_GOOD : HEALTH_UNKNOWN;
 }
 
 /* Everything that is not in the arena goes here. The request may still be answered after. */
-static void end(struct relay *x, enum relay_ending ending, const struct failure *f)
+static void end(struct relay *x, enum record_outcome outcome, const struct failure *f)
 {
     bool is_begun = x->state != RELAY_GATHERING;
 
-    relay_judge(x, verdict_of(x, ending, f));
+    relay_judge(x, verdict_of(x, outcome, f));
     set_state(x, RELAY_DONE);
     timer_disarm(&x->total);
     x->request->on_body = NULL;
@@ -80,7 +80,7 @@ static void end(struct relay *x, enum relay_ending ending, const struct failure 
     if (!is_begun)
         return;
     list_remove(&x->node);
-    relay_close_books(x, ending, f);
+    relay_close_books(x, outcome, f);
 }
 
 static void end_with(struct relay *x, const struct failure *f)
@@ -91,7 +91,7 @@ static void end_with(struct relay *x, const struct failure *f)
     last.prompt_accepted = f->prompt_accepted || x->was_accepted;
     if (!is_begun)
         gateway_note_refusal(x->request, &last);
-    end(x, RELAY_FAILED, &last);
+    end(x, RECORD_FAILED, &last);
     relay_answer_failure(x, &last);
 }
 
@@ -139,12 +139,12 @@ static void on_gone(void *arg)
     struct failure f;
 
     if (!x->request->refused) {
-        end(x, RELAY_CANCELED, NULL);
+        end(x, RECORD_CANCELED, NULL);
         return;
     }
     failure_set(&f, &x->request->arena, failure_of_status(x->request->refused),
                 "The body of the request was refused before its end.");
-    end(x, RELAY_FAILED, &f);
+    end(x, RECORD_FAILED, &f);
 }
 
 void relay_end_all(struct gateway_worker *w)
@@ -287,7 +287,6 @@ static void on_body(void *arg, struct str bytes)
 {
     struct relay *x = arg;
 
-    x->sent += bytes.n;
     http_reply_write(x->request, bytes);
     if (!x->is_answer_paused && http_reply_is_full(x->request)) {
         x->is_answer_paused = true;
@@ -315,7 +314,7 @@ static void on_end(void *arg, const struct failure *f, bool is_unsent)
     } else if (f) {
         end_with(x, f);
     } else {
-        end(x, RELAY_WHOLE, NULL);
+        end(x, RECORD_COMPLETED, NULL);
         http_reply_end(x->request);
     }
 }
@@ -325,14 +324,13 @@ static void on_end(void *arg, const struct failure *f, bool is_unsent)
 void handle_relay(struct gateway_worker *w, struct http_request *r)
 {
     struct relay *x = arena_new(&r->arena, struct relay);
-    bool known;
 
     x->worker = w;
     x->view = gateway_view_ref(w);
     x->request = r;
-    x->row = gateway_find_path(w->gateway, &r->head, &known);
+    x->row = request_context_of(r)->row;
+    x->record = record_begin(w, r, "relay");
     x->headers = r->extra_headers;
-    x->started_ms = loop_now_ms(w->loop);
     buf_init(&x->start, RELAY_START_MAX + LOOP_READ_SIZE);
     buf_init(&x->edited, 2 * (size_t)RELAY_START_MAX);
     arena_on_release(&r->arena, release_buffers, x);

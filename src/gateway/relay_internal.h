@@ -4,6 +4,7 @@
 #pragma once
 
 #include "gateway/relay.h"
+#include "gateway/record.h"
 #include "gateway/relay_model.h"
 #include "gateway/route_book.h"
 #include "gateway/walk.h"
@@ -11,8 +12,6 @@
 #include "provider/relay.h"
 
 enum relay_state { RELAY_GATHERING, RELAY_ASKING, RELAY_ANSWERING, RELAY_DONE };
-
-enum relay_ending { RELAY_WHOLE, RELAY_FAILED, RELAY_CANCELED, RELAY_ENDINGS };
 
 /* Where it may go. */
 struct relay_step {
@@ -26,6 +25,7 @@ struct relay {
     enum relay_state state;
     struct gateway_worker *worker;
     struct http_request *request;
+    struct record *record; /* what is told of it in the end, once it is begun */
     const struct gateway_path *row;
     struct str headers;  /* extra_headers of the request when it came */
     struct str endpoint; /* the path without /v1 */
@@ -54,10 +54,8 @@ struct relay {
     bool was_accepted; /* some target may have done what was asked */
 
     bool is_answer_paused;
-    int status;    /* of the answer */
-    uint64_t sent; /* bytes of the answer */
+    int status; /* of the answer */
     struct timer total;
-    int64_t started_ms;
     int64_t began_us; /* when all was there to begin */
     int64_t upstream_since_us;
     int64_t upstream_us;
@@ -99,5 +97,5 @@ size_t relay_headers(const struct http_head *head, struct http_header *ret);
 
 /* ---- relay_books.c ---- */
 
-/* Writes the log line, and counts. */
-void relay_close_books(struct relay *x, enum relay_ending ending, const struct failure *f);
+/* Ends the record, and counts. */
+void relay_close_books(struct relay *x, enum record_outcome outcome, const struct failure *f);

@@ -8,7 +8,28 @@
 #include <stdio.h>
 
 #include "gateway/cors.h"
+#include "gateway/principal.h"
 #include "net/timer.h"
+
+/* ---- who asks what ---- */
+
+const struct principal principal_master = { .id = { "master", 6 }, .name = { "master", 6 } };
+
+static const struct request_context no_context = { .row = NULL, .principal = &principal_master };
+
+const struct request_context *request_context_of(const struct http_request *r)
+{
+    return r->context ? r->context : &no_context;
+}
+
+static struct request_context *context_new(struct http_request *r, const struct gateway_path *row)
+{
+    struct request_context *context = arena_new(&r->arena, struct request_context);
+
+    context->row = row;
+    context->principal = &principal_master;
+    return context;
+}
 
 /* ---- keys ---- */
 
@@ -261,6 +282,7 @@ static void on_head(void *arg, struct http_request *r, size_t *max_body)
         refuse_path(w, r, known);
         return;
     }
+    r->context = context_new(r, row);
     add_id_header(r, row->dialect);
     r->streams_body = (row->needs & PATH_STREAM) != 0;
     if (!is_no_web_page(w, r, row))
@@ -274,12 +296,7 @@ static void on_head(void *arg, struct http_request *r, size_t *max_body)
 
 static void on_request(void *arg, struct http_request *r)
 {
-    struct gateway_worker *w = arg;
-    bool known;
-    const struct gateway_path *row = gateway_find_path(w->gateway, &r->head, &known);
-
-    BUG_ON(!row);
-    row->handle(w, r);
+    request_context_of(r)->row->handle(arg, r);
 }
 
 /* Errors of HTTP itself, in the shape of the path's API: whatever the path, the client sees JSON.

@@ -491,6 +491,7 @@ enum err settings_load(const struct settings_source *source, struct settings *re
 void settings_deinit(struct settings *s)
 {
     secret_deinit(&s->api_master_key);
+    secret_deinit(&s->admin_key);
     secret_deinit(&s->clerk_cookie);
     url_deinit(&s->enginelabs_api_url);
     url_deinit(&s->clerk_url);

@@ -18,6 +18,8 @@ struct settings {
     bool is_demo;       /* loaded for SETTINGS_DEMO, in the end */
 
     struct secret api_master_key;
+    struct secret admin_key;
+    bool web_ui;
     bool allow_no_auth;
     struct endpoint listen;
     size_t workers;                  /* 0 in the table: one a core; filled in by settings_load */

@@ -13,6 +13,8 @@
 
 const struct setting settings_table[] = {
     { "API_MASTER_KEY", SETTING_SECRET, FIELD(api_master_key), NULL, NULL },
+    { "ADMIN_KEY", SETTING_SECRET, FIELD(admin_key), NULL, NULL },
+    { "WEB_UI", SETTING_BOOL, FIELD(web_ui), "true", NULL },
     { "ALLOW_NO_AUTH", SETTING_BOOL, FIELD(allow_no_auth), "false", NULL },
     { "LISTEN", SETTING_LISTEN, FIELD(listen), "127.0.0.1:8089", NULL },
     { "WORKERS", SETTING_COUNT, FIELD(workers), "0", NULL },

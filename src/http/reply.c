@@ -54,6 +54,8 @@ static enum err seal_chunk(struct http_connection *c)
         return ERR_NONE;
     c->has_chunk = false;
     size = c->out.buf.n - c->chunk_at - SIZE_LINE;
+    if (c->request)
+        c->request->r.sent += size;
     if (size == 0) {
         buf_truncate(&c->out.buf, c->chunk_at);
         return ERR_NONE;
@@ -218,6 +220,7 @@ void http_reply(struct http_request *r, int status, const struct http_header *he
     if (!c)
         return;
     err = add_head(c, q, status, headers, n, body.n);
+    r->sent = q->is_bodiless ? 0 : body.n;
     intake_end_request(c);
     if (!err)
         err = reply_push(c, q->is_bodiless ? STR("") : body);
@@ -271,6 +274,7 @@ static void begin_stream(struct http_request *r, int status, const struct http_h
         return;
     q->is_stream = true;
     q->owed = length;
+    c->has_span = false;
     c->is_broken = add_head(c, q, status, headers, n, length) != ERR_NONE;
     flush_later(c);
 }
@@ -296,9 +300,23 @@ struct buf *http_reply_buf(struct http_request *r)
     BUG_ON(!q->is_begun);
     if (q->is_chunked)
         open_chunk(c);
-    else if (q->is_bodiless || q->is_sized)
+    else if (!c->has_span)
         c->chunk_at = c->out.buf.n;
+    c->has_span = true;
     return &c->out.buf;
+}
+
+/* Of a stream that is not chunked. */
+static void count_written(struct http_connection *c)
+{
+    struct server_request *q = c->request;
+    size_t n = c->out.buf.n - c->chunk_at;
+
+    q->r.sent += n;
+    if (!q->is_sized)
+        return;
+    BUG_ON(n > q->owed);
+    q->owed -= n;
 }
 
 void http_reply_written(struct http_request *r)
@@ -307,14 +325,13 @@ void http_reply_written(struct http_request *r)
 
     if (!c)
         return;
-    if (c->request->is_bodiless) {
+    c->has_span = false;
+    if (c->request->is_bodiless)
         buf_truncate(&c->out.buf, c->chunk_at);
-    } else if (c->request->is_sized) {
-        BUG_ON(c->out.buf.n - c->chunk_at > c->request->owed);
-        c->request->owed -= c->out.buf.n - c->chunk_at;
-    } else if (c->request->is_chunked && !c->has_chunk) {
-        c->is_broken = true; /* there was no memory for the size line */
-    }
+    else if (c->request->is_chunked)
+        c->is_broken = c->is_broken || !c->has_chunk; /* no memory for the size line */
+    else
+        count_written(c);
     if (outbox_pending(&c->out) > c->server->limits.max_buffered)
         c->is_full = true;
     flush_later(c);
@@ -362,12 +379,13 @@ void http_reply_abort(struct http_request *r)
 {
     struct http_connection *c = open_connection(r);
     const struct server_request *q = private_of(r);
-    bool by_fin;
+    bool is_sealed, by_fin;
 
     if (!c)
         return;
+    is_sealed = seal_chunk(c) == ERR_NONE;
     intake_end_request(c);
-    by_fin = (q->is_chunked || (q->is_sized && q->owed > 0)) && !c->is_broken &&
+    by_fin = (q->is_chunked || (q->is_sized && q->owed > 0)) && !c->is_broken && is_sealed &&
              reply_push(c, STR("")) == ERR_NONE;
     connection_close(c, !by_fin || outbox_pending(&c->out) > 0);
 }

@@ -28,6 +28,8 @@ struct http_request {
     char id[64]; /* x-request-id: the client's if 1 to 63 of [A-Za-z0-9._-], else a new "req_..." */
     struct http_connection *connection; /* private */
     void *service_arg;                  /* of the server's service */
+    void *context;                      /* the service's own; NULL at first */
+    uint64_t sent; /* bytes of the answer's body so far, framing not counted */
     struct str extra_headers; /* "name: value\r\n" lines for any answer; on_head may set it */
 
     /* A body in pieces: on_head sets `streams_body`. Then on_request is called with the head alone

@@ -53,7 +53,8 @@ struct http_connection {
     struct str input;      /* what is left of the bytes being taken apart */
     struct buf in;         /* an incomplete head; or, if is_waiting, bytes not looked at yet */
     struct outbox out;     /* of the answer */
-    size_t chunk_at;       /* with has_chunk: where its size line is in out.buf */
+    size_t chunk_at;       /* with has_chunk: where its size line is in out.buf; with has_span and no
+                              chunks: what was there before the present piece */
     size_t scanned;        /* of the incomplete head, for the parser */
     uint64_t droppable;    /* bytes that DRAIN and LINGER still take */
     int64_t since_ms;      /* when the state began */
@@ -70,6 +71,7 @@ struct http_connection {
     bool has_ended;   /* the peer sends no more */
     bool must_linger; /* the peer may still be sending: no RST may overtake the answer */
     bool is_broken;   /* memory for the answer ran out: closed at the end of the turn */
+    bool has_span;    /* bytes behind chunk_at are not counted yet */
     bool has_chunk;   /* the last bytes of out.buf are a chunk that is not sealed yet */
 };
 

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of a request, told to everybody who wants to know of it. */
+#include "gateway/record.h"
+
+#include "base/clock.h"
+#include "base/metrics.h"
+
+const char *record_outcome_name(enum record_outcome outcome)
+{
+    static const char *const names[RECORD_OUTCOMES] = { "completed", "failed", "canceled" };
+
+    return names[outcome];
+}
+
+/* What is below a prefix is left out, so that there are few of them. */
+static struct str endpoint_of(const struct gateway_path *row)
+{
+    struct str path = row ? str_of(row->path) : STR("");
+
+    return str_starts(path, STR("/v1/")) ? str_from(path, 3) : path;
+}
+
+static void log_record(const struct record *rec)
+{
+    bool has_failed = rec->error.n > 0;
+    const struct log_field fields[] = {
+        LOG_Z("request_id", rec->request->id),
+        LOG_Z("outcome",
+              rec->outcome == RECORD_CANCELED ? "client left" : record_outcome_name(rec->outcome)),
+        LOG_STR("key", rec->principal->id),
+        LOG_Z("dialect", rec->dialect),
+        LOG_STR("endpoint", rec->endpoint),
+        LOG_Z("method", http_method_name(rec->request->head.method)),
+        LOG_STR("model", rec->model),
+        LOG_Z("upstream", rec->upstream),
+        LOG_STR("account", rec->account),
+        LOG_INT("attempts", rec->attempts),
+        LOG_INT("stream", rec->is_stream),
+        LOG_INT("duration_ms", rec->duration_us / 1000),
+        LOG_INT("first_token_ms", rec->first_token_us < 0 ? -1 : rec->first_token_us / 1000),
+        LOG_INT("queued_ms", rec->queued_us / 1000),
+        LOG_INT("prompt_tokens", rec->usage.prompt_tokens),
+        LOG_INT("completion_tokens", rec->usage.completion_tokens),
+        LOG_INT("reasoning_tokens", rec->usage.reasoning_tokens),
+        LOG_INT("cached_tokens", rec->usage.cached_tokens),
+        LOG_INT("estimated", rec->usage.estimated),
+        LOG_Z("finish", rec->finish),
+        LOG_INT("request_bytes", (int64_t)rec->bytes_in),
+        LOG_INT("response_bytes", (int64_t)rec->bytes_out),
+        LOG_INT("status", rec->status),
+        LOG_Z("code", rec->code),
+        LOG_STR("error", rec->error),
+    };
+
+    log_write(has_failed ? LOG_WARN : LOG_INFO, "exchange", fields,
+              COUNT_OF(fields) - (has_failed ? 0U : 2U));
+}
+
+/* The request is over for everybody: its last byte was written, or its client is gone. */
+static void tell(void *arg)
+{
+    static const enum metric counters[RECORD_OUTCOMES] = { METRIC_EXCHANGES_DONE,
+                                                           METRIC_EXCHANGES_FAILED,
+                                                           METRIC_EXCHANGES_CANCELED };
+    struct record *rec = arg;
+
+    if (!rec->is_ended)
+        return;
+    rec->bytes_out = rec->request->sent;
+    metric_add(counters[rec->outcome], 1);
+    if (log_is_on(rec->error.n > 0 ? LOG_WARN : LOG_INFO))
+        log_record(rec);
+}
+
+struct record *record_begin(struct gateway_worker *w, struct http_request *r, const char *dialect)
+{
+    struct record *rec = arena_new(&r->arena, struct record);
+    const struct request_context *context = request_context_of(r);
+
+    rec->worker = w;
+    rec->request = r;
+    rec->principal = context->principal;
+    rec->dialect = dialect;
+    rec->endpoint = endpoint_of(context->row);
+    rec->upstream = "none";
+    rec->finish = "";
+    rec->code = "none";
+    rec->started_us = clock_now_us();
+    rec->started_wall_ms = loop_wall_ms(w->loop);
+    rec->first_token_us = -1;
+    rec->bytes_in = r->body.n;
+    arena_on_release(&r->arena, tell, rec);
+    return rec;
+}
+
+void record_end(struct record *rec, enum record_outcome outcome, int status,
+                const struct failure *f)
+{
+    struct arena *a = &rec->request->arena;
+    const struct failure_row *row = f ? failure_row(f->kind) : NULL;
+
+    BUG_ON(rec->is_ended);
+    rec->is_ended = true;
+    rec->outcome = outcome;
+    rec->status = f ? failure_status(f) : outcome == RECORD_CANCELED ? 499 : status;
+    rec->code = row && row->code ? row->code : "none";
+    rec->error = f ? arena_dup(a, f->message) : STR("");
+    rec->duration_us = clock_now_us() - rec->started_us;
+    /* Settings may be replaced before it is told. */
+    rec->upstream = arena_printf(a, "%s", rec->upstream).p;
+}
