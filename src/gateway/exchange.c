@@ -54,7 +54,8 @@ static enum health_verdict verdict_of(const struct exchange *x, enum record_outc
 {
     if (f)
         return exchange_verdict(f);
-    return outcome == RECORD_COMPLETED || x->state == EXCHANGE_ANSWERING ? HEALTH_GOOD : HEALTH_UNKNOWN;
+    return outcome == RECORD_COMPLETED || x->state == EXCHANGE_ANSWERING ? HEALTH_GOOD
+                                                                         : HEALTH_UNKNOWN;
 }
 
 static void end_record(struct exchange *x, enum record_outcome outcome, const struct failure *f)
@@ -71,8 +72,8 @@ static void end_record(struct exchange *x, enum record_outcome outcome, const st
     rec->usage = *answer_usage(x);
     if (outcome == RECORD_COMPLETED)
         rec->finish = openai_finish_name(x->choices[0].end.finish);
-    if (x->first_event_us)
-        rec->first_token_us = x->first_event_us - rec->started_us;
+    if (x->first_event_ms)
+        rec->first_token_ms = x->first_event_ms - rec->started_ms;
     rec->overhead_us = now_us - x->started_us - x->upstream_us;
     record_end(rec, outcome, 200, f);
 }
@@ -298,8 +299,8 @@ static void on_piece(struct exchange *x, const struct chat_event *event)
     x->heard_ms = loop_now_ms(x->worker->loop);
     if (x->state == EXCHANGE_WAITING) {
         set_state(x, EXCHANGE_ANSWERING);
-        if (!x->first_event_us)
-            x->first_event_us = clock_now_us();
+        if (!x->first_event_ms)
+            x->first_event_ms = x->heard_ms;
     }
     err = exchange_take(x, event);
     if (err) {
@@ -494,7 +495,7 @@ static void move_on(struct exchange *x, const struct failure *f)
     if (x->call)
         x->provider->release(TAKE(x->call));
     wait_anew(x);
-    x->first_event_us = 0;
+    x->first_event_ms = 0;
     x->paused = false;
     x->trimmed = 0;
     x->usage = (struct chat_usage){ 0 };

@@ -27,7 +27,7 @@ struct exchange {
     struct gateway_worker *worker;
     struct http_request *request;
     struct record *record; /* what is told of it in the end */
-    struct str headers; /* extra_headers of the request when it came */
+    struct str headers;    /* extra_headers of the request when it came */
     const struct dialect_ops *dialect;
     void *encoder; /* of a streamed answer; in the request's arena; NULL with RAW events */
     bool is_raw;   /* the client's body goes upstream, the upstream's bytes come back */
@@ -62,7 +62,7 @@ struct exchange {
     struct timer total;     /* API_REQUEST_TIMEOUT */
     struct timer commit;    /* STREAM_COMMIT_AFTER */
     struct timer keepalive; /* STREAM_KEEPALIVE */
-    int64_t first_event_us; /* clock_now_us(); 0: none yet */
+    int64_t first_event_ms; /* 0: none yet */
     int64_t heard_ms;       /* last sign of life of the upstream */
     int64_t wrote_ms;       /* last bytes to the client */
 

@@ -36,9 +36,9 @@ static void log_record(const struct record *rec)
         LOG_STR("account", rec->account),
         LOG_INT("attempts", rec->attempts),
         LOG_INT("stream", rec->is_stream),
-        LOG_INT("duration_ms", rec->duration_us / 1000),
-        LOG_INT("first_token_ms", rec->first_token_us < 0 ? -1 : rec->first_token_us / 1000),
-        LOG_INT("queued_ms", rec->queued_us / 1000),
+        LOG_INT("duration_ms", rec->duration_ms),
+        LOG_INT("first_token_ms", rec->first_token_ms),
+        LOG_INT("queued_ms", rec->queued_ms),
         LOG_INT("prompt_tokens", rec->usage.prompt_tokens),
         LOG_INT("completion_tokens", rec->usage.completion_tokens),
         LOG_INT("reasoning_tokens", rec->usage.reasoning_tokens),
@@ -59,15 +59,11 @@ static void log_record(const struct record *rec)
 /* The request is over for everybody: its last byte was written, or its client is gone. */
 static void tell(void *arg)
 {
-    static const enum metric counters[RECORD_OUTCOMES] = { METRIC_EXCHANGES_DONE,
-                                                           METRIC_EXCHANGES_FAILED,
-                                                           METRIC_EXCHANGES_CANCELED };
     struct record *rec = arg;
 
     if (!rec->is_ended)
         return;
     rec->bytes_out = rec->request->sent;
-    metric_add(counters[rec->outcome], 1);
     if (log_is_on(rec->error.n > 0 ? LOG_WARN : LOG_INFO))
         log_record(rec);
 }
@@ -85,9 +81,10 @@ struct record *record_begin(struct gateway_worker *w, struct http_request *r, co
     rec->upstream = "none";
     rec->finish = "";
     rec->code = "none";
+    rec->started_ms = loop_now_ms(w->loop);
     rec->started_us = clock_now_us();
     rec->started_wall_ms = loop_wall_ms(w->loop);
-    rec->first_token_us = -1;
+    rec->first_token_ms = -1;
     rec->bytes_in = r->body.n;
     arena_on_release(&r->arena, tell, rec);
     return rec;
@@ -96,6 +93,9 @@ struct record *record_begin(struct gateway_worker *w, struct http_request *r, co
 void record_end(struct record *rec, enum record_outcome outcome, int status,
                 const struct failure *f)
 {
+    static const enum metric counters[RECORD_OUTCOMES] = { METRIC_EXCHANGES_DONE,
+                                                           METRIC_EXCHANGES_FAILED,
+                                                           METRIC_EXCHANGES_CANCELED };
     struct arena *a = &rec->request->arena;
     const struct failure_row *row = f ? failure_row(f->kind) : NULL;
 
@@ -105,7 +105,8 @@ void record_end(struct record *rec, enum record_outcome outcome, int status,
     rec->status = f ? failure_status(f) : outcome == RECORD_CANCELED ? 499 : status;
     rec->code = row && row->code ? row->code : "none";
     rec->error = f ? arena_dup(a, f->message) : STR("");
-    rec->duration_us = clock_now_us() - rec->started_us;
+    rec->duration_ms = loop_now_ms(rec->worker->loop) - rec->started_ms;
     /* Settings may be replaced before it is told. */
     rec->upstream = arena_printf(a, "%s", rec->upstream).p;
+    metric_add(counters[outcome], 1);
 }

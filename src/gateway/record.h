@@ -17,12 +17,12 @@ struct record {
     struct gateway_worker *worker;
     struct http_request *request; /* its id, its method */
     const struct principal *principal;
-    const char *dialect; /* "openai_chat", or "relay" */
-    struct str endpoint; /* "/chat/completions": the path without /v1; bounded: of a row */
-    struct str model;    /* as the client names it, at most 200 bytes; empty: none */
+    const char *dialect;    /* "openai_chat", or "relay" */
+    struct str endpoint;    /* "/chat/completions": the path without /v1; bounded: of a row */
+    struct str model;       /* as the client names it, at most 200 bytes; empty: none */
     struct str known_model; /* its name there, if it is one that there is; bounded */
-    const char *upstream; /* of the last attempt; "none" */
-    struct str account;   /* likewise; empty: it has none */
+    const char *upstream;   /* of the last attempt; "none" */
+    struct str account;     /* likewise; empty: it has none */
     unsigned attempts;
     bool is_stream;
     struct chat_usage usage;
@@ -30,14 +30,15 @@ struct record {
 
     bool is_ended; /* else nothing is told */
     enum record_outcome outcome;
-    int status;       /* of HTTP; 499: the client left. That of a failure after the head, too */
-    const char *code; /* of the failure; "none" */
-    struct str error; /* its message; empty: it did not fail */
+    int status;         /* of HTTP; 499: the client left. That of a failure after the head, too */
+    const char *code;   /* of the failure; "none" */
+    struct str error;   /* its message; empty: it did not fail */
+    int64_t started_ms; /* loop_now_ms() */
     int64_t started_us; /* clock_now_us() */
     int64_t started_wall_ms;
-    int64_t duration_us;
-    int64_t first_token_us; /* from the start */
-    int64_t queued_us;      /* how long it waited for an account */
+    int64_t duration_ms;
+    int64_t first_token_ms; /* from the start */
+    int64_t queued_ms;      /* how long it waited for an account */
     int64_t overhead_us;    /* how long it was in the gateway's hands */
     uint64_t bytes_in;      /* of the bodies, framing not counted */
     uint64_t bytes_out;     /* set when it is told */
@@ -46,7 +47,8 @@ struct record {
 /* A record that is told when the request is gone, if it is ended by then. */
 struct record *record_begin(struct gateway_worker *w, struct http_request *r, const char *dialect);
 
-/* The end, once; `f` NULL: it did not fail. `status` is that of an answer that ran to its end. */
+/* The end, once, which is counted; `f` NULL: it did not fail. `status` is that of an answer that
+ * ran to its end. */
 void record_end(struct record *rec, enum record_outcome outcome, int status,
                 const struct failure *f);
 

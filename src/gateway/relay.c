@@ -58,7 +58,8 @@ static enum health_verdict verdict_of(const struct relay *x, enum record_outcome
 {
     if (f)
         return exchange_verdict(f);
-    return outcome == RECORD_COMPLETED || x->state == RELAY_ANSWERING ? HEALTH_GOOD : HEALTH_UNKNOWN;
+    return outcome == RECORD_COMPLETED || x->state == RELAY_ANSWERING ? HEALTH_GOOD
+                                                                      : HEALTH_UNKNOWN;
 }
 
 /* Everything that is not in the arena goes here. The request may still be answered after. */

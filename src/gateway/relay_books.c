@@ -62,7 +62,8 @@ enum err relay_write_metrics(const struct gateway *g, struct buf *out)
                 err = buf_addf(out,
                                "enginelabs2api_relays_total{endpoint=\"%.*s\",outcome=\"%s\"} "
                                "%llu\n",
-                               STR_ARGS(label), record_outcome_name((enum record_outcome)k), (unsigned long long)n);
+                               STR_ARGS(label), record_outcome_name((enum record_outcome)k),
+                               (unsigned long long)n);
         }
     }
     return err;

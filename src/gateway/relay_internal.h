@@ -3,8 +3,8 @@
  * back) and relay_books.c (log line, counters). */
 #pragma once
 
-#include "gateway/relay.h"
 #include "gateway/record.h"
+#include "gateway/relay.h"
 #include "gateway/relay_model.h"
 #include "gateway/route_book.h"
 #include "gateway/walk.h"

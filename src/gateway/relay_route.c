@@ -154,7 +154,8 @@ static bool take_route(struct relay *x, struct failure *f)
         f->param = STR("model");
         return false;
     }
-    n = routes_order(x->table->routes, route, x->name, request_context_of(x->request)->principal->id, STR(""), steps);
+    n = routes_order(x->table->routes, route, x->name,
+                     request_context_of(x->request)->principal->id, STR(""), steps);
     for (size_t i = 0; i < n; i++)
         if (ops_of(x->view, steps[i].target->upstream))
             x->steps[x->n_steps++] =

@@ -29,7 +29,7 @@ struct http_request {
     struct http_connection *connection; /* private */
     void *service_arg;                  /* of the server's service */
     void *context;                      /* the service's own; NULL at first */
-    uint64_t sent; /* bytes of the answer's body so far, framing not counted */
+    uint64_t sent;                      /* bytes of the answer's body so far, framing not counted */
     struct str extra_headers; /* "name: value\r\n" lines for any answer; on_head may set it */
 
     /* A body in pieces: on_head sets `streams_body`. Then on_request is called with the head alone

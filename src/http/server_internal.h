@@ -50,16 +50,16 @@ struct http_connection {
     struct timer timer;             /* the deadline of the state */
     struct task turn;               /* at the end of a turn: flush, or go on with what waits */
     struct task retire;
-    struct str input;      /* what is left of the bytes being taken apart */
-    struct buf in;         /* an incomplete head; or, if is_waiting, bytes not looked at yet */
-    struct outbox out;     /* of the answer */
-    size_t chunk_at;       /* with has_chunk: where its size line is in out.buf; with has_span and no
-                              chunks: what was there before the present piece */
-    size_t scanned;        /* of the incomplete head, for the parser */
-    uint64_t droppable;    /* bytes that DRAIN and LINGER still take */
-    int64_t since_ms;      /* when the state began */
-    int64_t paused_ms;     /* since when it is_paused */
-    uint64_t came;         /* bytes since then, what waited included */
+    struct str input;   /* what is left of the bytes being taken apart */
+    struct buf in;      /* an incomplete head; or, if is_waiting, bytes not looked at yet */
+    struct outbox out;  /* of the answer */
+    size_t chunk_at;    /* with has_chunk: where its size line is in out.buf; with has_span and no
+                           chunks: what was there before the present piece */
+    size_t scanned;     /* of the incomplete head, for the parser */
+    uint64_t droppable; /* bytes that DRAIN and LINGER still take */
+    int64_t since_ms;   /* when the state began */
+    int64_t paused_ms;  /* since when it is_paused */
+    uint64_t came;      /* bytes since then, what waited included */
     struct http_body body; /* decoder of the request's body */
     enum connection_state state;
     bool is_waiting;  /* `in` holds pipelined bytes */

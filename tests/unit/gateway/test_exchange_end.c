@@ -302,6 +302,7 @@ static void logs_each_exchange_in_one_line_without_its_text(void)
     text("the answer");
     pass(100);
     EXPECT(wire_end(&f.w, ERR_CLOSED));
+    turn(f.l);
     log = end_log(file, out, sizeof(out));
     EXPECT(!has(log, "the prompt") && !has(log, "the answer"));
     for (size_t i = 0; i < COUNT_OF(wants); i++) {

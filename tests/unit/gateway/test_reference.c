@@ -152,8 +152,8 @@ static void expect_seen(const struct map *seen, const char *path)
 
 static void has_a_good_example_of_every_key(void)
 {
-    static const char *const files[] = { "work.cookie", "laptop.key",  "phone.key", "spare.key",
-                                         "local.keys",  "local.token", "master.key" };
+    static const char *const files[] = { "work.cookie", "laptop.key",  "phone.key",  "spare.key",
+                                         "local.keys",  "local.token", "master.key", "admin.key" };
     static char text[1 << 14];
     char path[SETTINGS_PATH_SIZE];
     const char *p = page;

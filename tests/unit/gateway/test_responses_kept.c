@@ -4,6 +4,8 @@
 #include "requests.h"
 
 #include "base/mem.h"
+#include "gateway/kept.h"
+#include "gateway/principal.h"
 #include "store/backend.h"
 
 /* ---- a store that does as it is told ---- */
@@ -226,21 +228,35 @@ static void a_streamed_answer_is_kept_before_its_last_event(void)
     end_kept();
 }
 
-static void another_key_finds_nothing(void)
+static struct store_key key_of(const char *principal)
 {
-    const char *id;
+    const struct principal p = { .id = str_of(principal) };
+    struct request_context context = { .principal = &p };
+    struct http_request r = { .context = &context };
 
+    return kept_key(&r, STR("resp_1"));
+}
+
+static void what_one_key_keeps_another_does_not_find(void)
+{
+    struct store_key mine = key_of("key_a"), again = key_of("key_a"), other = key_of("key_b");
+
+    EXPECT(memcmp(mine.bytes, again.bytes, mine.n) == 0);
+    EXPECT(memcmp(mine.bytes, other.bytes, STORE_OWNER_LEN) != 0);
+    EXPECT(memcmp(mine.bytes + STORE_OWNER_LEN, other.bytes + STORE_OWNER_LEN, SHA256_LEN) != 0);
+}
+
+static void what_is_unknown_is_not_found(void)
+{
     begin_kept();
-    id = ask_first();
-    ask_next("Authorization: Bearer other\r\n", id);
+    ask_first();
+    ask_next(MINE, "resp_0");
     expect_heard_error(404, "previous_response_not_found");
     EXPECT(has(str_of(body()), "\"param\":\"previous_response_id\""));
-    get_rest("", id, "");
+    get_rest(MINE, "resp_0", "");
     expect_error(404, "not_found");
-    delete ("X-Api-Key: min\r\n", id);
+    delete (MINE, "resp_0");
     expect_error(404, "not_found");
-    get_rest("X-Api-Key: mine\r\n", id, "");
-    EXPECT_INT(status(), 200);
     end_kept();
 }
 
@@ -414,7 +430,8 @@ static const struct test suite[] = {
     { "a later turn needs no earlier answer", a_later_turn_needs_no_earlier_answer },
     { "a streamed answer is kept before its last event",
       a_streamed_answer_is_kept_before_its_last_event },
-    { "another key finds nothing", another_key_finds_nothing },
+    { "what one key keeps another does not find", what_one_key_keeps_another_does_not_find },
+    { "what is unknown is not found", what_is_unknown_is_not_found },
     { "an answer is shown and deleted", an_answer_is_shown_and_deleted },
     { "what is not to be kept is not", what_is_not_to_be_kept_is_not },
     { "an answer is kept for its time", an_answer_is_kept_for_its_time },
