@@ -373,7 +373,7 @@ describe('who answers', () => {
     assert.ok(count('/embeddings', 'failed') > 0);
     assert.equal(count('/files', 'canceled'), 0);
     assert.equal(new Set(rows.map(([, e, o]) => `${e} ${o}`)).size, rows.length, 'each once');
-    const isRead = (one) => one.message === 'relay' && one.endpoint === '/files/';
+    const isRead = (one) => one.dialect === 'relay' && one.endpoint === '/files/';
     const line = await until(() => gw.logLines.findLast(isRead), 'a log line');
     assert.equal(line.method, 'GET');
     assert.equal(line.upstream, 'plain');

@@ -85,7 +85,7 @@ describe('ends', () => {
       assert.equal(String(bytes), 'a part');
       assert.equal(isWhole, false);
       await until(
-        () => gw.logLines.find((line) => line.message === 'relay' && line.outcome === 'failed'),
+        () => gw.logLines.find((line) => line.dialect === 'relay' && line.outcome === 'failed'),
         'a log line',
       );
     });
@@ -199,7 +199,7 @@ describe('limits and guards', () => {
     assert.equal(response.statusCode, 413);
     await until(() => plain.last.isGone, 'the upstream is told');
     assert.equal(plain.last.isWhole, false);
-    const line = await until(() => own.logLines.find((one) => one.message === 'relay'), 'a line');
+    const line = await until(() => own.logLines.find((one) => one.dialect === 'relay'), 'a line');
     assert.equal(line.status, 413);
     request.destroy();
   });

@@ -149,16 +149,6 @@ test('answers are there after kill -9, in the store that needs no setting', asyn
   assert.equal(posts[0].chat, posts[1].chat);
 });
 
-test('a key finds its own answers only', async () => {
-  const { gw } = await world({ env: { API_MASTER_KEY: '' } });
-  const [mine, other] = ['one-client', 'another'].map((apiKey) => gw.openai({ apiKey }));
-  const first = await ask(mine, '!echo one');
-  await missing(ask(other, 'x', { previous_response_id: first.id }));
-  await rejects(other.responses.retrieve(first.id), 404, 'not_found');
-  await rejects(other.responses.delete(first.id), 404, 'not_found');
-  assert.equal((await mine.responses.retrieve(first.id)).id, first.id);
-});
-
 test('nothing is kept where RESPONSES_TTL is 0', async () => {
   const { gw } = await world({ env: { RESPONSES_TTL: 0 } });
   const answer = await ask(gw.openai(), '!echo it', { store: true });
