@@ -203,7 +203,7 @@ static void on_checked_all(void *arg, UNUSED bool usable, struct str json)
     gateway_share_close(&c->share, on_closed, c);
 }
 
-static bool check_upstreams(const struct settings *s, struct store *store)
+bool cli_check_upstreams(const struct settings *s, struct store *store)
 {
     struct cli_upstreams *upstreams = cli_upstreams_new(NULL, s, NULL);
     struct gateway_setup setup = { .settings = s, .refs = 1 };
@@ -276,7 +276,7 @@ static int check_online(const struct settings *s)
         fflush(stdout);
         usable = ask_gateway(s, why);
     } else {
-        usable = check_upstreams(s, store);
+        usable = cli_check_upstreams(s, store);
         store_close(store);
     }
     if (s->n_routes == 0 && s->n_upstreams == 1 && s->upstreams[0].n_accounts == 1)

@@ -71,7 +71,11 @@ bool cli_control_path(const struct settings *s, char path[CONTROL_PATH_SIZE]);
  * say. */
 MUST_USE enum err cli_open_store(const struct settings *s, struct store **ret, char *ret_why);
 
+/* What `check` prints of the upstreams, asked by this process; whether all can be used. */
+bool cli_check_upstreams(const struct settings *s, struct store *store);
+
 extern const struct command command_serve;
+extern const struct command command_init;
 extern const struct command command_check;
 extern const struct command command_reload;
 extern const struct command command_chat;

@@ -6,7 +6,7 @@
 #include "cli/command.h"
 
 static const struct command *const commands[] = {
-    &command_serve,  &command_check,    &command_reload,  &command_chat,
+    &command_serve,  &command_init,     &command_check,   &command_reload, &command_chat,
     &command_models, &command_simulate, &command_version, &command_help,
 };
 

@@ -51,7 +51,8 @@ describe('version and help', () => {
   });
 
   test('help names every command, and explains each', async () => {
-    const commands = ['serve', 'check', 'chat', 'models', 'simulate', 'version', 'help'];
+    const commands = ['serve', 'init', 'check', 'reload', 'chat', 'models', 'simulate'];
+    commands.push('version', 'help');
     for (const words of [['help'], ['--help'], ['-h']]) {
       const { code, stdout } = await run(words);
       assert.equal(code, 0);
