@@ -18,6 +18,8 @@ enum store_verb {
     STORE_CLAIM,
     STORE_SWAP,
     STORE_COUNT,
+    STORE_TALLY,
+    STORE_HOLD,
     STORE_APPEND,
     STORE_READ,
     STORE_LIST,
@@ -30,6 +32,10 @@ struct store_op {
     size_t n_keys;
     const struct store_counter *counters;
     size_t n_counters;
+    const struct store_tally *tallies;
+    size_t n_tallies;
+    uint64_t holder;        /* hold */
+    int64_t limit;          /* hold */
     enum store_space space; /* append, read, list */
     struct str value;       /* put, append; swap: the new one, unless `deletes` */
     struct str expected;    /* swap, unless `expects_none` */
@@ -137,9 +143,9 @@ enum store_space store_op_space(const struct store_op *op);
 /* now + ttl without overflow. */
 int64_t store_expiry(int64_t now_ms, int64_t ttl_ms);
 
-/* The window's start, and its end (INT64_MAX for the one that never ends). */
-int64_t store_window_start(const struct store_counter *c, int64_t wall_ms);
-int64_t store_window_end(const struct store_counter *c, int64_t start_ms);
+/* A decimal number in front of `text`, which moves on behind the blank after it; 0 where there is
+ * none. */
+int64_t store_take_number(struct str *text);
 
 /* What `sum` becomes when `amount` is added: never below 0, no overflow. */
 int64_t store_sum(int64_t sum, int64_t amount);

@@ -102,6 +102,15 @@ static enum err answer_count(struct store_op *op, const struct redis_reply *repl
     return ERR_LIMIT;
 }
 
+static enum err answer_hold(struct store_op *op, const struct redis_reply *reply)
+{
+    if (!is_list(reply, 2) || !is_type(reply->items[0], REDIS_NUMBER) ||
+        !is_type(reply->items[1], REDIS_NUMBER) || reply->items[1]->number < 0)
+        return ERR_PROTOCOL;
+    op->sums[0] = reply->items[1]->number;
+    return reply->items[0]->number == 1 ? ERR_NONE : ERR_LIMIT;
+}
+
 /* False when the answer is full: whoever asks for more gets the rest. */
 static bool add_row(struct store_op *op, struct str key, uint64_t id, struct str value)
 {
@@ -168,7 +177,8 @@ enum err redis_command_answer(struct store_op *op, const struct redis_reply *rep
     static enum err (*const verbs[])(struct store_op *, const struct redis_reply *) = {
         [STORE_GET] = answer_get,   [STORE_PUT] = answer_put,     [STORE_CLAIM] = answer_claim,
         [STORE_SWAP] = answer_swap, [STORE_COUNT] = answer_count, [STORE_APPEND] = answer_done,
-        [STORE_READ] = answer_read, [STORE_LIST] = answer_list,
+        [STORE_READ] = answer_read, [STORE_LIST] = answer_list,   [STORE_TALLY] = answer_done,
+        [STORE_HOLD] = answer_hold,
     };
 
     if (is_type(reply, REDIS_FAILURE))

@@ -2,9 +2,8 @@
 /*
  * Operations as commands. An entry is the string "PREFIX:SPACE:KEY" with an expiry, a tip of a
  * server without an append-only file "PREFIX:tip@RUN:KEY"; a space that can be listed has an index
- * "PREFIX:SPACE#index", a sorted set of its keys; a log is the stream "PREFIX:SPACE#log"; a counter
- * is the string "PREFIX:SPACE:KEY#START" of one window. What takes more than one step is a script,
- * so that nobody comes between.
+ * "PREFIX:SPACE#index", a sorted set of its keys; a log is the stream "PREFIX:SPACE#log". What
+ * takes more than one step is a script, so that nobody comes between.
  */
 #include <stdio.h>
 
@@ -120,17 +119,12 @@ static const char script_swap[] =
     "end\n"
     "return 1\n";
 
-/* KEYS: counters. ARGV, five for each: amount and limit as halves, window. Returns 0 or which one
- * refused, and the sums as text. */
+/* KEYS: counters. ARGV, five for each: amount and limit as halves, ttl or 0 for ever. Returns 0 or
+ * which one refused, and the sums as text. */
 static const char script_count[] =
-    "local time = redis.call('TIME')\n"
-    "local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
     "local result, todo = {0}, {}\n"
-    "for i, counter in ipairs(KEYS) do\n"
+    "for i, name in ipairs(KEYS) do\n"
     "  local function arg(n) return tonumber(ARGV[5 * (i - 1) + n]) end\n"
-    "  local window, start = arg(5), 0\n"
-    "  if window > 0 then start = now - now % window end\n"
-    "  local name = counter .. string.format('#%.0f', start)\n"
     "  local sum = redis.call('GET', name) or '0'\n"
     "  local high = (tonumber(sum:sub(1, -10)) or 0) + arg(1)\n"
     "  local low = tonumber(sum:sub(-9)) + arg(2)\n"
@@ -146,7 +140,7 @@ static const char script_count[] =
     "  result[i + 1] = sum\n"
     "  sum = high > 0 and string.format('%.0f%09.0f', high, low) or string.format('%.0f', low)\n"
     "  todo[i] = {name, sum}\n"
-    "  if window > 0 then todo[i][3], todo[i][4] = 'PX', start + window - now end\n"
+    "  if arg(5) > 0 then todo[i][3], todo[i][4] = 'PX', ARGV[5 * i] end\n"
     "end\n"
     "if result[1] > 0 then return result end\n"
     "for i, set in ipairs(todo) do\n"
@@ -154,6 +148,38 @@ static const char script_count[] =
     "  result[i + 1] = set[2]\n"
     "end\n"
     "return result\n";
+
+/* KEYS: entries. ARGV: ttl or 0 for ever, index or nothing, where keys begin in the names of
+ * entries, then the numbers for each, with blanks between. */
+static const char script_tally[] =
+    "local ttl = ARGV[1]\n"
+    "for i, entry in ipairs(KEYS) do\n"
+    "  local sums = {}\n"
+    "  local old = (redis.call('GET', entry) or ''):gmatch('%d+')\n"
+    "  for number in ARGV[3 + i]:gmatch('%d+') do\n"
+    "    local sum = tonumber(old() or 0) + tonumber(number)\n"
+    "    sums[#sums + 1] = string.format('%.0f', math.min(sum, 2 ^ 53))\n"
+    "  end\n"
+    "  redis.call('SET', entry, table.concat(sums, ' '), unpack(ttl ~= '0' and {'PX', ttl} or "
+    "{}))\n"
+    "  if ARGV[2] ~= '' then redis.call('ZADD', ARGV[2], 0, entry:sub(ARGV[3])) end\n"
+    "end\n"
+    "return 1\n";
+
+/* KEYS: a sorted set of holders by their end. ARGV: holder, limit, ttl; 0 lets go. Returns whether
+ * it holds, and how many do. */
+static const char script_hold[] =
+    "local time = redis.call('TIME')\n"
+    "local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
+    "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))\n"
+    "local stays = redis.call('ZREM', KEYS[1], ARGV[1]) == 1\n"
+    "local n, ttl = redis.call('ZCARD', KEYS[1]), tonumber(ARGV[3])\n"
+    "if ttl == 0 then return {1, n} end\n"
+    "if not stays and n >= tonumber(ARGV[2]) then return {0, n} end\n"
+    "redis.call('ZADD', KEYS[1], string.format('%.0f', now + ttl), ARGV[1])\n"
+    "local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]\n"
+    "redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', tonumber(last)))\n"
+    "return {1, n + 1}\n";
 
 /* KEYS: log. ARGV: row. Its number is above that of the last row. */
 static const char script_append[] =
@@ -378,8 +404,43 @@ static void add_count(const struct redis *r, const struct store_op *op, struct r
         redis_word_number(w, c->amount % HALF);
         redis_word_number(w, limit < 0 ? -1 : limit / HALF);
         redis_word_number(w, limit < 0 ? 0 : limit % HALF);
-        redis_word_number(w, c->window_ms > 0 && c->window_ms < TTL_MAX_MS ? c->window_ms : 0);
+        redis_word_number(w, c->ttl_ms < TTL_MAX_MS ? c->ttl_ms : 0);
     }
+}
+
+static void word_numbers(struct redis_words *w, const int64_t numbers[STORE_TALLY_NUMBERS])
+{
+    char *at = w->made + w->n_made;
+    size_t room = sizeof(w->made) - w->n_made, n = 0;
+
+    for (size_t i = 0; i < STORE_TALLY_NUMBERS && n < room; i++)
+        n += (size_t)snprintf(at + n, room - n, "%s%lld", i ? " " : "", (long long)numbers[i]);
+    end_word(w, n);
+}
+
+static void add_tally(const struct redis *r, const struct store_op *op, struct redis_words *w)
+{
+    word_script(w, script_tally, op->n_tallies);
+    for (size_t i = 0; i < op->n_tallies; i++)
+        word_entry(w, r, &op->tallies[i].key);
+    redis_word_number(w, op->ttl_ms < TTL_MAX_MS ? op->ttl_ms : 0);
+    if (store_space_is_listed(store_op_space(op)))
+        redis_word_name(w, r, store_op_space(op), "#index");
+    else
+        redis_word(w, STR(""));
+    redis_word_number(w, (int64_t)(w->lengths[3] - op->tallies[0].key.n + 1));
+    for (size_t i = 0; i < op->n_tallies; i++)
+        word_numbers(w, op->tallies[i].numbers);
+}
+
+static void add_hold(const struct redis *r, const struct store_op *op, struct redis_words *w)
+{
+    word_script(w, script_hold, 1);
+    word_entry(w, r, op->keys);
+    end_word(w, (size_t)snprintf(w->made + w->n_made, sizeof(w->made) - w->n_made, "%016llx",
+                                 (unsigned long long)op->holder));
+    redis_word_number(w, op->limit);
+    redis_word_number(w, op->ttl_ms < TTL_MAX_MS ? op->ttl_ms : TTL_MAX_MS);
 }
 
 static void add_append(const struct redis *r, const struct store_op *op, struct redis_words *w)
@@ -418,7 +479,8 @@ enum err redis_command_add(const struct redis *r, const struct redis_server *ser
                                  struct redis_words *) = {
         [STORE_GET] = add_get,   [STORE_PUT] = add_put,     [STORE_CLAIM] = add_claim,
         [STORE_SWAP] = add_swap, [STORE_COUNT] = add_count, [STORE_APPEND] = add_append,
-        [STORE_READ] = add_read, [STORE_LIST] = add_list,
+        [STORE_READ] = add_read, [STORE_LIST] = add_list,   [STORE_TALLY] = add_tally,
+        [STORE_HOLD] = add_hold,
     };
     struct redis_words w;
 

@@ -61,11 +61,11 @@ void redis_port_run(struct store *s, void *port, struct store_op *op);
 
 /* Words of a command, as many as our longest has. */
 struct redis_words {
-    const char *p[96];
-    size_t lengths[96];
+    const char *p[144];
+    size_t lengths[144];
     size_t n;
     const char *run;      /* stands in the names of tips; NULL: they are worth a restart */
-    char made[24 * 1024]; /* keys and numbers */
+    char made[40 * 1024]; /* keys and numbers */
     size_t n_made;
 };
 

@@ -61,6 +61,8 @@ enum store_space store_op_space(const struct store_op *op)
 {
     if (op->n_counters > 0)
         return op->counters[0].key.space;
+    if (op->n_tallies > 0)
+        return op->tallies[0].key.space;
     return op->n_keys > 0 ? op->keys[0].space : op->space;
 }
 
@@ -84,14 +86,12 @@ int64_t store_expiry(int64_t now_ms, int64_t ttl_ms)
     return ttl_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + ttl_ms;
 }
 
-int64_t store_window_start(const struct store_counter *c, int64_t wall_ms)
+int64_t store_take_number(struct str *text)
 {
-    return c->window_ms > 0 ? wall_ms - wall_ms % c->window_ms : 0;
-}
+    uint64_t number;
+    struct str word = str_cut(*text, ' ', text);
 
-int64_t store_window_end(const struct store_counter *c, int64_t start_ms)
-{
-    return c->window_ms > 0 ? store_expiry(start_ms, c->window_ms) : INT64_MAX;
+    return str_to_u64(word, INT64_MAX, &number) ? 0 : (int64_t)number;
 }
 
 int64_t store_sum(int64_t sum, int64_t amount)
@@ -372,8 +372,9 @@ static struct store_op *copy_op(const struct store_op *from)
 {
     size_t keys = from->n_keys * sizeof(*from->keys);
     size_t counters = from->n_counters * sizeof(*from->counters);
-    size_t size = sizeof(struct store_op) + keys + counters + from->value.n + from->expected.n +
-                  from->after_key.n;
+    size_t tallies = from->n_tallies * sizeof(*from->tallies);
+    size_t size = sizeof(struct store_op) + keys + counters + tallies + from->value.n +
+                  from->expected.n + from->after_key.n;
     struct store_op *op =
         store_space_is_large(store_op_space(from)) ? mem_try(size) : mem_alloc(size);
     struct block b;
@@ -383,6 +384,7 @@ static struct store_op *copy_op(const struct store_op *from)
     b.at = (char *)(op + 1);
     *op = *from;
     op->counters = put_in(&b, from->counters, counters); /* first: they need the alignment */
+    op->tallies = put_in(&b, from->tallies, tallies);
     op->keys = put_in(&b, from->keys, keys);
     op->value = put_str(&b, from->value);
     op->expected = put_str(&b, from->expected);
@@ -496,11 +498,45 @@ struct store_op *store_count(struct store_port *p, const struct store_counter *c
                              on_store *done, void *arg)
 {
     BUG_ON(n == 0 || n > STORE_COUNT_MAX);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         check_keys(&counters[i].key, 1, 1);
+        BUG_ON(counters[i].ttl_ms <= 0);
+    }
     return start(p,
                  &(struct store_op){ .verb = STORE_COUNT, .counters = counters, .n_counters = n },
                  done, arg);
+}
+
+struct store_op *store_tally(struct store_port *p, const struct store_tally *tallies, size_t n,
+                             int64_t ttl_ms, on_store *done, void *arg)
+{
+    const struct store_op op = {
+        .verb = STORE_TALLY, .tallies = tallies, .n_tallies = n, .ttl_ms = ttl_ms
+    };
+
+    BUG_ON(n == 0 || n > STORE_TALLY_MAX || ttl_ms <= 0);
+    for (size_t i = 0; i < n; i++) {
+        check_keys(&tallies[i].key, 1, 1);
+        BUG_ON(tallies[i].key.space != tallies[0].key.space ||
+               store_space_is_large(tallies[0].key.space));
+    }
+    return start(p, &op, done, arg);
+}
+
+struct store_op *store_hold(struct store_port *p, const struct store_key *key, uint64_t holder,
+                            int64_t limit, int64_t ttl_ms, on_store *done, void *arg)
+{
+    const struct store_op op = { .verb = STORE_HOLD,
+                                 .keys = key,
+                                 .n_keys = 1,
+                                 .holder = holder,
+                                 .limit = limit,
+                                 .ttl_ms = ttl_ms };
+
+    check_keys(key, 1, 1);
+    BUG_ON(limit < 0 || limit > STORE_HOLDERS_MAX || store_space_is_listed(key->space) ||
+           store_space_is_large(key->space));
+    return start(p, &op, done, arg);
 }
 
 struct store_op *store_append(struct store_port *p, enum store_space space, struct str value,

@@ -25,6 +25,9 @@ enum {
     STORE_OWNER_PART = 4, /* of the room there one owner may have at most the 4th part */
     STORE_CLAIM_MAX = 64, /* keys of one claim */
     STORE_COUNT_MAX = 8,  /* counters of one operation */
+    STORE_TALLY_MAX = 64, /* tallies of one operation */
+    STORE_TALLY_NUMBERS = 12,
+    STORE_HOLDERS_MAX = 1024,
     STORE_ROWS_MAX = 256, /* rows of one answer */
     STORE_WHY_MAX = 512,
     STORE_PROBLEM_MAX = 128,
@@ -38,12 +41,19 @@ struct store_key {
     unsigned char bytes[STORE_KEY_MAX];
 };
 
-/* A counter for a window of time. Windows begin at multiples of window_ms since 1970. */
+/* A counter. One for a window of time has the window in its key, so that what is given back later
+ * goes to where it was taken. */
 struct store_counter {
     struct store_key key;
-    int64_t amount;    /* to be added; the sum never falls below 0 */
-    int64_t limit;     /* the sum that must not be exceeded; INT64_MAX: none */
-    int64_t window_ms; /* 0: one window for ever */
+    int64_t amount; /* to be added; the sum never falls below 0 */
+    int64_t limit;  /* the sum that must not be exceeded; INT64_MAX: none */
+    int64_t ttl_ms; /* it is gone so long after it was changed last; above 0 */
+};
+
+/* Numbers to be added to those of an entry, which has them as decimal text with blanks between. */
+struct store_tally {
+    struct store_key key;
+    int64_t numbers[STORE_TALLY_NUMBERS]; /* at least 0 */
 };
 
 #define STORE_FOREVER INT64_MAX /* a time to live */
@@ -60,7 +70,7 @@ struct store_result {
     struct str value; /* get, claim_first: what was found; swap: the present one, on ERR_CONFLICT */
     bool found;       /* swap, on ERR_CONFLICT: whether there is a present one */
     size_t index;     /* claim_first: which key; count, on ERR_LIMIT: which counter refused */
-    int64_t sums[STORE_COUNT_MAX]; /* count: after the operation */
+    int64_t sums[STORE_COUNT_MAX]; /* count: after the operation; hold: how many hold it, in [0] */
     const struct store_row *rows;  /* list, read */
     size_t n_rows;
 };
@@ -172,6 +182,17 @@ struct store_op *store_swap(struct store_port *p, const struct store_key *key,
 /* Adds to all counters, or, when one would exceed its limit, to none: ERR_LIMIT. Atomic. */
 struct store_op *store_count(struct store_port *p, const struct store_counter *counters, size_t n,
                              on_store *done, void *arg);
+
+/* Adds to all entries, which are gone `ttl_ms` after the last time; atomic. Of one space; sums stay
+ * exact up to 2^53 and stop there. */
+struct store_op *store_tally(struct store_port *p, const struct store_tally *tallies, size_t n,
+                             int64_t ttl_ms, on_store *done, void *arg);
+
+/* Becomes one of at most `limit` (up to STORE_HOLDERS_MAX) who hold `key`: ERR_LIMIT when others are
+ * as many. Who holds it already stays. Whoever does not come again within `ttl_ms` holds it no more; 0 lets go
+ * at once. `holder` is unique among all processes. Atomic. */
+struct store_op *store_hold(struct store_port *p, const struct store_key *key, uint64_t holder,
+                            int64_t limit, int64_t ttl_ms, on_store *done, void *arg);
 
 /* Adds a row to the log of a space. */
 struct store_op *store_append(struct store_port *p, enum store_space space, struct str value,

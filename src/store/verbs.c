@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A counter is an entry whose value is the start of its window and its sum. */
+/* A counter is an entry whose value is its sum as text. */
 #include "store/verbs.h"
 
+#include <stdio.h>
+
 enum { DROP_MAX = 4096 }; /* entries that go for one */
+
+#define STORE_EXACT (INT64_C(1) << 53) /* what every store can count to */
 
 static enum err run_get(const struct entries *e, struct store_op *op)
 {
@@ -96,68 +100,142 @@ static enum err run_swap(const struct entries *e, struct store_op *op)
     return op->deletes ? e->drop(e->arg, op->keys) : set(e, op);
 }
 
-struct sum {
-    int64_t start_ms; /* of the window, on the wall clock */
-    int64_t sum;
-};
-
 static enum err find_sum(const struct entries *e, const struct store_op *op,
-                         const struct store_counter *c, struct sum *ret)
+                         const struct store_key *key, int64_t *ret)
 {
     struct str value;
-    struct sum kept;
-    enum err err = e->find(e->arg, &c->key, op->now_ms, &value);
+    enum err err = e->find(e->arg, key, op->now_ms, &value);
 
-    *ret = (struct sum){ .start_ms = store_window_start(c, op->now_wall_ms) };
-    if (err)
-        return err == ERR_NOT_FOUND ? ERR_NONE : err;
-    if (value.n != sizeof(kept))
-        return ERR_NONE;
-    memcpy(&kept, value.p, sizeof(kept));
-    if (kept.start_ms == ret->start_ms)
-        *ret = kept;
-    return ERR_NONE;
+    *ret = err ? 0 : store_take_number(&value);
+    return err == ERR_NOT_FOUND ? ERR_NONE : err;
 }
 
 static enum err write_sum(const struct entries *e, const struct store_op *op,
-                          const struct store_counter *c, const struct sum *s)
+                          const struct store_counter *c, int64_t sum)
 {
-    int64_t end_ms = store_window_end(c, s->start_ms);
-    int64_t expires_ms = end_ms == INT64_MAX ? INT64_MAX : op->now_ms + (end_ms - op->now_wall_ms);
+    char text[24];
+    int n = snprintf(text, sizeof(text), "%lld", (long long)sum);
 
-    return e->set(e->arg, &c->key, (struct str){ (const char *)s, sizeof(*s) }, expires_ms);
+    return e->set(e->arg, &c->key, (struct str){ text, (size_t)n },
+                  store_expiry(op->now_ms, c->ttl_ms));
 }
 
 static enum err run_count(const struct entries *e, struct store_op *op)
 {
-    struct sum sums[STORE_COUNT_MAX];
     enum err refused = ERR_NONE;
     enum err err;
 
     for (size_t i = 0; i < op->n_counters; i++) {
         const struct store_counter *c = &op->counters[i];
 
-        err = find_sum(e, op, c, &sums[i]);
+        err = find_sum(e, op, &c->key, &op->sums[i]);
         if (err)
             return err;
-        op->sums[i] = sums[i].sum;
-        if (!refused && c->amount > 0 && store_sum(sums[i].sum, c->amount) > c->limit) {
+        if (!refused && c->amount > 0 && store_sum(op->sums[i], c->amount) > c->limit) {
             op->index = i;
             refused = ERR_LIMIT;
         }
     }
     for (size_t i = 0; i < op->n_counters && !refused; i++) {
-        sums[i].sum = op->sums[i] = store_sum(sums[i].sum, op->counters[i].amount);
-        err = write_sum(e, op, &op->counters[i], &sums[i]);
+        op->sums[i] = store_sum(op->sums[i], op->counters[i].amount);
+        err = write_sum(e, op, &op->counters[i], op->sums[i]);
         if (err)
             return err;
     }
     return refused;
 }
 
+static enum err tally_one(const struct entries *e, const struct store_op *op,
+                          const struct store_tally *t)
+{
+    char text[STORE_TALLY_NUMBERS * 20];
+    struct str old;
+    size_t n = 0;
+    enum err err = e->find(e->arg, &t->key, op->now_ms, &old);
+
+    if (err == ERR_NOT_FOUND)
+        old = STR("");
+    else if (err)
+        return err;
+    for (size_t i = 0; i < STORE_TALLY_NUMBERS; i++) {
+        int64_t sum = store_sum(store_take_number(&old), t->numbers[i]);
+
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%lld", i ? " " : "",
+                              (long long)(sum < STORE_EXACT ? sum : STORE_EXACT));
+    }
+    return e->set(e->arg, &t->key, (struct str){ text, n }, store_expiry(op->now_ms, op->ttl_ms));
+}
+
+static enum err run_tally(const struct entries *e, struct store_op *op)
+{
+    enum err err = ERR_NONE;
+
+    for (size_t i = 0; i < op->n_tallies && !err; i++)
+        err = tally_one(e, op, &op->tallies[i]);
+    return err;
+}
+
+/* The value is a list of them, in any order. */
+struct holder {
+    uint64_t id;
+    int64_t expires_ms;
+};
+
+/* Those that live, without the one that asks. */
+static size_t other_holders(const struct store_op *op, struct str value,
+                            struct holder others[STORE_HOLDERS_MAX + 1], int64_t *ret_last_ms,
+                            bool *ret_stays)
+{
+    struct holder h;
+    size_t n = 0;
+
+    *ret_last_ms = 0;
+    *ret_stays = false;
+    for (; value.n >= sizeof(h) && n < STORE_HOLDERS_MAX; value = str_from(value, sizeof(h))) {
+        memcpy(&h, value.p, sizeof(h));
+        if (h.expires_ms <= op->now_ms)
+            continue;
+        *ret_stays = *ret_stays || h.id == op->holder;
+        if (h.id == op->holder)
+            continue;
+        others[n++] = h;
+        if (h.expires_ms > *ret_last_ms)
+            *ret_last_ms = h.expires_ms;
+    }
+    return n;
+}
+
+static enum err run_hold(const struct entries *e, struct store_op *op)
+{
+    struct holder holders[STORE_HOLDERS_MAX + 1];
+    struct holder me = { op->holder, store_expiry(op->now_ms, op->ttl_ms) };
+    struct str value = STR("");
+    int64_t last_ms;
+    bool stays;
+    enum err err = e->find(e->arg, op->keys, op->now_ms, &value);
+    size_t n;
+
+    if (err && err != ERR_NOT_FOUND)
+        return err;
+    n = other_holders(op, value, holders, &last_ms, &stays);
+    op->sums[0] = (int64_t)n;
+    if (op->ttl_ms > 0 && !stays && (int64_t)n >= op->limit)
+        return ERR_LIMIT;
+    if (op->ttl_ms > 0)
+        holders[n++] = me;
+    op->sums[0] = (int64_t)n;
+    if (n == 0)
+        return e->drop(e->arg, op->keys);
+    if (op->ttl_ms > 0 && me.expires_ms > last_ms)
+        last_ms = me.expires_ms;
+    return e->set(e->arg, op->keys, (struct str){ (const char *)holders, n * sizeof(*holders) },
+                  last_ms);
+}
+
 static enum err (*const verbs[])(const struct entries *, struct store_op *) = {
     [STORE_GET] = run_get,   [STORE_PUT] = run_put,     [STORE_CLAIM] = run_claim,
-    [STORE_SWAP] = run_swap, [STORE_COUNT] = run_count,
+    [STORE_SWAP] = run_swap, [STORE_COUNT] = run_count, [STORE_TALLY] = run_tally,
+    [STORE_HOLD] = run_hold,
 };
 
 bool verb_is_on_entries(enum store_verb verb)

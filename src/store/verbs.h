@@ -21,7 +21,7 @@ struct entries {
     void *arg;
 };
 
-/* Whether `verb` is one of them: get, put, claim, swap, count. */
+/* Whether `verb` is one of them: get, put, claim, swap, count, tally, hold. */
 bool verb_is_on_entries(enum store_verb verb);
 
 /* Runs it; the answer is in `op`, what is returned goes to store_answer_...(). */

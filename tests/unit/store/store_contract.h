@@ -206,9 +206,9 @@ static inline void contract_swaps(struct bench *b)
 }
 
 static inline struct store_counter counter_of(const char *key, int64_t amount, int64_t limit,
-                                              int64_t window_ms)
+                                              int64_t ttl_ms)
 {
-    return (struct store_counter){ contract_key_in(STORE_LIMIT, key), amount, limit, window_ms };
+    return (struct store_counter){ contract_key_in(STORE_LIMIT, key), amount, limit, ttl_ms };
 }
 
 static inline struct told contract_count(struct bench *b, const struct store_counter *c, size_t n)
@@ -221,11 +221,11 @@ static inline struct told contract_count(struct bench *b, const struct store_cou
 
 static inline void contract_counts(struct bench *b)
 {
-    struct store_counter both[] = { counter_of("requests", 1, 2, 0),
-                                    counter_of("tokens", 100, 250, 0) };
-    struct store_counter back = counter_of("tokens", -150, INT64_MAX, 0);
-    struct store_counter below = counter_of("tokens", -1000, 0, 0);
-    struct store_counter much = counter_of("much", INT64_MAX, INT64_MAX, 0);
+    struct store_counter both[] = { counter_of("requests", 1, 2, STORE_FOREVER),
+                                    counter_of("tokens", 100, 250, STORE_FOREVER) };
+    struct store_counter back = counter_of("tokens", -150, INT64_MAX, 60000);
+    struct store_counter below = counter_of("tokens", -1000, 0, 60000);
+    struct store_counter much = counter_of("much", INT64_MAX, INT64_MAX, 60000);
     struct told t = contract_count(b, both, 2);
 
     EXPECT_INT(t.err, ERR_NONE);
@@ -258,28 +258,117 @@ static inline void contract_counts(struct bench *b)
     EXPECT(t.sums[0] == INT64_MAX);
 }
 
-/* A window of the loop's clock, or one that certainly does not end during the test. */
-static inline void contract_counts_in_windows(struct bench *b)
+/* Each change begins its time to live anew. */
+static inline void contract_counters_end(struct bench *b)
 {
-    struct store_counter c = counter_of("window", 1, 2, 1000);
-    struct store_counter years = counter_of("years", 1, 1, (int64_t)1000 * 86400 * 36500);
-    struct told t;
+    struct store_counter c = counter_of("short", 1, 3, 1000);
 
-    EXPECT_INT(contract_count(b, &years, 1).err, ERR_NONE);
-    EXPECT_INT(contract_count(b, &years, 1).err, ERR_LIMIT);
     if (!b->has_loop_clock)
         return;
     loop_clock_set(b->loop, loop_now_ms(b->loop)); /* stands from now on */
-    loop_clock_set(b->loop, loop_now_ms(b->loop) + 1000 - loop_wall_ms(b->loop) % 1000);
     contract_count(b, &c, 1);
     loop_clock_set(b->loop, loop_now_ms(b->loop) + 999);
-    t = contract_count(b, &c, 1);
-    EXPECT_INT(t.sums[0], 2);
+    EXPECT_INT(contract_count(b, &c, 1).sums[0], 2);
+    loop_clock_set(b->loop, loop_now_ms(b->loop) + 999);
+    EXPECT_INT(contract_count(b, &c, 1).sums[0], 3);
     EXPECT_INT(contract_count(b, &c, 1).err, ERR_LIMIT);
+    loop_clock_set(b->loop, loop_now_ms(b->loop) + 1000);
+    EXPECT_INT(contract_count(b, &c, 1).sums[0], 1);
+}
+
+static inline struct told contract_hold(struct bench *b, uint64_t holder, int64_t limit,
+                                        int64_t ttl_ms)
+{
+    struct store_key key = contract_key_in(STORE_LIMIT, "parallel");
+    struct told told;
+
+    TOLD(b, told, store_hold(b->port, &key, holder, limit, ttl_ms, on_told, &told));
+    return told;
+}
+
+static inline void expect_held(const struct told *t, enum err err, int64_t n)
+{
+    EXPECT_INT(t->err, err);
+    EXPECT_INT(t->sums[0], n);
+}
+
+static inline void contract_holds(struct bench *b)
+{
+    static const struct {
+        uint64_t holder;
+        int64_t limit;
+        int64_t ttl_ms;
+        enum err err;
+        int64_t n;
+    } rows[] = {
+        { 1, 2, 60000, ERR_NONE, 1 },
+        { UINT64_MAX, 2, 60000, ERR_NONE, 2 },
+        { 3, 2, 60000, ERR_LIMIT, 2 },
+        { 1, 2, 60000, ERR_NONE, 2 }, /* stays */
+        { 3, 3, 60000, ERR_NONE, 3 },
+        { 1, 1, 60000, ERR_NONE, 3 }, /* the limit fell */
+        { 7, 3, 0, ERR_NONE, 3 },      /* never held it */
+        { 3, 3, 0, ERR_NONE, 2 },
+        { 3, 3, 0, ERR_NONE, 2 },
+        { UINT64_MAX, 0, 0, ERR_NONE, 1 },
+        { 1, 0, 0, ERR_NONE, 0 },
+        { 1, 0, 60000, ERR_LIMIT, 0 },
+        { 5, 1, 60000, ERR_NONE, 1 },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct told t = contract_hold(b, rows[i].holder, rows[i].limit, rows[i].ttl_ms);
+
+        expect_held(&t, rows[i].err, rows[i].n);
+    }
+}
+
+/* Who dies lets go by its end. */
+static inline void contract_holders_end(struct bench *b)
+{
+    struct told t;
+
+    if (!b->has_loop_clock)
+        return;
+    loop_clock_set(b->loop, loop_now_ms(b->loop));
+    contract_hold(b, 5, 1, 0);
+    contract_hold(b, 10, 2, 1000);
+    contract_hold(b, 11, 2, 5000);
+    loop_clock_set(b->loop, loop_now_ms(b->loop) + 999);
+    t = contract_hold(b, 12, 2, 1000);
+    expect_held(&t, ERR_LIMIT, 2);
     loop_clock_set(b->loop, loop_now_ms(b->loop) + 1);
-    t = contract_count(b, &c, 1);
-    EXPECT_INT(t.err, ERR_NONE);
-    EXPECT_INT(t.sums[0], 1);
+    t = contract_hold(b, 12, 2, 1000);
+    expect_held(&t, ERR_NONE, 2);
+    loop_clock_set(b->loop, loop_now_ms(b->loop) + 1000);
+    t = contract_hold(b, 13, 2, 1);
+    expect_held(&t, ERR_NONE, 2);
+}
+
+static inline void contract_tally(struct bench *b, const char *key, int64_t first, int64_t last)
+{
+    struct store_tally t[2] = { { .key = contract_key_in(STORE_SUM, key) },
+                                { .key = contract_key_in(STORE_SUM, "z") } };
+    struct told told;
+
+    t[0].numbers[0] = first;
+    t[0].numbers[STORE_TALLY_NUMBERS - 1] = last;
+    t[1].numbers[0] = 1;
+    TOLD(b, told, store_tally(b->port, t, 2, 60000, on_told, &told));
+    EXPECT_INT(told.err, ERR_NONE);
+}
+
+static inline void contract_tallies(struct bench *b)
+{
+    struct told told;
+
+    contract_tally(b, "a", 1, 2);
+    contract_tally(b, "a", 10, (int64_t)1 << 53);
+    contract_tally(b, "b", INT64_MAX, 0);
+    TOLD(b, told, store_list(b->port, STORE_SUM, STR(""), 10, on_told, &told));
+    EXPECT_INT(told.n_rows, 3);
+    EXPECT_Z(told.rows, "a=11 0 0 0 0 0 0 0 0 0 0 9007199254740992;"
+                        "b=9007199254740992 0 0 0 0 0 0 0 0 0 0 0;z=3 0 0 0 0 0 0 0 0 0 0 0;");
 }
 
 static inline void contract_append(struct bench *b, const char *value)
@@ -409,7 +498,10 @@ static inline void store_contract(struct store *s, struct loop *l, bool has_loop
     contract_forgets(&b);
     contract_swaps(&b);
     contract_counts(&b);
-    contract_counts_in_windows(&b);
+    contract_counters_end(&b);
+    contract_holds(&b);
+    contract_holders_end(&b);
+    contract_tallies(&b);
     contract_logs(&b);
     contract_lists(&b);
     contract_expires(&b);

@@ -90,7 +90,7 @@ static void on_tally(void *arg, const struct store_result *result)
 
 static void replicas_share_everything(void)
 {
-    struct store_counter c = counter_of("shared", 3, 300, 0);
+    struct store_counter c = counter_of("shared", 3, 300, 60000);
     struct store_key lease = contract_key_in(STORE_LEASE, "slot");
     struct str me = STR("me");
     struct tally counted = { 0 }, claimed = { 0 }, leased = { 0 };
@@ -143,10 +143,11 @@ static void stores_with_other_prefixes_are_apart(void)
 
 /* ---- what is kept ---- */
 
-static void entries_and_windows_end_by_the_servers_clock(void)
+static void all_ends_by_the_servers_clock(void)
 {
-    struct store_counter c = counter_of("window", 1, 1, 300);
+    struct store_counter c = counter_of("short", 1, 1, 100);
     struct store_key key = contract_key("short");
+    struct store_tally tally = { .key = contract_key_in(STORE_SUM, "short") };
     struct told told;
     struct server s;
     struct rig r;
@@ -154,16 +155,16 @@ static void entries_and_windows_end_by_the_servers_clock(void)
 
     set_up(&r, &s);
     TOLD(&r.b, told, store_put(r.b.port, &key, STR("x"), 50, on_told, &told));
+    TOLD(&r.b, told, store_tally(r.b.port, &tally, 1, 50, on_told, &told));
+    EXPECT_INT(contract_hold(&r.b, 1, 1, 50).err, ERR_NONE);
+    EXPECT_INT(contract_count(&r.b, &c, 1).err, ERR_NONE);
     PASS_UNTIL(r.b.loop, rig_get(&r, "short") == ERR_NOT_FOUND);
-    do
-        told = contract_count(&r.b, &c, 1);
-    while (told.err == ERR_NONE);
-    EXPECT_INT(told.err, ERR_LIMIT);
-    PASS_UNTIL(r.b.loop, (told = contract_count(&r.b, &c, 1)).err == ERR_NONE);
-    EXPECT_INT(told.sums[0], 1);
-    do
+    PASS_UNTIL(r.b.loop, contract_hold(&r.b, 2, 1, 50).err == ERR_NONE);
+    PASS_UNTIL(r.b.loop, contract_count(&r.b, &c, 1).err == ERR_NONE);
+    do {
+        TOLD(&r.b, told, store_list(r.b.port, STORE_SUM, STR(""), 10, on_told, &told));
         server_say(&s, "DBSIZE", dbsize);
-    while (strcmp(dbsize, ":0") != 0); /* the probe too is gone after a second */
+    } while (strcmp(dbsize, ":0") != 0); /* the probe too is gone after a second */
     tear_down(&r, &s);
 }
 
@@ -193,7 +194,7 @@ static void sums_are_exact_beyond_2_to_53(void)
 
     set_up(&r, &s);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct store_counter c = counter_of("sum", rows[i].amount, rows[i].limit, 0);
+        struct store_counter c = counter_of("sum", rows[i].amount, rows[i].limit, 60000);
         struct told told = contract_count(&r.b, &c, 1);
 
         EXPECT_INT(told.err, rows[i].err);
@@ -300,7 +301,7 @@ static void a_full_answer_goes_on_with_the_next_one(void)
 
 static void a_foreign_value_fails_only_its_operation(void)
 {
-    struct store_counter c = counter_of("foreign", 1, 10, 0);
+    struct store_counter c = counter_of("foreign", 1, 10, 60000);
     struct server s;
     struct rig r;
     char reply[64];
@@ -308,7 +309,7 @@ static void a_foreign_value_fails_only_its_operation(void)
     set_up(&r, &s);
     rig_await(&r);
     server_say(&s, "LPUSH enginelabs-2api:tip:foreign x", reply);
-    server_say(&s, "SET enginelabs-2api:limit:foreign#0 words", reply);
+    server_say(&s, "SET enginelabs-2api:limit:foreign words", reply);
     EXPECT_INT(rig_get(&r, "foreign"), ERR_IO);
     EXPECT_INT(contract_count(&r.b, &c, 1).err, ERR_IO);
     EXPECT(rig_is_ready(&r));
@@ -442,8 +443,7 @@ static const struct test suite[] = {
     { "nobody counts its entries", nobody_counts_its_entries },
     { "replicas share everything", replicas_share_everything },
     { "stores with other prefixes are apart", stores_with_other_prefixes_are_apart },
-    { "entries and windows end by the server's clock",
-      entries_and_windows_end_by_the_servers_clock },
+    { "all ends by the server's clock", all_ends_by_the_servers_clock },
     { "sums are exact beyond 2^53", sums_are_exact_beyond_2_to_53 },
     { "what died leaves the index", what_died_leaves_the_index },
     { "what goes leaves the index at once", what_goes_leaves_the_index_at_once },

@@ -99,7 +99,7 @@ static void rig_off(struct rig *r, struct fake *f)
 static struct store_op *ask(struct store_port *p, unsigned verb, struct told *told)
 {
     static const struct store_key key = { STORE_JAR, 1, "k" };
-    struct store_counter c = counter_of("c", 1, 10, 0);
+    struct store_counter c = counter_of("c", 1, 10, 60000);
     struct str value = STR("v");
 
     switch (verb) {
