@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/command.h"
 #include "provider/enginelabs/enginelabs.h"
+#include "store/redis.h"
 
 enum { TIPS_MAX = 200000, PATH_SIZE = 4096 };
 

@@ -8,6 +8,7 @@
 
 #include "gateway/setting_value.h"
 #include "gateway/settings_internal.h"
+#include "store/redis.h"
 
 #define FIELD(member) offsetof(struct settings, member)
 

@@ -10,6 +10,7 @@
 
 #include "base/secret.h"
 #include "store/backend.h"
+#include "store/redis.h"
 #include "store/redis_reply.h"
 
 enum {

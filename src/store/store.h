@@ -31,8 +31,6 @@ enum {
     STORE_ROWS_MAX = 256, /* rows of one answer */
     STORE_WHY_MAX = 512,
     STORE_PROBLEM_MAX = 128,
-    STORE_USER_MAX = 127,
-    STORE_PREFIX_MAX = 63,
 };
 
 struct store_key {
@@ -98,34 +96,6 @@ void store_memory_keep(struct store *memory, struct store *durable);
  * lock) is no error: until it has passed the store is not ready, and only reads work. */
 MUST_USE enum err store_sqlite_open(const char *path, struct store **ret, char *ret_why);
 
-/* What "redis://[user:password@]host[:port][/db]" says; "rediss://" is with TLS. User and password
- * may be percent-encoded. */
-struct store_redis_url {
-    struct endpoint at; /* port 6379 when it names none */
-    char user[STORE_USER_MAX + 1];
-    struct secret password;
-    unsigned db;
-};
-
-/* ERR_BAD_INPUT: `ret_what` (128 bytes) says what is wrong, for people. */
-MUST_USE enum err store_redis_parse(struct str url, struct store_redis_url *ret, char *ret_what);
-void store_redis_url_deinit(struct store_redis_url *u);
-
-struct store_redis_params {
-    struct endpoint at;
-    const char *user;              /* NULL or "": the default user; at most STORE_USER_MAX */
-    const struct secret *password; /* NULL or none set: none is needed */
-    unsigned db;
-    const char *key_prefix;  /* NULL: "enginelabs-2api"; at most STORE_PREFIX_MAX */
-    struct tls_trust *trust; /* for at.tls, else NULL */
-};
-
-/* On a Redis or Valkey server, 6.0 or later, that this and other processes share. All is copied but
- * `trust`. Connects when ports are opened, and again when connections break: meanwhile operations
- * wait, or fail when the last attempt did. "On the disk" is the server's append-only file, as often
- * as its appendfsync says; without one, puts and swaps in durable spaces fail with ERR_IO. */
-struct store *store_redis_new(const struct store_redis_params *params);
-
 /* All ports must be closed. Waits until what was asked for is written. NULL is fine. */
 void store_close(struct store *s);
 
@@ -188,9 +158,9 @@ struct store_op *store_count(struct store_port *p, const struct store_counter *c
 struct store_op *store_tally(struct store_port *p, const struct store_tally *tallies, size_t n,
                              int64_t ttl_ms, on_store *done, void *arg);
 
-/* Becomes one of at most `limit` (up to STORE_HOLDERS_MAX) who hold `key`: ERR_LIMIT when others are
- * as many. Who holds it already stays. Whoever does not come again within `ttl_ms` holds it no more; 0 lets go
- * at once. `holder` is unique among all processes. Atomic. */
+/* Becomes one of at most `limit` (up to STORE_HOLDERS_MAX) who hold `key`: ERR_LIMIT when others
+ * are as many. Who holds it already stays. Whoever does not come again within `ttl_ms` holds it no
+ * more; 0 lets go at once. `holder` is unique among all processes. Atomic. */
 struct store_op *store_hold(struct store_port *p, const struct store_key *key, uint64_t holder,
                             int64_t limit, int64_t ttl_ms, on_store *done, void *arg);
 

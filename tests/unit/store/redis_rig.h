@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "store/redis.h"
 #include "store_contract.h"
 
 struct server {

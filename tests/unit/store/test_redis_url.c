@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/store.h"
+#include "store/redis.h"
 #include "test.h"
 
 static void reads_what_a_url_says(void)
