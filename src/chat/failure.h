@@ -18,11 +18,13 @@
     X(FAILURE_MISSING_KEY,     401, "invalid_request_error", "missing_api_key",         "authentication_error")                     \
     X(FAILURE_WRONG_KEY,       403, "invalid_request_error", "invalid_api_key",         "permission_error")                         \
     X(FAILURE_FORBIDDEN,       403, "invalid_request_error", "forbidden",               "permission_error")                         \
+    X(FAILURE_ADMIN_DISABLED,  403, "invalid_request_error", "admin_disabled",          "permission_error")                         \
     X(FAILURE_MODEL_NOT_FOUND, 404, "invalid_request_error", "model_not_found",         "not_found_error")                          \
     X(FAILURE_NO_PREVIOUS,     404, "invalid_request_error", "previous_response_not_found", "not_found_error")                      \
     X(FAILURE_NOT_FOUND,       404, "invalid_request_error", "not_found",               "not_found_error")                          \
     X(FAILURE_METHOD,          405, "invalid_request_error", "method_not_allowed",      "invalid_request_error")                    \
     X(FAILURE_REQUEST_SLOW,    408, "invalid_request_error", "request_timeout",         "invalid_request_error")                    \
+    X(FAILURE_CONFLICT,        409, "invalid_request_error", "conflict",                "invalid_request_error")                    \
     X(FAILURE_BODY_TOO_LARGE,  413, "invalid_request_error", "request_too_large",       "request_too_large")                        \
     X(FAILURE_TARGET_TOO_LONG, 414, "invalid_request_error", "uri_too_long",            "invalid_request_error")                    \
     X(FAILURE_MEDIA_TYPE,      415, "invalid_request_error", "unsupported_media_type",  "invalid_request_error")                    \
@@ -39,6 +41,7 @@
     X(FAILURE_INTERRUPTED,     502, "upstream_error",        "upstream_interrupted",    "api_error")                                \
     X(FAILURE_PROTOCOL,        502, "upstream_error",        "upstream_protocol",       "api_error")                                \
     X(FAILURE_OVERLOADED,      503, "server_error",          "overloaded",              "overloaded_error")                         \
+    X(FAILURE_CANCELED,        503, "server_error",          "canceled_by_operator",    "api_error")                                \
     X(FAILURE_UPSTREAM_TIMEOUT,504, "upstream_error",        "upstream_timeout",        "api_error")                                \
     X(FAILURE_HTTP_VERSION,    505, "invalid_request_error", "http_version",            "invalid_request_error")
 /* clang-format on */

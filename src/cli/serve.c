@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admin/admin.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -35,12 +36,23 @@
         path, HTTP_POST, PATH_KEY | PATH_JSON, (handle), &(dialect)        \
     }
 
+/* All of the operators' API, by method. */
+#define ADMIN(method)                                                        \
+    {                                                                        \
+        ADMIN_PREFIX, (method), PATH_PREFIX | PATH_GUARD, handle_admin, NULL \
+    }
+
 /* Which handler answers which path. Clients differ in whether they write the /v1. */
 static const struct gateway_path paths[] = {
     { "/", HTTP_GET, 0, handle_root, NULL },
     { "/healthz", HTTP_GET, 0, handle_healthz, NULL },
     { "/readyz", HTTP_GET, 0, handle_readyz, NULL },
     { "/metrics", HTTP_GET, 0, handle_metrics, NULL },
+    ADMIN(HTTP_GET),
+    ADMIN(HTTP_POST),
+    ADMIN(HTTP_PUT),
+    ADMIN(HTTP_PATCH),
+    ADMIN(HTTP_DELETE),
     ASK("/chat/completions", handle_chat_completions, dialect_openai_chat),
     ASK("/completions", handle_completions, dialect_openai_completions),
     ASK("/responses", handle_responses, dialect_openai_responses),
@@ -179,6 +191,8 @@ static enum err open_shared(struct server *s)
     g->demo = s->demo != NULL;
     g->paths = paths;
     g->health = health_new();
+    g->admin = admin_new();
+    g->guard = admin_guard;
     g->n_workers = s->settings.workers;
     g->started_wall_ms = clock_wall_ms();
     setup_begin(g, &s->settings);
@@ -248,6 +262,7 @@ static void close_all(struct server *s)
         close(g->listen_fd);
     setup_end(g);
     cli_settings_unref(s->first);
+    admin_free(g->admin);
     health_free(g->health);
     store_close(g->store);
     tls_trust_free(g->trust);

@@ -16,6 +16,7 @@
 #include "store/store.h"
 #include "json/writer.h"
 
+struct admin;
 struct gateway_worker;
 struct route_book;
 
@@ -33,6 +34,7 @@ enum {
     PATH_PREFIX = 2, /* everything below the path, which ends in '/' */
     PATH_JSON = 4,   /* a body that says it is application/json, where no key protects */
     PATH_STREAM = 8, /* its handler gets the body as it comes, of any type */
+    PATH_GUARD = 16, /* gateway.guard decides who may, instead of a key */
 };
 
 enum { GATEWAY_PATHS_MAX = 128 }; /* rows of the table */
@@ -76,6 +78,11 @@ struct gateway {
     struct tls_trust *trust;    /* NULL when no upstream needs TLS */
     const struct wire_tap *tap; /* listens in on the upstreams; NULL: nobody does */
     struct health *health;      /* of targets; NULL: all are well */
+    struct admin *admin;        /* what operators have; NULL: nothing */
+
+    /* On the head of a request for a path with PATH_GUARD: answers it if it may not go on. May
+     * lower *max_body. */
+    void (*guard)(struct gateway_worker *w, struct http_request *r, size_t *max_body);
     int listen_fd;
     size_t n_workers;
     int64_t started_wall_ms;

@@ -273,7 +273,6 @@ static void on_head(void *arg, struct http_request *r, size_t *max_body)
     bool known;
     const struct gateway_path *row;
 
-    (void)max_body;
     cors_add_headers(w->view->settings, r);
     if (cors_preflight(w->view->settings, r))
         return;
@@ -287,6 +286,8 @@ static void on_head(void *arg, struct http_request *r, size_t *max_body)
     r->streams_body = (row->needs & PATH_STREAM) != 0;
     if (!is_no_web_page(w, r, row))
         return;
+    if (row->needs & PATH_GUARD)
+        w->gateway->guard(w, r, max_body);
     if (row->needs & PATH_KEY)
         require_key(w, r, row->dialect);
     if ((row->needs & PATH_KEY) && !http_reply_is_begun(r) && atomic_load(&w->gateway->draining))

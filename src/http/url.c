@@ -137,15 +137,15 @@ char *url_host_header(const struct url *u, char *out)
     return out;
 }
 
-/* Next byte of a percent-encoded text, in which '+' is a space; -1 when malformed. */
-static int next_byte(struct str *s)
+/* Next byte of a percent-encoded text, in which '+' is `plus`; -1 when malformed. */
+static int next_byte(struct str *s, char plus)
 {
     char c = s->p[0];
     size_t n = 1;
     int byte = (unsigned char)c;
 
     if (c == '+')
-        byte = ' ';
+        byte = plus;
     if (c == '%') {
         int high = s->n > 2 ? syntax_hex_value(s->p[1]) : -1;
         int low = s->n > 2 ? syntax_hex_value(s->p[2]) : -1;
@@ -162,17 +162,17 @@ static int next_byte(struct str *s)
 static bool decodes_to(struct str s, const char *name)
 {
     for (; s.n > 0 && *name; name++)
-        if (next_byte(&s) != (unsigned char)*name)
+        if (next_byte(&s, ' ') != (unsigned char)*name)
             return false;
     return s.n == 0 && !*name;
 }
 
-static bool decode(struct str s, char *out, size_t cap)
+static bool decode(struct str s, char plus, char *out, size_t cap)
 {
     size_t n = 0;
 
     while (s.n > 0) {
-        int byte = next_byte(&s);
+        int byte = next_byte(&s, plus);
 
         /* A NUL would end the string for its reader. */
         if (byte <= 0 || n + 1 >= cap)
@@ -192,7 +192,13 @@ bool url_query_get(struct str query, const char *name, char *out, size_t cap)
 
         item = str_cut(item, '=', &value);
         if (decodes_to(item, name))
-            return decode(value, out, cap);
+            return decode(value, ' ', out, cap);
     }
     return false;
+}
+
+bool url_segment_get(struct str segment, char *out, size_t cap)
+{
+    BUG_ON(cap == 0);
+    return decode(segment, '+', out, cap);
 }

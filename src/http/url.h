@@ -27,3 +27,6 @@ char *url_host_header(const struct url *u, char *out);
  * (capacity `cap`, at least 1, with the NUL); false when absent, malformed, too long or holding a
  * NUL, and `out` is then of no use. */
 bool url_query_get(struct str query, const char *name, char *out, size_t cap);
+
+/* A segment of a path, percent-decoded; the rest as above. */
+bool url_segment_get(struct str segment, char *out, size_t cap);

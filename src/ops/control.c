@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "admin/admin.h"
 #include "base/mem.h"
 #include "gateway/check_all.h"
 #include "net/timer.h"
@@ -167,6 +168,13 @@ static void on_request(void *arg, struct http_request *r)
 {
     struct control *c = arg;
 
+    if (admin_has(r)) {
+        if (c->is_closing)
+            refuse(r);
+        else
+            handle_admin(&c->share, r);
+        return;
+    }
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
         if (r->head.method != paths[i].method || !str_eq(r->head.path, str_of(paths[i].path)))
             continue;
@@ -176,9 +184,9 @@ static void on_request(void *arg, struct http_request *r)
             paths[i].handle(c, r);
         return;
     }
-    gateway_reply_json(
-        r, 404,
-        STR("{\"error\":\"this socket knows GET " CONTROL_CHECK " and POST " CONTROL_RELOAD "\"}"));
+    gateway_reply_json(r, 404,
+                       STR("{\"error\":\"this socket knows GET " CONTROL_CHECK
+                           ", POST " CONTROL_RELOAD " and what is below " ADMIN_PREFIX "\"}"));
 }
 
 static void write_error(UNUSED void *arg, UNUSED const struct http_request *r, int status,
@@ -209,7 +217,7 @@ static void start(void *arg, struct loop *l)
     gateway_share_open(&c->share, c->gateway, l);
     http_server_limits_default(&limits);
     limits.max_connections = 16;
-    limits.max_body = 4096;
+    limits.max_body = ADMIN_BODY_MAX;
     c->server = http_server_new(l, &service, c, &limits);
     c->listener = listener_new(l, c->fd, on_accept, c);
 }

@@ -2,7 +2,7 @@
 /*
  * How commands talk to the gateway that has the store: HTTP on a socket file that only its owner
  * may open (mode 0600), on a thread of its own. It has no key: whoever may open it may read the
- * store.
+ * store. The operators' API is there, too (admin/admin.h), by the same paths.
  */
 #pragma once
 
