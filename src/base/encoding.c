@@ -106,6 +106,30 @@ void hex_encode(const void *bytes, size_t n, char *out)
     out[2 * n] = '\0';
 }
 
+/* Of one digit, or -1. */
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
+        return (c | 0x20) - 'a' + 10;
+    return -1;
+}
+
+enum err hex_decode(struct str text, unsigned char *out)
+{
+    if (text.n % 2 != 0)
+        return ERR_BAD_INPUT;
+    for (size_t i = 0; i < text.n; i += 2) {
+        int high = hex_value(text.p[i]), low = hex_value(text.p[i + 1]);
+
+        if (high < 0 || low < 0)
+            return ERR_BAD_INPUT;
+        out[i / 2] = (unsigned char)(high << 4 | low);
+    }
+    return ERR_NONE;
+}
+
 /* RFC 3986 2.3 */
 static bool is_unreserved(char c)
 {
@@ -138,15 +162,6 @@ enum err percent_add(struct buf *out, struct str s)
     }
     buf_commit(out, n);
     return ERR_NONE;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
-        return (c | 0x20) - 'a' + 10;
-    return -1;
 }
 
 /* The byte that stands at `i`, and how many bytes stand for it; 0 for a '%' without two digits. */

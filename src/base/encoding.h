@@ -14,6 +14,9 @@ MUST_USE enum err base64_decode(struct buf *out, struct str text);
 /* 2n lower-case digits and a NUL. */
 void hex_encode(const void *bytes, size_t n, char *out);
 
+/* The other way: text.n / 2 bytes. ERR_BAD_INPUT: it is no hex. */
+MUST_USE enum err hex_decode(struct str text, unsigned char *out);
+
 /* Appends with all but unreserved characters percent-encoded. */
 MUST_USE enum err percent_add(struct buf *out, struct str s);
 

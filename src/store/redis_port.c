@@ -86,7 +86,8 @@ static void set_state(struct redis_port *p, enum port_state next)
 static size_t size_of(const struct store_op *op)
 {
     return sizeof(*op) + op->n_keys * sizeof(op->keys[0]) +
-           op->n_counters * sizeof(op->counters[0]) + op->value.n + op->expected.n;
+           op->n_counters * sizeof(op->counters[0]) + op->n_tallies * sizeof(op->tallies[0]) +
+           op->value.n + op->expected.n;
 }
 
 static void end_op(struct redis_port *p, struct store_op *op, enum err err)

@@ -12,7 +12,7 @@
     X(STORE_LEASE,  "lease",  false, false, false) /* upstream, account, slot -> who holds it */     \
     X(STORE_CHAT,   "chat",   true,  false, false) /* upstream, account, chat -> when to delete it */ \
     X(STORE_LIMIT,  "limit",  false, false, false) /* counters and holders, of keys */               \
-    X(STORE_KEY,    "key",    true,  true,  false) /* id -> a client's key: keys/record.h */         \
+    X(STORE_KEY,    "key",    true,  true,  false) /* id -> a client's key: keys/key_record.h */         \
     X(STORE_USAGE,  "usage",  false, false, false) /* rows of the log */                             \
     X(STORE_SUM,    "sum",    true,  false, false) /* day, key, model, upstream -> what was used */  \
     X(STORE_ANSWER, "answer", false, false, true)  /* SHA-256 of a key, an id -> kept.h */
