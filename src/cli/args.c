@@ -180,18 +180,3 @@ enum err cli_load_settings(const struct cli_args *args, enum settings_use use, s
     buf_deinit(&problems);
     return err;
 }
-
-const char *cli_unserved(const struct settings *s)
-{
-    return s->n_keys ? "keys of the YAML file" : NULL;
-}
-
-bool cli_can_serve(const struct settings *s)
-{
-    const char *what = s->is_demo ? NULL : cli_unserved(s);
-
-    if (what)
-        fprintf(stderr, "enginelabs-2api: this version reads and checks, but does not serve: %s\n",
-                what);
-    return !what;
-}

@@ -306,8 +306,6 @@ static int run(const struct cli_args *args)
         print_routes(&s);
     if (args->offline)
         code = EXIT_DONE;
-    else if (!cli_can_serve(&s))
-        code = EXIT_USAGE;
     else
         code = args->capture ? capture_run(&s, args->capture) : check_online(&s);
     settings_deinit(&s);

@@ -52,12 +52,6 @@ MUST_USE enum err cli_read_settings(const struct cli_args *args, enum settings_u
 MUST_USE enum err cli_load_settings(const struct cli_args *args, enum settings_use use,
                                     struct settings *ret);
 
-/* What the settings ask for and nothing does yet, or NULL. */
-const char *cli_unserved(const struct settings *s);
-
-/* Whether serve and check can do what the settings ask for; says on standard error what not. */
-bool cli_can_serve(const struct settings *s);
-
 /* Takes as many descriptors as the system allows. Returns MAX_CONNECTIONS, or fewer when they are
  * good for no more. */
 size_t cli_connections_that_fit(const struct settings *s);

@@ -389,9 +389,6 @@ void reload(const struct reloader *r)
         refuse(r, asked, STR("a gateway in demo mode cannot be reloaded: restart it"));
     } else if (cli_read_settings(r->args, SETTINGS_SERVE, true, settings, &problems)) {
         refuse(r, asked, buf_str(&problems));
-    } else if (cli_unserved(settings)) {
-        refuse(r, asked, STR("keys: this version reads and checks them, but does not serve them"));
-        settings_deinit(settings);
     } else {
         settle(r->gateway->setup->settings, settings);
         judge(r, asked, settings);

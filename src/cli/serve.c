@@ -17,6 +17,7 @@
 #include "cli/reloader.h"
 #include "cli/upstreams.h"
 #include "gateway/relay.h"
+#include "keys/key_ring.h"
 #include "ops/control.h"
 #include "ops/ops.h"
 #include "ops/rest.h"
@@ -191,6 +192,7 @@ static enum err open_shared(struct server *s)
     g->demo = s->demo != NULL;
     g->paths = paths;
     g->health = health_new();
+    g->keys = key_ring_new();
     g->admin = admin_new();
     g->guard = admin_guard;
     g->n_workers = s->settings.workers;
@@ -265,6 +267,7 @@ static void close_all(struct server *s)
     admin_free(g->admin);
     health_free(g->health);
     store_close(g->store);
+    key_ring_free(g->keys);
     tls_trust_free(g->trust);
     demo_free(s->demo);
     settings_deinit(&s->settings);
@@ -380,12 +383,8 @@ static int run(const struct cli_args *args)
 
     s->args = args;
     s->gateway.listen_fd = -1;
-    if (!cli_load_settings(args, uses[args->demo], &s->settings)) {
-        if (cli_can_serve(&s->settings))
-            code = serve(s);
-        else
-            settings_deinit(&s->settings);
-    }
+    if (!cli_load_settings(args, uses[args->demo], &s->settings))
+        code = serve(s);
     mem_free(s);
     return code;
 }

@@ -4,6 +4,7 @@
  * first word of an answer. Which failures move on is the table below; the rest is the client's.
  */
 #include "base/clock.h"
+#include "gateway/access.h"
 #include "gateway/exchange_internal.h"
 
 /* Whether another target may do better. Of a failure that the upstream's own status decides, see
@@ -97,6 +98,10 @@ bool exchange_find_route(struct exchange *x, struct failure *f)
                     "The model \"%.*s\" does not exist here. GET /v1/models lists those that do.",
                     STR_ARGS(str_sub(x->answer.model, 0, 200)));
         f->param = STR("model");
+        return false;
+    }
+    if (!access_allows(x->record->principal, x->answer.model)) {
+        access_set_failure(f, &x->request->arena, x->record->principal, x->answer.model);
         return false;
     }
     x->n_steps = routes_order(x->table->routes, route, x->answer.model, x->record->principal->id,

@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "base/encoding.h"
-#include "gateway/gateway.h"
+#include "gateway/access.h"
 #include "gateway/route_book.h"
 #include "http/url.h"
 #include "json/reader.h"
@@ -12,6 +12,29 @@
 static bool is_anthropic(const struct http_request *r)
 {
     return http_value(&r->head, "anthropic-version").n > 0;
+}
+
+/* The models that the client may ask for; the entries are in the request's arena. */
+struct model_list {
+    const struct route_table *table;
+    const struct routes_entry *entries;
+    size_t n;
+};
+
+static struct model_list list_of(const struct route_table *t, struct http_request *r)
+{
+    const struct principal *who = request_context_of(r)->principal;
+    struct model_list list = { .table = t };
+    struct routes_entry e, *entries;
+    size_t n = 0;
+
+    while (routes_entry_at(t->routes, n, &e))
+        n++;
+    list.entries = entries = arena_alloc(&r->arena, (n + 1) * sizeof(*entries));
+    for (size_t i = 0; i < n && routes_entry_at(t->routes, i, &e); i++)
+        if (access_allows(who, str_of(e.id)))
+            entries[list.n++] = e;
+    return list;
 }
 
 /* Those of an object that an upstream's provider wrote. */
@@ -58,16 +81,15 @@ static void prepare(struct gateway_worker *w)
             w->view->upstreams[i].provider->prepare(w->view->instances[i]);
 }
 
-static void write_list(const struct gateway *g, const struct route_table *t, struct json_writer *j)
+static void write_list(const struct gateway *g, const struct model_list *list,
+                       struct json_writer *j)
 {
-    struct routes_entry e;
-
     json_w_object(j);
     json_w_member_str(j, "object", STR("list"));
     json_w_key(j, "data");
     json_w_array(j);
-    for (size_t i = 0; routes_entry_at(t->routes, i, &e); i++)
-        write_model(g, t, &e, j);
+    for (size_t i = 0; i < list->n; i++)
+        write_model(g, list->table, &list->entries[i], j);
     json_w_array_end(j);
     json_w_object_end(j);
 }
@@ -103,16 +125,16 @@ enum { MODELS_PAGE_MAX = 1000 };
 
 /* Where the model that the query's `name` names stands in the list, SIZE_MAX when it names none;
  * false: there is no such model. */
-static bool find_place(const struct route_table *t, struct str query, const char *name, size_t *ret)
+static bool find_place(const struct model_list *list, struct str query, const char *name,
+                       size_t *ret)
 {
-    struct routes_entry e;
     char id[256];
 
     *ret = SIZE_MAX;
     if (!url_query_get(query, name, id, sizeof(id)))
         return true;
-    for (size_t i = 0; routes_entry_at(t->routes, i, &e); i++) {
-        if (strcmp(e.id, id) == 0) {
+    for (size_t i = 0; i < list->n; i++) {
+        if (strcmp(list->entries[i].id, id) == 0) {
             *ret = i;
             return true;
         }
@@ -127,23 +149,20 @@ struct page {
 };
 
 /* NULL, or what is wrong with the query. */
-static const char *read_page(const struct route_table *t, struct str query, struct page *ret)
+static const char *read_page(const struct model_list *list, struct str query, struct page *ret)
 {
     size_t after, before;
-    struct page p = { 0 };
-    struct routes_entry e;
+    struct page p = { .n = list->n };
     uint64_t limit = SIZE_MAX;
     char text[256];
 
     if (url_query_get(query, "limit", text, sizeof(text)) &&
         (str_to_u64(str_of(text), MODELS_PAGE_MAX, &limit) || limit == 0))
         return "limit: must be a whole number from 1 to 1000";
-    if (!find_place(t, query, "after_id", &after))
+    if (!find_place(list, query, "after_id", &after))
         return "after_id: there is no such model in this list";
-    if (!find_place(t, query, "before_id", &before))
+    if (!find_place(list, query, "before_id", &before))
         return "before_id: there is no such model in this list";
-    while (routes_entry_at(t->routes, p.n, &e))
-        p.n++;
     p.goes_back = before != SIZE_MAX;
     p.from = after == SIZE_MAX ? 0 : after + 1;
     p.end = p.goes_back ? before : p.n;
@@ -157,32 +176,28 @@ static const char *read_page(const struct route_table *t, struct str query, stru
     return NULL;
 }
 
-static void write_id(const struct route_table *t, const char *name, const struct page *p, size_t i,
-                     struct json_writer *j)
+static void write_id(const struct model_list *list, const char *name, const struct page *p,
+                     size_t i, struct json_writer *j)
 {
-    struct routes_entry e;
-
     json_w_key(j, name);
-    if (p->from < p->end && routes_entry_at(t->routes, i, &e))
-        json_w_str(j, str_of(e.id));
+    if (p->from < p->end)
+        json_w_str(j, str_of(list->entries[i].id));
     else
         json_w_null(j);
 }
 
-static void write_anthropic_list(const struct gateway *g, const struct route_table *t,
+static void write_anthropic_list(const struct gateway *g, const struct model_list *list,
                                  const struct page *p, struct json_writer *j)
 {
-    struct routes_entry e;
-
     json_w_object(j);
     json_w_key(j, "data");
     json_w_array(j);
-    for (size_t i = p->from; i < p->end && routes_entry_at(t->routes, i, &e); i++)
-        write_anthropic(g, &e, j);
+    for (size_t i = p->from; i < p->end; i++)
+        write_anthropic(g, &list->entries[i], j);
     json_w_array_end(j);
     json_w_member_bool(j, "has_more", p->goes_back ? p->from > 0 : p->end < p->n);
-    write_id(t, "first_id", p, p->from, j);
-    write_id(t, "last_id", p, p->end - 1, j);
+    write_id(list, "first_id", p, p->from, j);
+    write_id(list, "last_id", p, p->end - 1, j);
     json_w_object_end(j);
 }
 
@@ -191,6 +206,7 @@ static void write_anthropic_list(const struct gateway *g, const struct route_tab
 void handle_models(struct gateway_worker *w, struct http_request *r)
 {
     struct route_table *t = route_book_ref(w->view->routes);
+    struct model_list list = list_of(t, r);
     const char *wrong = NULL;
     struct page page;
     struct json_writer j;
@@ -200,9 +216,9 @@ void handle_models(struct gateway_worker *w, struct http_request *r)
     buf_init(&out, 8 << 20);
     json_w_init(&j, &out);
     if (!is_anthropic(r))
-        write_list(w->gateway, t, &j);
-    else if (!(wrong = read_page(t, r->head.query, &page)))
-        write_anthropic_list(w->gateway, t, &page, &j);
+        write_list(w->gateway, &list, &j);
+    else if (!(wrong = read_page(&list, r->head.query, &page)))
+        write_anthropic_list(w->gateway, &list, &page, &j);
     if (wrong)
         gateway_reply_error_as(r, &dialect_anthropic_messages, FAILURE_BAD_REQUEST, "%s.", wrong);
     else
@@ -219,28 +235,29 @@ static struct str model_of_path(struct str path)
     return str_from(path, str_find(path, str_of(marker)) + sizeof(marker) - 1);
 }
 
-static bool find_entry(const struct route_table *t, struct str id, struct routes_entry *ret)
+static const struct routes_entry *find_entry(const struct model_list *list, struct str id)
 {
-    for (size_t i = 0; routes_entry_at(t->routes, i, ret); i++)
-        if (str_eq(str_of(ret->id), id))
-            return true;
-    return false;
+    for (size_t i = 0; i < list->n; i++)
+        if (str_eq(str_of(list->entries[i].id), id))
+            return &list->entries[i];
+    return NULL;
 }
 
 static void reply_model(struct gateway_worker *w, struct http_request *r, struct str id)
 {
     struct route_table *t = route_book_ref(w->view->routes);
-    struct routes_entry e;
+    struct model_list list = list_of(t, r);
+    const struct routes_entry *e = find_entry(&list, id);
     struct json_writer j;
     struct buf out;
 
     buf_init(&out, 1 << 16);
     json_w_init(&j, &out);
-    if (find_entry(t, id, &e)) {
+    if (e) {
         if (is_anthropic(r))
-            write_anthropic(w->gateway, &e, &j);
+            write_anthropic(w->gateway, e, &j);
         else
-            write_model(w->gateway, t, &e, &j);
+            write_model(w->gateway, t, e, &j);
         gateway_reply_written(r, 200, &j);
     } else {
         gateway_reply_error_as(

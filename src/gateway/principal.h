@@ -5,11 +5,13 @@
 #include "http/server.h"
 
 struct gateway_path;
+struct key_record;
 
 /* What the key of a request stands for. */
 struct principal {
     struct str id;   /* "master", or "key_..."; scopes conversations, kept answers, limits, usage */
     struct str name; /* for people */
+    const struct key_record *key; /* what it may; NULL: everything */
 };
 
 /* Hangs on the request (http_request.context), from its head on. */

@@ -6,6 +6,7 @@
 #include "gateway/relay_internal.h"
 
 #include "base/encoding.h"
+#include "gateway/access.h"
 #include "gateway/exchange.h"
 #include "http/url.h"
 
@@ -154,8 +155,11 @@ static bool take_route(struct relay *x, struct failure *f)
         f->param = STR("model");
         return false;
     }
-    n = routes_order(x->table->routes, route, x->name,
-                     request_context_of(x->request)->principal->id, STR(""), steps);
+    if (!access_allows(x->record->principal, x->name)) {
+        access_set_failure(f, &x->request->arena, x->record->principal, x->name);
+        return false;
+    }
+    n = routes_order(x->table->routes, route, x->name, x->record->principal->id, STR(""), steps);
     for (size_t i = 0; i < n; i++)
         if (ops_of(x->view, steps[i].target->upstream))
             x->steps[x->n_steps++] =

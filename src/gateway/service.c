@@ -7,13 +7,11 @@
 
 #include <stdio.h>
 
+#include "gateway/access.h"
 #include "gateway/cors.h"
-#include "gateway/principal.h"
 #include "net/timer.h"
 
 /* ---- who asks what ---- */
-
-const struct principal principal_master = { .id = { "master", 6 }, .name = { "master", 6 } };
 
 static const struct request_context no_context = { .row = NULL, .principal = &principal_master };
 
@@ -29,37 +27,6 @@ static struct request_context *context_new(struct http_request *r, const struct 
     context->row = row;
     context->principal = &principal_master;
     return context;
-}
-
-/* ---- keys ---- */
-
-struct str request_key(const struct http_head *head)
-{
-    struct str value = http_value(head, "authorization");
-    struct str key;
-
-    if (str_eq_nocase(str_cut(value, ' ', &key), STR("bearer")) && str_trim(key).n)
-        return str_trim(key);
-    return http_value(head, "x-api-key");
-}
-
-/* Answers the request when its key is missing or wrong. */
-static void require_key(struct gateway_worker *w, struct http_request *r,
-                        const struct dialect_ops *dialect)
-{
-    const struct secret *master = &w->view->settings->api_master_key;
-    struct str key = request_key(&r->head);
-
-    if (!secret_is_set(master) || secret_eq(master, key))
-        return;
-    if (key.n)
-        gateway_reply_error_as(r, dialect, FAILURE_WRONG_KEY,
-                               "The API key is wrong. Use the API_MASTER_KEY of this gateway.");
-    else
-        gateway_reply_error_as(
-            r, dialect, FAILURE_MISSING_KEY,
-            "No API key was sent. Send it as \"Authorization: Bearer KEY\" or \"x-api-key: KEY\"; "
-            "the key is API_MASTER_KEY of this gateway.");
 }
 
 /* ---- DNS rebinding and web pages, when nothing else protects ---- */
@@ -136,7 +103,7 @@ static bool is_no_web_page(struct gateway_worker *w, struct http_request *r,
     const struct settings *s = w->view->settings;
     struct str origin = http_value(&r->head, "origin");
 
-    if (secret_is_set(&s->api_master_key))
+    if (secret_is_set(&s->api_master_key) || s->n_keys > 0)
         return true;
     if (endpoint_is_loopback(&s->listen) && !s->listen.is_unix && r->head.host.n &&
         !host_is_loopback(r->head.host)) {
@@ -289,7 +256,7 @@ static void on_head(void *arg, struct http_request *r, size_t *max_body)
     if (row->needs & PATH_GUARD)
         w->gateway->guard(w, r, max_body);
     if (row->needs & PATH_KEY)
-        require_key(w, r, row->dialect);
+        access_check(w, r, row->dialect);
     if ((row->needs & PATH_KEY) && !http_reply_is_begun(r) && atomic_load(&w->gateway->draining))
         gateway_reply_error_as(r, row->dialect, FAILURE_OVERLOADED,
                                "The gateway is shutting down; try again in a moment.");

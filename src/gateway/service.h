@@ -7,10 +7,6 @@
 /* For http_server_new(); its argument is a struct gateway_worker. */
 extern const struct http_service gateway_service;
 
-/* The key of a request: what stands behind "Bearer" in Authorization, or x-api-key; p NULL when
- * there is none. */
-struct str request_key(const struct http_head *head);
-
 /* Whether a Host header or an Origin names this machine's loopback: "localhost", "127.x.y.z",
  * "[::1]", with any port. */
 bool host_is_loopback(struct str host);

@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sections of the YAML file: the keys of clients. */
 #include "gateway/settings_internal.h"
+#include "keys/key_record.h"
 
 #define KEY(member) offsetof(struct key_settings, member)
 
 const struct node_key settings_key_keys[] = {
     { .row = { "name", SETTING_TEXT, KEY(name), NULL, NULL }, .is_needed = true },
     { .row = { "key", SETTING_SECRET, KEY(key), NULL, NULL } },
+    { .row = { "models", SETTING_LIST, KEY(models), NULL, NULL } },
+    { .row = { "requests_per_minute", SETTING_COUNT, KEY(requests_per_minute), NULL, NULL } },
+    { .row = { "tokens_per_minute", SETTING_COUNT, KEY(tokens_per_minute), NULL, NULL } },
+    { .row = { "parallel_requests", SETTING_COUNT, KEY(parallel_requests), NULL, NULL } },
+    { .row = { "tokens_per_day", SETTING_COUNT, KEY(tokens_per[KEY_DAY]), NULL, NULL } },
+    { .row = { "tokens_per_month", SETTING_COUNT, KEY(tokens_per[KEY_MONTH]), NULL, NULL } },
+    { .row = { "tokens_ever", SETTING_COUNT, KEY(tokens_per[KEY_EVER]), NULL, NULL } },
     { .row = { NULL, SETTING_TEXT, 0, NULL, NULL } },
 };
 
@@ -38,6 +46,50 @@ static void check_key(struct loader *l, const struct yaml_node *map, const struc
             node_problem(l, map, "keys[%zu] has the same key", i);
 }
 
+static void set_budgets(const struct key_settings *key, struct key_record *record)
+{
+    for (int per = 0; per < KEY_PERIODS; per++)
+        if (key->tokens_per[per])
+            record->budgets[record->n_budgets++] =
+                (struct key_budget){ .unit = KEY_TOKENS,
+                                     .per = (enum key_period)per,
+                                     .limit = (int64_t)key->tokens_per[per] };
+}
+
+static void set_models(struct loader *l, const struct key_settings *key, struct key_record *record)
+{
+    struct str *models;
+
+    while (key->models && key->models[record->n_models])
+        record->n_models++;
+    models = arena_alloc(&l->out->arena, (record->n_models + 1) * sizeof(*models));
+    for (size_t i = 0; i < record->n_models; i++)
+        models[i] = str_of(key->models[i]);
+    record->models = models;
+}
+
+/* As one of the store would be. */
+static void make_record(struct loader *l, const struct yaml_node *map, struct key_settings *key)
+{
+    struct key_record *record = &key->record;
+    struct str text = secret_reveal(&key->key);
+
+    if (key->parallel_requests > KEY_PARALLEL_MAX)
+        node_problem(l, yaml_find(map, STR("parallel_requests")), "%d at most", KEY_PARALLEL_MAX);
+    if (!key->name)
+        return;
+    record->id = arena_printf(&l->out->arena, "file/%s", key->name);
+    record->name = str_of(key->name);
+    if (text.n >= 4 * KEY_HINT_LEN)
+        str_to_z(str_from(text, text.n - KEY_HINT_LEN), record->hint, sizeof(record->hint));
+    key_text_hash(text, record->hash);
+    set_models(l, key, record);
+    record->requests_per_minute = (int64_t)key->requests_per_minute;
+    record->tokens_per_minute = (int64_t)key->tokens_per_minute;
+    record->parallel_requests = (int64_t)key->parallel_requests;
+    set_budgets(key, record);
+}
+
 void loader_load_keys(struct loader *l)
 {
     const struct yaml_node *list = loader_find_yaml(l, "KEYS");
@@ -52,6 +104,7 @@ void loader_load_keys(struct loader *l)
         if (node_read(l, map, settings_key_keys, key)) {
             check_name(l, map, key);
             check_key(l, map, key);
+            make_record(l, map, key);
         }
         s->n_keys++;
     }

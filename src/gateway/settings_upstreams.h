@@ -8,6 +8,7 @@
 
 #include "base/secret.h"
 #include "http/url.h"
+#include "keys/key_record.h"
 #include "provider/enginelabs/enginelabs.h"
 
 enum {
@@ -72,6 +73,12 @@ struct upstream_settings {
 struct key_settings {
     const char *name; /* unique */
     struct secret key;
+    const char *const *models;  /* NULL-ended; NULL: all */
+    size_t requests_per_minute; /* of these 0: no limit */
+    size_t tokens_per_minute;
+    size_t parallel_requests;
+    size_t tokens_per[KEY_PERIODS];
+    struct key_record record; /* made of all these; id "file/NAME" */
 };
 
 /* A member that a target's requests get: `json` is one whole value. Names of members, here and

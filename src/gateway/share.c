@@ -6,6 +6,7 @@
  */
 #include "base/mem.h"
 #include "gateway/gateway.h"
+#include "keys/key_ring.h"
 
 /* An instance. Holds the process-wide part of its upstream, not the setup it came with. */
 struct attached {
@@ -46,8 +47,10 @@ static void on_store_closed(void *arg)
 /* The store is the last thing that instances stand on. */
 static void close_if_empty(struct gateway_worker *w)
 {
-    if (w->closed && list_is_empty(&w->attached))
-        store_port_close(w->store, on_store_closed, w);
+    if (!w->closed || !list_is_empty(&w->attached))
+        return;
+    key_watch_close(TAKE(w->keys));
+    store_port_close(w->store, on_store_closed, w);
 }
 
 static void on_detached(void *arg)
@@ -168,6 +171,8 @@ void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop
     connector_set_tap(w->connector, g->tap);
     w->client = http_client_new(w->connector, &limits);
     w->store = store_port_open(g->store, l);
+    if (g->keys)
+        w->keys = key_watch_open(g->keys, l, w->store);
     w->view = view_new(w, g->setup);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "gateway/relay.h"
+#include "gateway/access.h"
 #include "gateway/service.h"
 #include "ops/ops.h"
 
@@ -39,7 +40,7 @@ static bool is_no_web_page(const struct settings *s, const struct http_request *
 static bool may_read(const struct settings *s, struct http_request *r)
 {
     const struct secret *master = &s->api_master_key;
-    struct str key = request_key(&r->head);
+    struct str key = access_key(&r->head);
 
     if (secret_is_set(master) && secret_eq(master, key))
         return true;
