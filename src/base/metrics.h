@@ -42,6 +42,8 @@
     X(METRIC_CIRCUITS_OPEN,      "circuits_open",                     "gauge",   "Targets that get less than all of their requests, since too many failed.") \
     X(METRIC_CIRCUIT_OPENINGS,   "circuit_openings_total",            "counter", "How often a target got no more requests for a while.") \
     X(METRIC_CIRCUIT_SKIPS,      "circuit_skips_total",               "counter", "Targets passed over for that reason.") \
+    X(METRIC_LIMITED,            "requests_limited_total",            "counter", "Requests refused by a limit of their key.") \
+    X(METRIC_LIMITS_ALONE,       "limits_counted_alone_total",        "counter", "Requests whose limits this process counted alone, since the store failed.") \
     X(METRIC_MEMORY_TRIMS,       "memory_trims_total",                "counter", "How often free memory went back to the system, in a quiet moment.") \
     X(METRIC_TIMERS,             "timers",                            "gauge",   "Timers armed now.")
 /* clang-format on */

@@ -23,6 +23,8 @@
 #include "ops/rest.h"
 #include "ops/signals.h"
 
+enum { LIMITS_MAX = 100000 }; /* counters while the store fails */
+
 /* An endpoint that only upstreams know. */
 #define RELAY(path, method, needs)                                                  \
     { "/v1" path, (method), PATH_KEY | PATH_STREAM | (needs), handle_relay, NULL }, \
@@ -193,6 +195,7 @@ static enum err open_shared(struct server *s)
     g->paths = paths;
     g->health = health_new();
     g->keys = key_ring_new();
+    g->spare = store_memory_new(LIMITS_MAX);
     g->admin = admin_new();
     g->guard = admin_guard;
     g->n_workers = s->settings.workers;
@@ -267,6 +270,7 @@ static void close_all(struct server *s)
     admin_free(g->admin);
     health_free(g->health);
     store_close(g->store);
+    store_close(g->spare);
     key_ring_free(g->keys);
     tls_trust_free(g->trust);
     demo_free(s->demo);

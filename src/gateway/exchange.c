@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "dialect/openai_wire.h"
+#include "gateway/admission.h"
 #include "gateway/exchange_internal.h"
 
 #define TO(state) (1U << (state))
@@ -65,7 +66,7 @@ static void end_record(struct exchange *x, enum record_outcome outcome, const st
 
     exchange_upstream_ends(x);
     rec->model = str_sub(x->answer.model, 0, 200);
-    rec->upstream = x->upstream->name;
+    rec->upstream = x->upstream ? x->upstream->name : "none";
     rec->account = x->account;
     rec->attempts = x->attempts;
     rec->is_stream = x->chat.stream;
@@ -166,10 +167,26 @@ static struct str new_answer_id(struct arena *a)
     return str_of(id);
 }
 
+static void on_admitted(void *arg, const struct failure *refusal)
+{
+    struct exchange *x = arg;
+    struct failure f;
+
+    if (x->state == EXCHANGE_DONE)
+        return; /* it ended while it waited */
+    x->headers = x->request->extra_headers;
+    if (refusal) {
+        end_with(x, refusal);
+        return;
+    }
+    exchange_choose_step(x);
+    if (!exchange_start_step(x, &sink, &f))
+        end_with(x, &f);
+}
+
 static void begin(struct exchange *x)
 {
     struct gateway_worker *w = x->worker;
-    struct failure f;
 
     x->request->on_drain = on_drain;
     x->request->on_gone = on_gone;
@@ -183,9 +200,8 @@ static void begin(struct exchange *x)
     list_add_tail(&w->exchanges, &x->node);
     metric_add(METRIC_EXCHANGES, 1);
     arm_clocks(x);
-    exchange_choose_step(x);
-    if (!exchange_start_step(x, &sink, &f))
-        end_with(x, &f);
+    if (!admission_start(x->record, exchange_reserve(x), on_admitted, x))
+        on_admitted(x, NULL);
 }
 
 void exchange_start(struct gateway_worker *w, struct http_request *r,

@@ -7,6 +7,7 @@
 enum {
     ANSWER_MAX = 64 << 20,
     STREAM_ARGUMENTS_MAX = 2 << 20, /* of all tool calls of a stream: judged at once, at its end */
+    ANSWER_RESERVE = 1024,          /* tokens of an answer whose request names no limit */
     SETTLE_HOLD_MS = 200,
     KEEP_HOLD_MS = 200
 };
@@ -87,6 +88,10 @@ MUST_USE enum err exchange_end_answer(struct exchange *x, const struct chat_even
 struct fingerprint_said exchange_said(struct exchange *x);
 
 /* ---- exchange_usage.c ---- */
+
+/* How many tokens it may come to, for the limits of its key: the estimate of the prompt, and the
+ * limit that it names. */
+int64_t exchange_reserve(const struct exchange *x);
 
 void usage_begin_call(struct exchange *x);
 void usage_heard(struct exchange *x, const struct chat_event *event);

@@ -5,6 +5,16 @@
  */
 #include "gateway/exchange_internal.h"
 
+int64_t exchange_reserve(const struct exchange *x)
+{
+    int64_t limit = x->chat.limits.max_tokens;
+    int64_t answer = limit > 0 ? limit : ANSWER_RESERVE;
+
+    if (!x->record->principal->key)
+        return 0; /* nobody asks, and counting is work */
+    return chat_request_tokens(&x->chat) + answer * (int64_t)(x->chat.n ? x->chat.n : 1);
+}
+
 void usage_begin_call(struct exchange *x)
 {
     x->is_asking = true;

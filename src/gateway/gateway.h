@@ -75,6 +75,7 @@ struct gateway {
     const struct gateway_path
         *paths; /* static, ended by a NULL path; several rows may share one path */
     struct store *store;
+    struct store *spare;        /* counts limits while `store` fails; NULL: nothing does */
     struct key_ring *keys;      /* of clients, in the store; NULL: there are none */
     struct tls_trust *trust;    /* NULL when no upstream needs TLS */
     const struct wire_tap *tap; /* listens in on the upstreams; NULL: nobody does */
@@ -116,6 +117,7 @@ struct gateway_worker {
     struct connector *connector;
     struct http_client *client;
     struct store_port *store;
+    struct store_port *spare;  /* of gateway.spare; NULL without */
     struct key_watch *keys;    /* NULL: without gateway.keys */
     struct list attached;      /* private: instances, of all views */
     void (*closed)(void *arg); /* while the share is closed */

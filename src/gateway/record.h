@@ -26,7 +26,8 @@ struct record {
     unsigned attempts;
     bool is_stream;
     struct chat_usage usage;
-    const char *finish; /* OpenAI's finish_reason of the first choice; "" */
+    int64_t cost_micros; /* millionths of the currency, by the price table */
+    const char *finish;  /* OpenAI's finish_reason of the first choice; "" */
 
     bool is_ended; /* else nothing is told */
     enum record_outcome outcome;

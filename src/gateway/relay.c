@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "gateway/admission.h"
 #include "gateway/exchange.h"
 #include "gateway/relay_internal.h"
 
@@ -174,6 +175,21 @@ static void start_step(struct relay *x)
         fail_err(x, err);
 }
 
+static void on_admitted(void *arg, const struct failure *refusal)
+{
+    struct relay *x = arg;
+
+    if (x->state == RELAY_DONE)
+        return; /* it ended while it waited */
+    x->headers = x->request->extra_headers;
+    if (refusal) {
+        end_with(x, refusal);
+        return;
+    }
+    relay_choose_step(x);
+    start_step(x);
+}
+
 static void begin(struct relay *x)
 {
     struct failure f;
@@ -188,8 +204,8 @@ static void begin(struct relay *x)
     set_state(x, RELAY_ASKING);
     list_add_tail(&x->worker->relays, &x->node);
     metric_add(METRIC_EXCHANGES, 1);
-    relay_choose_step(x);
-    start_step(x);
+    if (!admission_start(x->record, 0, on_admitted, x))
+        on_admitted(x, NULL);
 }
 
 static void on_attempt(void *arg, struct str account)

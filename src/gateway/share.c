@@ -44,13 +44,23 @@ static void on_store_closed(void *arg)
     w->closed(w->closed_arg);
 }
 
+static void on_spare_closed(void *arg)
+{
+    struct gateway_worker *w = arg;
+
+    store_port_close(w->store, on_store_closed, w);
+}
+
 /* The store is the last thing that instances stand on. */
 static void close_if_empty(struct gateway_worker *w)
 {
     if (!w->closed || !list_is_empty(&w->attached))
         return;
     key_watch_close(TAKE(w->keys));
-    store_port_close(w->store, on_store_closed, w);
+    if (w->spare)
+        store_port_close(TAKE(w->spare), on_spare_closed, w);
+    else
+        on_spare_closed(w);
 }
 
 static void on_detached(void *arg)
@@ -171,6 +181,8 @@ void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop
     connector_set_tap(w->connector, g->tap);
     w->client = http_client_new(w->connector, &limits);
     w->store = store_port_open(g->store, l);
+    if (g->spare)
+        w->spare = store_port_open(g->spare, l);
     if (g->keys)
         w->keys = key_watch_open(g->keys, l, w->store);
     w->view = view_new(w, g->setup);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether a request may begin, by the limits of its key. What it may need is reserved in the store
+ * before anything goes upstream, and settled when the request is gone, once, however it ended: by
+ * its record. Counters are those of all gateways that share the store; where it fails this
+ * process counts alone until it works again. docs/internals/keys.md
+ */
+#pragma once
+
+#include "gateway/record.h"
+
+/* Reserves `tokens` for the request of `rec`. False: its key has no limits, and nothing follows.
+ * Else decided(arg, f) is called once, never inside this call; `f` NULL: it may begin, and the
+ * request has its x-ratelimit headers. Not when the request goes first. */
+bool admission_start(struct record *rec, int64_t tokens,
+                     void (*decided)(void *arg, const struct failure *f), void *arg);
