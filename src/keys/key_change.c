@@ -50,9 +50,9 @@ static void on_swapped(void *arg, const struct store_result *result)
 {
     struct change *c = arg;
 
-    if (result->err == ERR_CONFLICT && ++c->tries < TRIES)
+    if (result->err == ERR_CONFLICT && ++c->tries < TRIES && !store_port_is_closing(c->port))
         look_up(c);
-    else if (result->err)
+    else if (result->err || store_port_is_closing(c->port))
         end(c, result->err);
     else
         key_ring_load(c->ring, c->port, on_loaded, c);
@@ -96,6 +96,8 @@ static void on_found(void *arg, const struct store_result *result)
         c->old = arena_dup(&c->arena, result->value);
         err = key_record_read(c->id, c->old, &c->arena, &c->record) ? ERR_PROTOCOL : apply(c);
     }
+    if (!err && store_port_is_closing(c->port))
+        err = ERR_CLOSED;
     if (err)
         end(c, err);
     else

@@ -18,6 +18,7 @@ struct key_changed {
 typedef void on_key_changed(void *arg, const struct key_changed *changed);
 
 /* Calls done(arg, ...) once, on the port's loop. `id`: all but add; `json`: add, edit, as
- * key_record_edit() takes it. Both are copied. */
+ * key_record_edit() takes it. Both are copied. A port that closes meanwhile ends it: ERR_CLOSED, or
+ * ERR_NONE when it was done already. */
 void key_change(struct key_ring *r, struct store_port *p, enum key_change_kind kind, struct str id,
                 struct str json, int64_t now_s, on_key_changed *done, void *arg);

@@ -142,9 +142,12 @@ static void on_rows(void *arg, const struct store_result *result)
 {
     struct load *l = arg;
     const struct store_row *last;
+    enum err err = result->err;
 
-    if (result->err || result->n_rows == 0) {
-        end_load(l, result->err);
+    if (!err && result->n_rows > 0 && store_port_is_closing(l->port))
+        err = ERR_CLOSED;
+    if (err || result->n_rows == 0) {
+        end_load(l, err);
         return;
     }
     for (size_t i = 0; i < result->n_rows; i++)

@@ -148,6 +148,11 @@ struct store *store_of(const struct store_port *p)
     return p->store;
 }
 
+bool store_port_is_closing(const struct store_port *p)
+{
+    return p->closed != NULL;
+}
+
 void store_close(struct store *s)
 {
     if (s)

@@ -120,6 +120,9 @@ void store_port_close(struct store_port *p, void (*closed)(void *arg), void *arg
 
 struct store *store_of(const struct store_port *p);
 
+/* Nothing may be asked for any more of which somebody waits for the answer. */
+bool store_port_is_closing(const struct store_port *p);
+
 /* ---- operations ---- */
 
 /* ERR_NOT_FOUND when there is none. */

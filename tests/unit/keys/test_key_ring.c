@@ -177,11 +177,40 @@ static void a_watch_may_be_closed_while_it_reads(void)
     end();
 }
 
+static void on_loaded(void *arg, enum err err)
+{
+    *(enum err *)arg = err;
+}
+
+/* What takes several operations ends with the one that runs. */
+static void a_port_that_closes_ends_what_runs(void)
+{
+    static const enum key_change_kind kinds[] = { KEY_ADD, KEY_EDIT, KEY_ROTATE, KEY_REVOKE };
+
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        enum err loaded = ERR_NONE;
+        char id[64];
+
+        begin();
+        change(KEY_ADD, "", "{\"name\":\"one\"}");
+        memcpy(id, f.id, sizeof(id));
+        f.calls = 0;
+        key_change(f.ring, f.port, kinds[i], str_of(id), STR("{\"name\":\"two\"}"), 0, on_changed,
+                   NULL);
+        key_ring_load(f.ring, f.port, on_loaded, &loaded);
+        end();
+        EXPECT_INT(f.calls, 1);
+        EXPECT_INT(f.err, kinds[i] == KEY_ADD ? ERR_NONE : ERR_CLOSED);
+        EXPECT_INT(loaded, ERR_CLOSED);
+    }
+}
+
 static const struct test suite[] = {
     { "a key is found from its making to its end", a_key_is_found_from_its_making_to_its_end },
     { "what is wrong changes nothing", what_is_wrong_changes_nothing },
     { "changes at once all happen", changes_at_once_all_happen },
     { "the watch reads all of them", the_watch_reads_all_of_them },
     { "a watch may be closed while it reads", a_watch_may_be_closed_while_it_reads },
+    { "a port that closes ends what runs", a_port_that_closes_ends_what_runs },
 };
 TEST_MAIN(suite)
