@@ -2,7 +2,6 @@
 /* Relaxed atomics: each number is exact, two read together need not fit each other. */
 #include "base/metrics.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -11,7 +10,7 @@ static const struct {
     const char *type;
     const char *help;
 } metrics[] = {
-#define X(id, name, type, help) [id] = { "enginelabs2api_" name, type, help },
+#define X(id, name, type, help) [id] = { name, type, help },
     METRIC_LIST(X)
 #undef X
 };
@@ -34,21 +33,12 @@ void metric_leave_out(enum metric m, bool is_left_out)
     atomic_store_explicit(&are_left_out[m], is_left_out, memory_order_relaxed);
 }
 
-static enum err write_one(struct buf *out, enum metric m)
-{
-    return buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRId64 "\n", metrics[m].name,
-                    metrics[m].help, metrics[m].name, metrics[m].type, metrics[m].name,
-                    metric_get(m));
-}
-
-enum err metrics_write(struct buf *out)
+void metrics_write(struct exposition *e)
 {
     for (size_t i = 0; i < METRIC_COUNT; i++) {
-        bool is_left_out = atomic_load_explicit(&are_left_out[i], memory_order_relaxed);
-        enum err err = is_left_out ? ERR_NONE : write_one(out, (enum metric)i);
-
-        if (err)
-            return err;
+        if (atomic_load_explicit(&are_left_out[i], memory_order_relaxed))
+            continue;
+        exposition_family(e, metrics[i].name, metrics[i].type, metrics[i].help);
+        exposition_sample(e, "", NULL, 0, metric_get((enum metric)i));
     }
-    return ERR_NONE;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Counters and gauges of the whole process, one line each in the list below,
- * written as Prometheus text by metrics_write(). Any thread, no lock.
+ * written by metrics_write(). Any thread, no lock. What has labels is in series.h.
  */
 #pragma once
 
-#include "base/buf.h"
+#include "base/exposition.h"
 
 /* identifier, name as exported, type, help */
 /* clang-format off */
@@ -61,5 +61,5 @@ int64_t metric_get(enum metric m);
 /* Nobody here knows its value: metrics_write() leaves it out. */
 void metric_leave_out(enum metric m, bool is_left_out);
 
-/* Appends all of them, with HELP and TYPE, each name behind "enginelabs2api_". */
-MUST_USE enum err metrics_write(struct buf *out);
+/* Writes all of them. */
+void metrics_write(struct exposition *e);

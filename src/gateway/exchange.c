@@ -65,6 +65,7 @@ static void end_record(struct exchange *x, enum record_outcome outcome, const st
     int64_t now_us = clock_now_us();
 
     exchange_upstream_ends(x);
+    exchange_wait_ends(x, now_us);
     rec->model = str_sub(x->answer.model, 0, 200);
     rec->upstream = x->upstream ? x->upstream->name : "none";
     rec->account = x->account;
@@ -75,7 +76,8 @@ static void end_record(struct exchange *x, enum record_outcome outcome, const st
         rec->finish = openai_finish_name(x->choices[0].end.finish);
     if (x->first_event_ms)
         rec->first_token_ms = x->first_event_ms - rec->started_ms;
-    rec->overhead_us = now_us - x->started_us - x->upstream_us;
+    rec->queued_ms = x->queued_us / 1000;
+    rec->overhead_us = now_us - x->started_us - x->upstream_us - x->queued_us;
     record_end(rec, outcome, 200, f);
 }
 
@@ -246,10 +248,12 @@ static void on_phase(void *arg, enum provider_phase phase)
 
     x->phase = phase;
     x->heard_ms = loop_now_ms(l);
-    if (phase == PHASE_QUEUED)
+    if (phase == PHASE_QUEUED) {
         exchange_upstream_ends(x);
-    else if (phase < PHASE_ANSWERING)
+        exchange_wait_begins(x);
+    } else if (phase < PHASE_ANSWERING) {
         exchange_upstream_begins(x);
+    }
     if (phase == PHASE_CONNECTING && x->chat.stream && s->commit_after_ms &&
         !timer_is_armed(&x->commit) && !http_reply_is_begun(x->request))
         timer_arm(l, &x->commit, s->commit_after_ms, on_commit, x);

@@ -53,6 +53,10 @@ void exchange_judge(struct exchange *x, enum health_verdict verdict);
 void exchange_upstream_begins(struct exchange *x);
 void exchange_upstream_ends(struct exchange *x);
 
+/* For the time that it waits for an account. */
+void exchange_wait_begins(struct exchange *x);
+void exchange_wait_ends(struct exchange *x, int64_t now_us);
+
 /* x-upstream and its like, for the answer that begins now. */
 void exchange_set_headers(struct exchange *x);
 

@@ -104,6 +104,7 @@ bool exchange_find_route(struct exchange *x, struct failure *f)
         access_set_failure(f, &x->request->arena, x->record->principal, x->answer.model);
         return false;
     }
+    x->record->known_model = route_known_name(route);
     x->n_steps = routes_order(x->table->routes, route, x->answer.model, x->record->principal->id,
                               first_user_message(x), x->steps);
     return drop_unfit_steps(x, f);
@@ -253,6 +254,7 @@ void exchange_start_call(struct exchange *x, const struct provider_sink *sink)
     if (system || x->is_serial || x->repair.n)
         request.chat = with_changes(x, system);
     usage_begin_call(x);
+    exchange_wait_begins(x);
     x->call = x->provider->start(x->view->instances[t->upstream], &request);
 }
 
@@ -271,10 +273,25 @@ bool exchange_start_step(struct exchange *x, const struct provider_sink *sink, s
 
 /* ---- what the answer says of it ---- */
 
+void exchange_wait_begins(struct exchange *x)
+{
+    if (!x->queued_since_us)
+        x->queued_since_us = clock_now_us();
+}
+
+void exchange_wait_ends(struct exchange *x, int64_t now_us)
+{
+    if (x->queued_since_us)
+        x->queued_us += now_us - x->queued_since_us;
+    x->queued_since_us = 0;
+}
+
 void exchange_upstream_begins(struct exchange *x)
 {
-    if (!x->upstream_since_us)
-        x->upstream_since_us = clock_now_us();
+    if (x->upstream_since_us)
+        return;
+    x->upstream_since_us = clock_now_us();
+    exchange_wait_ends(x, x->upstream_since_us);
 }
 
 void exchange_upstream_ends(struct exchange *x)

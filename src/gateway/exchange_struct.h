@@ -52,6 +52,8 @@ struct exchange {
     int64_t started_us;
     int64_t upstream_since_us; /* 0: the upstream is not at work */
     int64_t upstream_us;       /* how long it was, so far */
+    int64_t queued_since_us;   /* 0: it does not wait for an account */
+    int64_t queued_us;
 
     const struct provider_ops *provider; /* of `upstream` */
     struct provider_call *call;          /* NULL before start and after settled or released */

@@ -37,8 +37,6 @@ enum {
     PATH_GUARD = 16, /* gateway.guard decides who may, instead of a key */
 };
 
-enum { GATEWAY_PATHS_MAX = 128 }; /* rows of the table */
-
 struct gateway_path {
     const char *path;
     enum http_method method; /* GET implies HEAD */
@@ -88,9 +86,8 @@ struct gateway {
     int listen_fd;
     size_t n_workers;
     int64_t started_wall_ms;
-    atomic_bool draining;                       /* SIGTERM came */
-    atomic_size_t connections;                  /* open client connections of all workers */
-    atomic_ullong relays[GATEWAY_PATHS_MAX][3]; /* of each row: whole, failed, canceled */
+    atomic_bool draining;      /* SIGTERM came */
+    atomic_size_t connections; /* open client connections of all workers */
 };
 
 /* A setup as one worker has it; lives on its thread. */

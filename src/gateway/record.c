@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/series.h"
 
 const char *record_outcome_name(enum record_outcome outcome)
 {
@@ -84,18 +85,68 @@ struct record *record_begin(struct gateway_worker *w, struct http_request *r, co
     rec->started_ms = loop_now_ms(w->loop);
     rec->started_us = clock_now_us();
     rec->started_wall_ms = loop_wall_ms(w->loop);
-    rec->first_token_ms = -1;
+    rec->first_token_ms = rec->queued_ms = rec->overhead_us = -1;
     rec->bytes_in = r->body.n;
     arena_on_release(&r->arena, tell, rec);
     return rec;
 }
 
-void record_end(struct record *rec, enum record_outcome outcome, int status,
-                const struct failure *f)
+/* ---- counting ---- */
+
+static void count_tokens(const struct record *rec, struct str upstream, struct str model)
+{
+    const struct str values[] = { upstream, model };
+    const struct chat_usage *u = &rec->usage;
+    struct series_row *row;
+
+    if (u->prompt_tokens == 0 && u->completion_tokens == 0)
+        return;
+    row = series_row(SERIES_TOKENS, values);
+    series_add(row, 0, u->prompt_tokens);
+    series_add(row, 1, u->completion_tokens);
+    if (u->cached_tokens == 0 && u->reasoning_tokens == 0)
+        return;
+    row = series_row(SERIES_TOKEN_DETAILS, values);
+    series_add(row, 0, u->cached_tokens);
+    series_add(row, 1, u->reasoning_tokens);
+}
+
+static void observe_times(const struct record *rec, struct str upstream)
+{
+    const struct str values[] = { str_of(rec->dialect), upstream };
+
+    series_observe(series_row(SERIES_DURATION, values), rec->duration_ms * 1000, 1);
+    if (rec->first_token_ms >= 0)
+        series_observe(series_row(SERIES_FIRST_TOKEN, &upstream), rec->first_token_ms * 1000, 1);
+    if (rec->queued_ms >= 0)
+        series_observe(series_row(SERIES_QUEUE, &upstream), rec->queued_ms * 1000, 1);
+    if (rec->overhead_us >= 0)
+        series_observe(series_row(SERIES_OVERHEAD, NULL), rec->overhead_us, 1);
+}
+
+static void count(const struct record *rec)
 {
     static const enum metric counters[RECORD_OUTCOMES] = { METRIC_EXCHANGES_DONE,
                                                            METRIC_EXCHANGES_FAILED,
                                                            METRIC_EXCHANGES_CANCELED };
+    struct str upstream = str_of(rec->upstream);
+    struct str model = rec->known_model.n ? rec->known_model
+                       : rec->model.n     ? STR("other")
+                                          : STR("none");
+    const struct str values[] = { str_of(rec->dialect), rec->endpoint, upstream, model };
+    const struct str failure[] = { upstream, str_of(rec->code) };
+
+    metric_add(counters[rec->outcome], 1);
+    series_add(series_row(SERIES_REQUESTS, values), rec->outcome, 1);
+    if (rec->outcome == RECORD_FAILED)
+        series_add(series_row(SERIES_FAILURES, failure), 0, 1);
+    count_tokens(rec, upstream, model);
+    observe_times(rec, upstream);
+}
+
+void record_end(struct record *rec, enum record_outcome outcome, int status,
+                const struct failure *f)
+{
     struct arena *a = &rec->request->arena;
     const struct failure_row *row = f ? failure_row(f->kind) : NULL;
 
@@ -107,6 +158,7 @@ void record_end(struct record *rec, enum record_outcome outcome, int status,
     rec->error = f ? arena_dup(a, f->message) : STR("");
     rec->duration_ms = loop_now_ms(rec->worker->loop) - rec->started_ms;
     /* Settings may be replaced before it is told. */
-    rec->upstream = arena_printf(a, "%s", rec->upstream).p;
-    metric_add(counters[outcome], 1);
+    rec->upstream = arena_dup(a, str_of(rec->upstream)).p;
+    rec->known_model = arena_dup(a, rec->known_model);
+    count(rec);
 }

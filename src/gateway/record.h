@@ -20,7 +20,7 @@ struct record {
     const char *dialect;    /* "openai_chat", or "relay" */
     struct str endpoint;    /* "/chat/completions": the path without /v1; bounded: of a row */
     struct str model;       /* as the client names it, at most 200 bytes; empty: none */
-    struct str known_model; /* its name there, if it is one that there is; bounded */
+    struct str known_model; /* its route's name; empty: none, or one that anybody makes up */
     const char *upstream;   /* of the last attempt; "none" */
     struct str account;     /* likewise; empty: it has none */
     unsigned attempts;
@@ -40,7 +40,7 @@ struct record {
     int64_t duration_ms;
     int64_t first_token_ms; /* from the start */
     int64_t queued_ms;      /* how long it waited for an account */
-    int64_t overhead_us;    /* how long it was in the gateway's hands */
+    int64_t overhead_us;    /* how long it was in the gateway's hands; -1 too */
     uint64_t bytes_in;      /* of the bodies, framing not counted */
     uint64_t bytes_out;     /* set when it is told */
 };

@@ -15,7 +15,3 @@ void handle_relay(struct gateway_worker *w, struct http_request *r);
 
 /* Ends every relay of this worker that was begun, because the gateway shuts down. */
 void relay_end_all(struct gateway_worker *w);
-
-/* Counts how they ended by endpoint, as Prometheus text: the paths of the table, not those of
- * requests. */
-MUST_USE enum err relay_write_metrics(const struct gateway *g, struct buf *out);

@@ -159,6 +159,7 @@ static bool take_route(struct relay *x, struct failure *f)
         access_set_failure(f, &x->request->arena, x->record->principal, x->name);
         return false;
     }
+    x->record->known_model = route_known_name(route);
     n = routes_order(x->table->routes, route, x->name, x->record->principal->id, STR(""), steps);
     for (size_t i = 0; i < n; i++)
         if (ops_of(x->view, steps[i].target->upstream))

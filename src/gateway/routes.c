@@ -282,6 +282,11 @@ size_t routes_order(const struct routes *r, const struct route *route, struct st
     return n;
 }
 
+struct str route_known_name(const struct route *route)
+{
+    return route->star == NO_STAR ? str_of(route->settings->name) : STR("");
+}
+
 const char *route_name(const struct route *route)
 {
     return route->settings->name;

@@ -51,6 +51,9 @@ size_t routes_order(const struct routes *r, const struct route *route, struct st
                     struct str key_id, struct str first_user_message,
                     struct route_step ret[ROUTE_TARGETS_MAX]);
 
+/* Its name, where there are few: empty when it is for many that clients make up. */
+struct str route_known_name(const struct route *route);
+
 /* The name in the settings or of the model, for logs; it may end in a star. */
 const char *route_name(const struct route *route);
 

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/series.h"
 
 enum {
     TASK_ROUNDS = 16, /* tasks that defer tasks get this many rounds a turn, then a new poll */
@@ -101,9 +102,11 @@ static bool run_all(struct list *tasks)
     return true;
 }
 
-static void end_turn(struct loop *l)
+/* Whether there was anything to do. */
+static bool end_turn(struct loop *l)
 {
     unsigned round = 0;
+    bool any = !list_is_empty(&l->retired);
 
     while (round < TASK_ROUNDS && run_all(&l->tasks))
         round++;
@@ -112,7 +115,36 @@ static void end_turn(struct loop *l)
     if (!list_is_empty(&l->tasks))
         wake(l);
     timers_report(l);
+    return any || round > 0;
 }
+
+/* ---- lag ---- */
+
+static void report_quick_turns(struct loop *l)
+{
+    if (l->quick_turns > 0)
+        series_observe(series_row(SERIES_LOOP_LAG, NULL), 0, l->quick_turns);
+    l->quick_turns = 0;
+}
+
+/* A turn is over. libuv reads its clock after the poll and when the next turn begins, so that most
+ * turns cost no look at the clock; nor do those that took no millisecond cost an atomic. */
+static void note_lag(struct loop *l, bool has_worked)
+{
+    int64_t ms;
+
+    if (!l->is_running)
+        return;
+    if (has_worked)
+        uv_update_time(&l->uv);
+    ms = (int64_t)uv_now(&l->uv) - l->woke_ms;
+    if (ms > 0)
+        series_observe(series_row(SERIES_LOOP_LAG, NULL), ms * 1000, 1);
+    else
+        l->quick_turns++;
+}
+
+/* ---- turns ---- */
 
 static void read_wall_clock(struct loop *l)
 {
@@ -122,14 +154,16 @@ static void read_wall_clock(struct loop *l)
         return;
     l->wall_lead_ms = clock_wall_ms() - (int64_t)(uv_hrtime() / 1000000);
     l->wall_read_ms = now;
+    report_quick_turns(l);
 }
 
 static void on_before_poll(uv_prepare_t *handle)
 {
     struct loop *l = CONTAINER_OF(handle, struct loop, before_poll);
+    bool has_worked = timers_run_due(l);
 
-    timers_run_due(l);
-    end_turn(l);
+    has_worked |= end_turn(l);
+    note_lag(l, has_worked);
     read_wall_clock(l);
 }
 
@@ -137,6 +171,7 @@ static void on_after_poll(uv_check_t *handle)
 {
     struct loop *l = CONTAINER_OF(handle, struct loop, after_poll);
 
+    l->woke_ms = (int64_t)uv_now(&l->uv);
     end_turn(l);
     if (atomic_exchange(&l->stop, false))
         uv_stop(&l->uv);
@@ -206,9 +241,12 @@ void loop_free(struct loop *l)
 
 void loop_run(struct loop *l)
 {
+    uv_update_time(&l->uv);
+    l->woke_ms = (int64_t)uv_now(&l->uv);
     l->is_running = true;
     uv_run(&l->uv, UV_RUN_DEFAULT);
     l->is_running = false;
+    report_quick_turns(l);
 }
 
 void loop_stop(struct loop *l)

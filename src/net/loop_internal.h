@@ -55,13 +55,15 @@ struct loop {
     int64_t set_ms;       /* its time then */
     int64_t wall_lead_ms; /* wall clock minus loop_now_ms() */
     int64_t wall_read_ms; /* loop_now_ms() when that was measured */
+    int64_t woke_ms;      /* uv_now() when the poll of this turn was over */
+    int64_t quick_turns;  /* that took no millisecond, and are not counted yet */
     int64_t date_second;  /* which second `date` shows */
     char date[32];
     char *read_space; /* owned, LOOP_READ_SIZE */
 };
 
-/* Runs what is due, but nothing that is armed meanwhile. */
-void timers_run_due(struct loop *l);
+/* Runs what is due, but nothing that is armed meanwhile; whether anything was. */
+bool timers_run_due(struct loop *l);
 
 /* For when the clock is turned by hand: libuv's timer counts by another. */
 void timers_stop_alarm(struct loop *l);

@@ -125,9 +125,10 @@ size_t loop_timers(const struct loop *l)
     return l->timers.n;
 }
 
-void timers_run_due(struct loop *l)
+bool timers_run_due(struct loop *l)
 {
     struct timer_heap *h = &l->timers;
+    bool any = false;
     uint64_t end = h->armed_ever;
     int64_t now = loop_now_ms(l);
 
@@ -135,8 +136,10 @@ void timers_run_due(struct loop *l)
         struct timer *t = h->at[0];
         timer_disarm(t);
         t->expire(t->arg);
+        any = true;
     }
     schedule(l);
+    return any;
 }
 
 void timers_stop_alarm(struct loop *l)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The numbers of the process as Prometheus text. */
+/* The numbers of the process, for scrapers. */
 #include "base/metrics.h"
 
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "gateway/relay.h"
+#include "base/series.h"
 #include "gateway/access.h"
 #include "gateway/service.h"
 #include "ops/ops.h"
@@ -60,8 +61,10 @@ static bool may_read(const struct settings *s, struct http_request *r)
     return false;
 }
 
-/* Resident bytes of the process (proc(5), statm); 0 when the kernel does not say. */
-static long long resident_bytes(void)
+/* ---- the process, as all client libraries call its numbers ---- */
+
+/* Resident bytes (proc(5), statm); 0 when the kernel does not say. */
+static int64_t resident_bytes(void)
 {
     FILE *f = fopen("/proc/self/statm", "re");
     long long pages = 0;
@@ -74,36 +77,61 @@ static long long resident_bytes(void)
     return pages * sysconf(_SC_PAGESIZE);
 }
 
-static enum err write_process(const struct gateway_worker *w, struct buf *out)
+static int64_t cpu_us(void)
 {
-    return buf_addf(
-        out,
-        "# HELP enginelabs2api_build_info Version of the running program.\n"
-        "# TYPE enginelabs2api_build_info gauge\n"
-        "enginelabs2api_build_info{version=\"%s\"} 1\n"
-        "# HELP enginelabs2api_buffered_bytes Bytes that buffers and arenas hold now.\n"
-        "# TYPE enginelabs2api_buffered_bytes gauge\n"
-        "enginelabs2api_buffered_bytes %zu\n"
-        "# HELP enginelabs2api_log_lines_dropped_total Log lines that nobody read in time.\n"
-        "# TYPE enginelabs2api_log_lines_dropped_total counter\n"
-        "enginelabs2api_log_lines_dropped_total %llu\n"
-        "# HELP process_resident_memory_bytes Resident memory size in bytes.\n"
-        "# TYPE process_resident_memory_bytes gauge\n"
-        "process_resident_memory_bytes %lld\n",
-        w->gateway->version, mem_budget_used(), (unsigned long long)log_dropped(),
-        resident_bytes());
+    struct timespec t;
+
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t))
+        return 0;
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
+
+static void write_one(struct exposition *e, const char *name, const char *type, const char *help,
+                      int64_t value)
+{
+    exposition_family(e, name, type, help);
+    exposition_sample(e, "", NULL, 0, value);
+}
+
+static void write_process(const struct gateway *g, struct exposition *e)
+{
+    const struct exposition_label version = { STR("version"), str_of(g->version) };
+
+    exposition_family(e, "build_info", "gauge", "Version of the running program.");
+    exposition_sample(e, "", &version, 1, 1);
+    write_one(e, "buffered_bytes", "gauge", "Bytes that buffers and arenas hold now.",
+              (int64_t)mem_budget_used());
+    write_one(e, "log_lines_dropped_total", "counter", "Log lines that nobody read in time.",
+              (int64_t)log_dropped());
+    write_one(e, "process_resident_memory_bytes", "gauge", "Resident memory size in bytes.",
+              resident_bytes());
+    exposition_family(e, "process_cpu_seconds_total", "counter",
+                      "Total user and system CPU time spent in seconds.");
+    exposition_sample_us(e, "", NULL, 0, cpu_us());
+    exposition_family(e, "process_start_time_seconds", "gauge",
+                      "Start time of the process since unix epoch in seconds.");
+    exposition_sample_us(e, "", NULL, 0, g->started_wall_ms * 1000);
+}
+
+/* All that is written is bounded (SERIES_ROWS_MAX and its like); this is far above it. */
+enum { EXPOSITION_MAX = 64 << 20 };
 
 void handle_metrics(struct gateway_worker *w, struct http_request *r)
 {
+    enum exposition_format format = exposition_choose(http_value(&r->head, "accept"));
     const struct http_header headers[] = { { STR("content-type"),
-                                             STR("text/plain; version=0.0.4; charset=utf-8") } };
+                                             str_of(exposition_content_type(format)) } };
+    struct exposition e;
     struct buf out;
 
     if (!may_read(w->view->settings, r))
         return;
-    buf_init(&out, 1 << 20);
-    if (metrics_write(&out) || relay_write_metrics(w->gateway, &out) || write_process(w, &out))
+    buf_init(&out, EXPOSITION_MAX);
+    exposition_init(&e, &out, format);
+    write_process(w->gateway, &e);
+    metrics_write(&e);
+    series_write(&e);
+    if (exposition_end(&e))
         gateway_reply_error(r, FAILURE_OVERLOADED,
                             "The gateway is out of memory; try again later.");
     else

@@ -48,6 +48,7 @@ struct store_op {
     size_t max;           /* read, list */
     int64_t now_ms;       /* the loop's clock when it was asked for */
     int64_t now_wall_ms;
+    int64_t asked_us; /* clock_now_us() */
 
     /* The answer, filled by the backend. */
     enum err err;

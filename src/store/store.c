@@ -4,8 +4,10 @@
  * the backend, and come back as a task or as mail. A deadline answers whoever waits; the operation
  * itself is then answered to nobody.
  */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/series.h"
 #include "store/backend.h"
 
 /* More than STORE_ROWS_MAX rows of the usual size; one of the largest always fits. */
@@ -287,13 +289,23 @@ static void on_mail(struct mail *m)
     finish(CONTAINER_OF(m, struct store_op, mail));
 }
 
+static const char *const verbs[] = {
+    [STORE_GET] = "get",   [STORE_PUT] = "put",       [STORE_CLAIM] = "claim",
+    [STORE_SWAP] = "swap", [STORE_COUNT] = "count",   [STORE_TALLY] = "tally",
+    [STORE_HOLD] = "hold", [STORE_APPEND] = "append", [STORE_READ] = "read",
+    [STORE_LIST] = "list",
+};
+_Static_assert(COUNT_OF(verbs) == STORE_LIST + 1, "each has a name");
+
 static void note_end(struct store_op *op, enum err err)
 {
+    const struct str operation = str_of(verbs[op->verb]);
     bool is_answer = !err || err == ERR_NOT_FOUND || err == ERR_CONFLICT || err == ERR_LIMIT;
 
     if (!op->err || !is_answer)
         op->err = err;
     metric_add(METRIC_STORE_OPERATIONS, 1);
+    series_observe(series_row(SERIES_STORE, &operation), clock_now_us() - op->asked_us, 1);
     if (!is_answer)
         metric_add(METRIC_STORE_FAILURES, 1);
 }
@@ -415,6 +427,7 @@ static struct store_op *start(struct store_port *p, const struct store_op *asked
     op = copy ? copy : mem_new(struct store_op); /* answered at once */
     op->now_ms = loop_now_ms(p->loop);
     op->now_wall_ms = loop_wall_ms(p->loop);
+    op->asked_us = clock_now_us();
     task_init(&op->task, on_task, op);
     op->mail.deliver = on_mail;
     if (done) {

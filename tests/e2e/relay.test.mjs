@@ -364,15 +364,17 @@ describe('who answers', () => {
   test('is counted by endpoint', async () => {
     await gw.get('/v1/files/one');
     const text = (await fetchWhole(gw.port, { path: '/metrics' })).text;
-    const row = /^enginelabs2api_relays_total\{endpoint="(.+)",outcome="(.+)"\} (\d+)$/gm;
+    const row = /^enginelabs2api_requests_total\{dialect="relay",endpoint="(.+?)",(.+)\} (\d+)$/gm;
     const rows = [...text.matchAll(row)];
     const count = (endpoint, outcome) =>
-      Number(rows.find(([, e, o]) => e === endpoint && o === outcome)?.[3]);
+      rows
+        .filter(([, e, labels]) => e === endpoint && labels.endsWith(`outcome="${outcome}"`))
+        .reduce((sum, [, , , n]) => sum + Number(n), 0);
     assert.ok(count('/files/', 'completed') > 0);
     assert.ok(count('/embeddings', 'completed') > 0);
     assert.ok(count('/embeddings', 'failed') > 0);
     assert.equal(count('/files', 'canceled'), 0);
-    assert.equal(new Set(rows.map(([, e, o]) => `${e} ${o}`)).size, rows.length, 'each once');
+    assert.equal(new Set(rows.map(([, e, labels]) => e + labels)).size, rows.length, 'each once');
     const isRead = (one) => one.dialect === 'relay' && one.endpoint === '/files/';
     const line = await until(() => gw.logLines.findLast(isRead), 'a log line');
     assert.equal(line.method, 'GET');

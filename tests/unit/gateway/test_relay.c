@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Relays: what an upstream is given of a request, and the client of an answer. */
+#include "base/series.h"
 #include "flow_relay.h"
 
 static void passes_a_small_body_on_as_a_whole(void)
@@ -249,16 +250,18 @@ static void says_who_could_when_nobody_can(void)
 
 static void counts_by_endpoint(void)
 {
+    struct exposition e;
     struct buf out;
 
     begin_relays();
     send_small();
     answer_head(HTTP_BODY_LENGTH, 0);
     relay_ends(NULL, false);
-    buf_init(&out, 1 << 16);
-    EXPECT(relay_write_metrics(&f.gateway, &out) == ERR_NONE);
-    EXPECT(has(buf_str(&out), "relays_total{endpoint=\"/embeddings\",outcome=\"completed\"} 1\n"));
-    EXPECT(has(buf_str(&out), "relays_total{endpoint=\"/files/\",outcome=\"failed\"} 0\n"));
+    buf_init(&out, 1 << 20);
+    exposition_init(&e, &out, EXPOSITION_PROMETHEUS);
+    series_write(&e);
+    EXPECT(!exposition_end(&e));
+    EXPECT(has(buf_str(&out), "requests_total{dialect=\"relay\",endpoint=\"/embeddings\","));
     EXPECT(!has(buf_str(&out), "healthz"));
     buf_deinit(&out);
     wire_clear(&f.w);

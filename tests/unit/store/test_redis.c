@@ -53,16 +53,19 @@ static void nobody_counts_its_entries(void)
 {
     struct server s;
     struct rig r;
+    struct exposition e;
     struct buf out;
 
     set_up(&r, &s);
     buf_init(&out, 65536);
-    EXPECT(!metrics_write(&out));
+    exposition_init(&e, &out, EXPOSITION_PROMETHEUS);
+    metrics_write(&e);
     EXPECT(str_find(buf_str(&out), STR("store_operations_total")) != SIZE_MAX);
     EXPECT(str_find(buf_str(&out), STR("store_entries")) == SIZE_MAX);
     tear_down(&r, &s);
     buf_clear(&out);
-    EXPECT(!metrics_write(&out));
+    metrics_write(&e);
+    EXPECT(!exposition_end(&e));
     EXPECT(str_find(buf_str(&out), STR("store_entries")) != SIZE_MAX);
     buf_deinit(&out);
 }
