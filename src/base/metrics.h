@@ -44,6 +44,7 @@
     X(METRIC_CIRCUIT_SKIPS,      "circuit_skips_total",               "counter", "Targets passed over for that reason.") \
     X(METRIC_LIMITED,            "requests_limited_total",            "counter", "Requests refused by a limit of their key.") \
     X(METRIC_LIMITS_ALONE,       "limits_counted_alone_total",        "counter", "Requests whose limits this process counted alone, since the store failed.") \
+    X(METRIC_USAGE_DROPPED,      "usage_dropped_total",               "counter", "Rows or sums of usage that were not kept: the store failed, or was too slow.") \
     X(METRIC_MEMORY_TRIMS,       "memory_trims_total",                "counter", "How often free memory went back to the system, in a quiet moment.") \
     X(METRIC_TIMERS,             "timers",                            "gauge",   "Timers armed now.")
 /* clang-format on */

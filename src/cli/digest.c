@@ -2,6 +2,8 @@
 /* Texts behind their lengths, lists behind their counts: nothing runs into what comes next. */
 #include "cli/digest.h"
 
+#include "ledger/price.h"
+
 static void add_number(struct sha256 *h, uint64_t n)
 {
     sha256_add(h, (struct str){ (const char *)&n, sizeof(n) });
@@ -140,6 +142,42 @@ static void add_target(struct sha256 *h, const struct settings *s, const struct 
     }
     add_z(h, t->system_prompt);
     add_shape(h, &t->shape);
+}
+
+void digest_keys(const struct settings *s, unsigned char out[SHA256_LEN])
+{
+    struct sha256 h;
+
+    sha256_init(&h);
+    for (size_t i = 0; i < s->n_keys; i++) {
+        const struct key_settings *k = &s->keys[i];
+
+        add_z(&h, k->name);
+        sha256_add(&h, (struct str){ (const char *)k->record.hash, SHA256_LEN });
+        add_list(&h, k->models);
+        add_number(&h, k->requests_per_minute);
+        add_number(&h, k->tokens_per_minute);
+        add_number(&h, k->parallel_requests);
+        for (int per = 0; per < KEY_PERIODS; per++)
+            add_number(&h, k->tokens_per[per]);
+    }
+    sha256_end(&h, out);
+}
+
+void digest_prices(const struct settings *s, unsigned char out[SHA256_LEN])
+{
+    struct sha256 h;
+
+    sha256_init(&h);
+    for (size_t i = 0; i < s->n_prices; i++) {
+        const struct price *p = &s->prices[i];
+
+        add_z(&h, p->model.p);
+        add_number(&h, (uint64_t)p->input);
+        add_number(&h, (uint64_t)p->cached_input);
+        add_number(&h, (uint64_t)p->output);
+    }
+    sha256_end(&h, out);
 }
 
 void digest_routes(const struct settings *s, unsigned char out[SHA256_LEN])

@@ -11,5 +11,9 @@ void digest_upstream(const struct settings *s, const struct upstream_settings *u
                      const char *const *models, unsigned char out[SHA256_LEN]);
 void digest_account(const struct account_settings *a, unsigned char out[SHA256_LEN]);
 
+/* Of the keys, and of the prices. */
+void digest_keys(const struct settings *s, unsigned char out[SHA256_LEN]);
+void digest_prices(const struct settings *s, unsigned char out[SHA256_LEN]);
+
 /* Of all routes. */
 void digest_routes(const struct settings *s, unsigned char out[SHA256_LEN]);

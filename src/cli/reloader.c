@@ -202,16 +202,30 @@ static void compare_upstreams(struct names *n, const struct settings *a, const s
             changed(n, "no more upstream", a->upstreams[i].name);
 }
 
-static void compare(struct names *n, const struct settings *a, const struct settings *b)
+/* Sections whose lines are no upstreams. */
+static void compare_sections(struct names *n, const struct settings *a, const struct settings *b)
 {
+    static const struct {
+        const char *name;
+        void (*digest)(const struct settings *s, unsigned char out[SHA256_LEN]);
+    } sections[] = { { "keys", digest_keys },
+                     { "prices", digest_prices },
+                     { "models", digest_routes } };
     unsigned char one[SHA256_LEN], other[SHA256_LEN];
 
+    for (size_t i = 0; i < COUNT_OF(sections); i++) {
+        sections[i].digest(a, one);
+        sections[i].digest(b, other);
+        if (memcmp(one, other, sizeof(one)) != 0)
+            changed(n, sections[i].name, "");
+    }
+}
+
+static void compare(struct names *n, const struct settings *a, const struct settings *b)
+{
     settings_diff(a, b, on_difference, n);
     compare_upstreams(n, a, b);
-    digest_routes(a, one);
-    digest_routes(b, other);
-    if (memcmp(one, other, sizeof(one)) != 0)
-        changed(n, "models", "");
+    compare_sections(n, a, b);
     json_w_array_end(&n->changed);
     json_w_array_end(&n->refused);
 }

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/series.h"
+#include "ledger/ledger.h"
+#include "ledger/price.h"
 
 const char *record_outcome_name(enum record_outcome outcome)
 {
@@ -19,6 +21,14 @@ static struct str endpoint_of(const struct gateway_path *row)
     struct str path = row ? str_of(row->path) : STR("");
 
     return str_starts(path, STR("/v1/")) ? str_from(path, 3) : path;
+}
+
+/* Of names that clients make up there may be any number. */
+static struct str model_of(const struct record *rec)
+{
+    if (rec->known_model.n)
+        return rec->known_model;
+    return rec->model.n ? STR("other") : STR("none");
 }
 
 static void log_record(const struct record *rec)
@@ -45,6 +55,7 @@ static void log_record(const struct record *rec)
         LOG_INT("reasoning_tokens", rec->usage.reasoning_tokens),
         LOG_INT("cached_tokens", rec->usage.cached_tokens),
         LOG_INT("estimated", rec->usage.estimated),
+        LOG_INT("cost_micros", rec->cost_micros),
         LOG_Z("finish", rec->finish),
         LOG_INT("request_bytes", (int64_t)rec->bytes_in),
         LOG_INT("response_bytes", (int64_t)rec->bytes_out),
@@ -57,6 +68,37 @@ static void log_record(const struct record *rec)
               COUNT_OF(fields) - (has_failed ? 0U : 2U));
 }
 
+static void add_usage(const struct record *rec)
+{
+    const struct chat_usage *u = &rec->usage;
+
+    ledger_add(rec->worker->ledger,
+               &(struct ledger_row){ .wall_ms = rec->started_wall_ms,
+                                     .request_id = str_of(rec->request->id),
+                                     .key = rec->principal->id,
+                                     .dialect = str_of(rec->dialect),
+                                     .endpoint = rec->endpoint,
+                                     .model = rec->model,
+                                     .known_model = model_of(rec),
+                                     .upstream = str_of(rec->upstream),
+                                     .account = rec->account,
+                                     .prompt_tokens = u->prompt_tokens,
+                                     .completion_tokens = u->completion_tokens,
+                                     .reasoning_tokens = u->reasoning_tokens,
+                                     .cached_tokens = u->cached_tokens,
+                                     .estimated = u->estimated,
+                                     .cost_micros = rec->cost_micros,
+                                     .status = rec->status,
+                                     .has_failed = rec->outcome == RECORD_FAILED,
+                                     .aborted = rec->outcome == RECORD_CANCELED,
+                                     .finish = str_of(rec->finish),
+                                     .first_token_ms = rec->first_token_ms,
+                                     .duration_ms = rec->duration_ms,
+                                     .attempts = rec->attempts,
+                                     .bytes_in = rec->bytes_in,
+                                     .bytes_out = rec->bytes_out });
+}
+
 /* The request is over for everybody: its last byte was written, or its client is gone. */
 static void tell(void *arg)
 {
@@ -65,6 +107,8 @@ static void tell(void *arg)
     if (!rec->is_ended)
         return;
     rec->bytes_out = rec->request->sent;
+    if (rec->worker->ledger)
+        add_usage(rec);
     if (log_is_on(rec->error.n > 0 ? LOG_WARN : LOG_INFO))
         log_record(rec);
 }
@@ -130,9 +174,7 @@ static void count(const struct record *rec)
                                                            METRIC_EXCHANGES_FAILED,
                                                            METRIC_EXCHANGES_CANCELED };
     struct str upstream = str_of(rec->upstream);
-    struct str model = rec->known_model.n ? rec->known_model
-                       : rec->model.n     ? STR("other")
-                                          : STR("none");
+    struct str model = model_of(rec);
     const struct str values[] = { str_of(rec->dialect), rec->endpoint, upstream, model };
     const struct str failure[] = { upstream, str_of(rec->code) };
 
@@ -142,6 +184,18 @@ static void count(const struct record *rec)
         series_add(series_row(SERIES_FAILURES, failure), 0, 1);
     count_tokens(rec, upstream, model);
     observe_times(rec, upstream);
+}
+
+/* By the name that the client asks for. */
+static void set_cost(struct record *rec)
+{
+    const struct gateway_view *v = rec->worker->view;
+    const struct chat_usage *u = &rec->usage;
+
+    if (v && v->settings->n_prices > 0)
+        rec->cost_micros =
+            price_cost(price_find(v->settings->prices, v->settings->n_prices, rec->model),
+                       u->prompt_tokens, u->cached_tokens, u->completion_tokens);
 }
 
 void record_end(struct record *rec, enum record_outcome outcome, int status,
@@ -160,5 +214,6 @@ void record_end(struct record *rec, enum record_outcome outcome, int status,
     /* Settings may be replaced before it is told. */
     rec->upstream = arena_dup(a, str_of(rec->upstream)).p;
     rec->known_model = arena_dup(a, rec->known_model);
+    set_cost(rec);
     count(rec);
 }

@@ -476,6 +476,7 @@ enum err settings_load(const struct settings_source *source, struct settings *re
     find_state_directory(&l);
     loader_load_upstreams(&l);
     loader_load_keys(&l);
+    loader_load_prices(&l);
     loader_load_routes(&l);
     check_model_names(&l);
     if (l.use == SETTINGS_SERVE || l.use == SETTINGS_DEMO)

@@ -86,6 +86,10 @@ struct settings {
     bool has_upstreams; /* the user named them; else the one is made of the settings above */
     struct key_settings *keys;
     size_t n_keys;
+    struct price *prices; /* ledger/price.h */
+    size_t n_prices;
+    int64_t usage_retention_ms; /* of sums */
+    size_t usage_rows;
     struct route_settings *routes;
     size_t n_routes;
     bool has_routes; /* else every model of every upstream goes by its own name */

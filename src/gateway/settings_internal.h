@@ -133,7 +133,8 @@ struct node_key {
 };
 
 extern const struct node_key settings_enginelabs_keys[], settings_openai_keys[],
-    settings_account_keys[], settings_key_keys[], settings_route_keys[], settings_target_keys[];
+    settings_account_keys[], settings_key_keys[], settings_price_keys[], settings_route_keys[],
+    settings_target_keys[];
 
 /* Reads a mapping into `to` by `keys`, which end with one without a name; what is wrong in it is
  * told. False when it is no mapping at all. */
@@ -165,6 +166,7 @@ void loader_read_openai(struct loader *l, const struct yaml_node *map, struct up
 /* `upstreams`, or the one of the flat settings, which are complete. */
 void loader_load_upstreams(struct loader *l);
 void loader_load_keys(struct loader *l);
+void loader_load_prices(struct loader *l);
 
 /* `models`; after the upstreams. */
 void loader_load_routes(struct loader *l);

@@ -55,6 +55,8 @@ const struct setting settings_table[] = {
     { "CONVERSATION_TTL", SETTING_SECONDS, FIELD(conversation_ttl_ms), "2592000", NULL },
     { "RESPONSES_TTL", SETTING_SECONDS, FIELD(responses_ttl_ms), "2592000", NULL },
     { "RESPONSES_MAX_BYTES", SETTING_SIZE, FIELD(responses_max_bytes), "256MiB", NULL },
+    { "USAGE_RETENTION", SETTING_SECONDS, FIELD(usage_retention_ms), "34560000", NULL },
+    { "USAGE_ROWS", SETTING_COUNT, FIELD(usage_rows), "100000", NULL },
     { "SHUTDOWN_TIMEOUT", SETTING_SECONDS, FIELD(shutdown_timeout_ms), "30", NULL },
     { "CIRCUIT_ERROR_PERCENT", SETTING_COUNT, FIELD(circuit.error_percent), "50", NULL },
     { "CIRCUIT_WINDOW", SETTING_SECONDS, FIELD(circuit.window_ms), "30", NULL },

@@ -8,7 +8,7 @@
 
 enum { LIST_TEXT_MAX = 1 << 20 };
 
-static const char *const sections[] = { "upstreams", "keys", "models" };
+static const char *const sections[] = { "upstreams", "keys", "prices", "models" };
 
 void node_problem(struct loader *l, const struct yaml_node *node, const char *format, ...)
 {
@@ -163,6 +163,7 @@ bool settings_path_at(size_t i, char out[SETTINGS_PATH_SIZE])
         { "upstreams[].accounts[]", settings_account_keys },
         { "upstreams[]", settings_openai_keys },
         { "keys[]", settings_key_keys },
+        { "prices[]", settings_price_keys },
         { "models[]", settings_route_keys },
         { "models[].targets[]", settings_target_keys },
     };

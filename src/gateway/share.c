@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "gateway/gateway.h"
 #include "keys/key_ring.h"
+#include "ledger/ledger.h"
 
 /* An instance. Holds the process-wide part of its upstream, not the setup it came with. */
 struct attached {
@@ -57,6 +58,7 @@ static void close_if_empty(struct gateway_worker *w)
     if (!w->closed || !list_is_empty(&w->attached))
         return;
     key_watch_close(TAKE(w->keys));
+    ledger_close(TAKE(w->ledger));
     if (w->spare)
         store_port_close(TAKE(w->spare), on_spare_closed, w);
     else
@@ -167,6 +169,16 @@ void gateway_view_unref(struct gateway_view *v)
 
 /* ---- the share ---- */
 
+/* Rows are for a store that can be asked for them by more than their number. */
+static void set_ledger(struct gateway_worker *w)
+{
+    const struct settings *s = w->view->settings;
+    bool has_rows = strcmp(store_name(w->gateway->store), "sqlite") == 0;
+
+    ledger_set(w->ledger, &(struct ledger_params){ .sums_ttl_ms = s->usage_retention_ms,
+                                                   .rows_max = has_rows ? s->usage_rows : 0 });
+}
+
 void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop *l)
 {
     struct http_client_limits limits;
@@ -186,6 +198,8 @@ void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop
     if (g->keys)
         w->keys = key_watch_open(g->keys, l, w->store);
     w->view = view_new(w, g->setup);
+    w->ledger = ledger_open(l, w->store, &(struct ledger_params){ 0 });
+    set_ledger(w);
 }
 
 void gateway_share_switch(struct gateway_worker *w, struct gateway_setup *s)
@@ -193,6 +207,7 @@ void gateway_share_switch(struct gateway_worker *w, struct gateway_setup *s)
     struct gateway_view *old = w->view;
 
     w->view = view_new(w, s);
+    set_ledger(w);
     gateway_view_unref(old);
 }
 

@@ -248,7 +248,7 @@ static enum err run_append(struct memory *m, struct store_op *op)
     if (r->n > 0)
         memcpy(r->value, op->value.p, r->n);
     list_add_tail(&m->log, &r->node);
-    if (m->n_log == LOG_MAX)
+    if (m->n_log == LOG_MAX || m->n_log > op->max)
         mem_free(CONTAINER_OF(list_take_head(&m->log), struct row, node));
     else
         m->n_log++;

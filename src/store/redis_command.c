@@ -181,11 +181,11 @@ static const char script_hold[] =
     "redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', tonumber(last)))\n"
     "return {1, n + 1}\n";
 
-/* KEYS: log. ARGV: row. Its number is above that of the last row. */
+/* KEYS: log. ARGV: row, how many are kept. Its number is above that of the last row. */
 static const char script_append[] =
     "local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]\n"
     "local id = last and tonumber(last[1]:match('^%d+')) + 1 or 1\n"
-    "redis.call('XADD', KEYS[1], 'MAXLEN', '~', 100000, string.format('%.0f-0', id),\n"
+    "redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], string.format('%.0f-0', id),\n"
     "  'row', ARGV[1])\n"
     "return 1\n";
 
@@ -448,6 +448,7 @@ static void add_append(const struct redis *r, const struct store_op *op, struct 
     word_script(w, script_append, 1);
     redis_word_name(w, r, op->space, "#log");
     redis_word(w, op->value);
+    redis_word_number(w, op->max < INT64_MAX ? (int64_t)op->max : INT64_MAX);
 }
 
 static void add_read(const struct redis *r, const struct store_op *op, struct redis_words *w)

@@ -8,6 +8,8 @@
 #include "base/metrics.h"
 #include "store/sqlite_internal.h"
 
+enum { TRIM_EVERY = 64 }; /* rows of the log */
+
 /* ---- failures ---- */
 
 /* What SQLite's codes mean to whoever runs the gateway. */
@@ -231,6 +233,21 @@ static enum err append(struct sqlite_db *db, const struct store_op *op)
     return run_to_end(db, s);
 }
 
+/* More than were added since the last time, so that a smaller bound is reached some day. */
+static enum err trim_log(struct sqlite_db *db, const struct store_op *op)
+{
+    sqlite3_stmt *s = db->statements[TRIM];
+    int64_t last = sqlite3_last_insert_rowid(db->handle);
+    int64_t keep = op->max < INT64_MAX ? (int64_t)op->max : INT64_MAX;
+
+    if (last % TRIM_EVERY != 0 || last <= keep)
+        return ERR_NONE;
+    bind_text(s, 1, store_space_name(op->space));
+    bind_int(s, 2, last - keep);
+    bind_int(s, 3, 4 * TRIM_EVERY);
+    return run_to_end(db, s);
+}
+
 static enum err collect_rows(struct sqlite_db *db, sqlite3_stmt *s, struct store_op *op)
 {
     int code;
@@ -270,8 +287,11 @@ enum err sqlite_db_run(struct sqlite_db *db, struct store_op *op)
 {
     const struct entries entries = { find, set, drop, used, drop_first, db };
 
-    if (op->verb == STORE_APPEND)
-        return append(db, op);
+    if (op->verb == STORE_APPEND) {
+        enum err err = append(db, op);
+
+        return err ? err : trim_log(db, op);
+    }
     if (op->verb == STORE_READ)
         return read_log(db, op);
     if (op->verb == STORE_LIST)

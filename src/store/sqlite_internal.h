@@ -12,6 +12,7 @@ enum statement {
     REPLACE,
     DROP,
     APPEND,
+    TRIM,
     READ,
     LIST,
     SWEEP,

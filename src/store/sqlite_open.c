@@ -52,6 +52,8 @@ static const char *const statements[STATEMENTS] = {
     [REPLACE] = "UPDATE entry SET value = ?3, expires = ?4 WHERE space = ?1 AND key = ?2",
     [DROP] = "DELETE FROM entry WHERE space = ?1 AND key = ?2",
     [APPEND] = "INSERT INTO log (space, value) VALUES (?1, ?2)",
+    [TRIM] = "DELETE FROM log WHERE id IN (SELECT id FROM log WHERE space = ?1 AND id <= ?2"
+             " ORDER BY id LIMIT ?3)",
     [READ] = "SELECT id, value FROM log WHERE space = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
     [LIST] = "SELECT key, value FROM entry WHERE space = ?1 AND key > ?2 AND expires > ?3"
              " ORDER BY key LIMIT ?4",

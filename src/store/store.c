@@ -558,10 +558,13 @@ struct store_op *store_hold(struct store_port *p, const struct store_key *key, u
 }
 
 struct store_op *store_append(struct store_port *p, enum store_space space, struct str value,
-                              on_store *done, void *arg)
+                              size_t keep, on_store *done, void *arg)
 {
-    return start(p, &(struct store_op){ .verb = STORE_APPEND, .space = space, .value = value },
-                 done, arg);
+    const struct store_op op = {
+        .verb = STORE_APPEND, .space = space, .value = value, .max = keep
+    };
+
+    return start(p, &op, done, arg);
 }
 
 static size_t bound_rows(size_t max)

@@ -167,9 +167,9 @@ struct store_op *store_tally(struct store_port *p, const struct store_tally *tal
 struct store_op *store_hold(struct store_port *p, const struct store_key *key, uint64_t holder,
                             int64_t limit, int64_t ttl_ms, on_store *done, void *arg);
 
-/* Adds a row to the log of a space. */
+/* Adds a row to the log of a space, of which at least the last `keep` rows stay. */
 struct store_op *store_append(struct store_port *p, enum store_space space, struct str value,
-                              on_store *done, void *arg);
+                              size_t keep, on_store *done, void *arg);
 
 /* Rows of a log with ids above `after`, at most `max` (up to STORE_ROWS_MAX), the oldest first. */
 struct store_op *store_read(struct store_port *p, enum store_space space, uint64_t after,

@@ -301,19 +301,13 @@ static inline void contract_holds(struct bench *b)
         enum err err;
         int64_t n;
     } rows[] = {
-        { 1, 2, 60000, ERR_NONE, 1 },
-        { UINT64_MAX, 2, 60000, ERR_NONE, 2 },
-        { 3, 2, 60000, ERR_LIMIT, 2 },
-        { 1, 2, 60000, ERR_NONE, 2 }, /* stays */
-        { 3, 3, 60000, ERR_NONE, 3 },
-        { 1, 1, 60000, ERR_NONE, 3 }, /* the limit fell */
-        { 7, 3, 0, ERR_NONE, 3 },      /* never held it */
-        { 3, 3, 0, ERR_NONE, 2 },
-        { 3, 3, 0, ERR_NONE, 2 },
-        { UINT64_MAX, 0, 0, ERR_NONE, 1 },
-        { 1, 0, 0, ERR_NONE, 0 },
-        { 1, 0, 60000, ERR_LIMIT, 0 },
-        { 5, 1, 60000, ERR_NONE, 1 },
+        { 1, 2, 60000, ERR_NONE, 1 },      { UINT64_MAX, 2, 60000, ERR_NONE, 2 },
+        { 3, 2, 60000, ERR_LIMIT, 2 },     { 1, 2, 60000, ERR_NONE, 2 }, /* stays */
+        { 3, 3, 60000, ERR_NONE, 3 },      { 1, 1, 60000, ERR_NONE, 3 }, /* the limit fell */
+        { 7, 3, 0, ERR_NONE, 3 },                                        /* never held it */
+        { 3, 3, 0, ERR_NONE, 2 },          { 3, 3, 0, ERR_NONE, 2 },
+        { UINT64_MAX, 0, 0, ERR_NONE, 1 }, { 1, 0, 0, ERR_NONE, 0 },
+        { 1, 0, 60000, ERR_LIMIT, 0 },     { 5, 1, 60000, ERR_NONE, 1 },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -375,7 +369,7 @@ static inline void contract_append(struct bench *b, const char *value)
 {
     struct told told;
 
-    TOLD(b, told, store_append(b->port, STORE_USAGE, str_of(value), on_told, &told));
+    TOLD(b, told, store_append(b->port, STORE_USAGE, str_of(value), 100000, on_told, &told));
     EXPECT_INT(told.err, ERR_NONE);
 }
 
@@ -402,7 +396,7 @@ static inline void contract_logs(struct bench *b)
     t = contract_read(b, t.last_id, 3);
     EXPECT_INT(t.n_rows, 0);
     for (size_t i = 0; i < STORE_ROWS_MAX; i++)
-        store_append(b->port, STORE_USAGE, STR("x"), NULL, NULL);
+        store_append(b->port, STORE_USAGE, STR("x"), 100000, NULL, NULL);
     t = contract_read(b, 0, SIZE_MAX);
     EXPECT_INT(t.n_rows, STORE_ROWS_MAX);
 }

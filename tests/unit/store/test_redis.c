@@ -293,7 +293,8 @@ static void a_full_answer_goes_on_with_the_next_one(void)
     memset(big, 'x', 9);
     EXPECT_INT(rig_get(&r, "x"), ERR_NOT_FOUND);
     for (unsigned i = 0; i < 200; i++)
-        store_append(r.b.port, STORE_USAGE, (struct str){ big, sizeof(big) }, on_tally, &appended);
+        store_append(r.b.port, STORE_USAGE, (struct str){ big, sizeof(big) }, 100000, on_tally,
+                     &appended);
     RUN_UNTIL(r.b.loop, appended.n == 200);
     EXPECT_INT(appended.n_done, 200);
     told = contract_read(&r.b, 0, STORE_ROWS_MAX);

@@ -114,7 +114,7 @@ static struct store_op *ask(struct store_port *p, unsigned verb, struct told *to
     case 4:
         return store_count(p, &c, 1, on_told, told);
     case 5:
-        return store_append(p, STORE_USAGE, value, on_told, told);
+        return store_append(p, STORE_USAGE, value, 100000, on_told, told);
     case 6:
         return store_read(p, STORE_USAGE, 5, 2, on_told, told);
     default:
