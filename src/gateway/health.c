@@ -463,3 +463,25 @@ bool health_problem_at(struct health *h, int64_t now_ms, size_t i, struct health
     pthread_mutex_unlock(&h->lock);
     return found;
 }
+
+void health_each_sick(struct health *h, int64_t now_ms,
+                      void (*each)(void *arg, const char *target, const char *state), void *arg)
+{
+    static const char *const names[] = {
+        [HEALTH_OPEN] = "open", [HEALTH_HALF_OPEN] = "half_open", [HEALTH_RISING] = "slow_start"
+    };
+    struct health_target *t;
+    struct str name;
+    size_t cursor = 0;
+
+    if (!h)
+        return;
+    pthread_mutex_lock(&h->lock);
+    sweep(h, now_ms);
+    while ((t = map_next(&h->targets, &cursor, &name)) != NULL) {
+        pass_time(t, now_ms);
+        if (t->state != HEALTH_CLOSED)
+            each(arg, t->name, names[t->state]);
+    }
+    pthread_mutex_unlock(&h->lock);
+}

@@ -99,3 +99,8 @@ struct health_problem {
     char why[HEALTH_WHY_MAX];    /* "7 of the last 10 answers failed; it is tried again in 12 s" */
 };
 bool health_problem_at(struct health *h, int64_t now_ms, size_t i, struct health_problem *ret);
+
+/* Calls each(arg, target, state) for those that are not closed; `state` is "open", "half_open" or
+ * "slow_start". Under the lock: it must not call back. */
+void health_each_sick(struct health *h, int64_t now_ms,
+                      void (*each)(void *arg, const char *target, const char *state), void *arg);

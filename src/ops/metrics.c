@@ -9,8 +9,10 @@
 #include "base/mem.h"
 #include "base/series.h"
 #include "gateway/access.h"
+#include "gateway/health.h"
 #include "gateway/service.h"
 #include "ops/ops.h"
+#include "provider/provider.h"
 
 /* A reverse proxy on this machine makes every client look local. */
 static bool is_direct_loopback(const struct http_request *r)
@@ -113,6 +115,62 @@ static void write_process(const struct gateway *g, struct exposition *e)
     exposition_sample_us(e, "", NULL, 0, g->started_wall_ms * 1000);
 }
 
+/* ---- what is looked up when somebody asks ---- */
+
+static void write_accounts(const struct gateway_worker *w, struct exposition *e)
+{
+    static const char *const names[STANDINGS] = { "ready", "busy", "resting", "failing",
+                                                  "signed_out" };
+
+    for (size_t i = 0; i < w->view->n_upstreams; i++) {
+        const struct upstream *u = &w->view->upstreams[i];
+        struct exposition_label labels[] = { { STR("upstream"), str_of(u->name) },
+                                             { STR("state"), STR("") } };
+        struct provider_census census = { 0 };
+
+        if (u->provider->census)
+            u->provider->census(u->shared, loop_now_ms(w->loop), &census);
+        for (size_t k = 0; k < STANDINGS; k++) {
+            labels[1].value = str_of(names[k]);
+            exposition_sample(e, "", labels, 2, census.accounts[k]);
+        }
+    }
+}
+
+static void write_cooldowns(const struct gateway_worker *w, struct exposition *e)
+{
+    for (size_t i = 0; i < w->view->n_upstreams; i++) {
+        const struct upstream *u = &w->view->upstreams[i];
+        const struct exposition_label label = { STR("upstream"), str_of(u->name) };
+        struct provider_census census = { 0 };
+
+        if (u->provider->census)
+            u->provider->census(u->shared, loop_now_ms(w->loop), &census);
+        exposition_sample(e, "", &label, 1, census.cooldowns);
+    }
+}
+
+static void write_circuit(void *arg, const char *target, const char *state)
+{
+    const struct exposition_label labels[] = { { STR("target"), str_of(target) },
+                                               { STR("state"), str_of(state) } };
+
+    exposition_sample(arg, "", labels, COUNT_OF(labels), 1);
+}
+
+static void write_upstreams(const struct gateway_worker *w, struct exposition *e)
+{
+    exposition_family(e, "accounts", "gauge",
+                      "Accounts and keys of upstreams, by the worst that is known of each.");
+    write_accounts(w, e);
+    exposition_family(e, "account_cooldowns", "gauge",
+                      "Cool-downs that run, of an account or key and a model each.");
+    write_cooldowns(w, e);
+    exposition_family(e, "circuit_state", "gauge",
+                      "1 for each target that gets less than all of its requests.");
+    health_each_sick(w->gateway->health, loop_now_ms(w->loop), write_circuit, e);
+}
+
 /* All that is written is bounded (SERIES_ROWS_MAX and its like); this is far above it. */
 enum { EXPOSITION_MAX = 64 << 20 };
 
@@ -129,6 +187,7 @@ void handle_metrics(struct gateway_worker *w, struct http_request *r)
     buf_init(&out, EXPOSITION_MAX);
     exposition_init(&e, &out, format);
     write_process(w->gateway, &e);
+    write_upstreams(w, &e);
     metrics_write(&e);
     series_write(&e);
     if (exposition_end(&e))

@@ -114,6 +114,20 @@ struct provider_report {
 };
 typedef void on_report(void *arg, const struct provider_report *report);
 
+/* Where its accounts or keys stand, each counted once, by the worst that is known of it. */
+enum provider_standing {
+    STANDING_READY,
+    STANDING_BUSY,       /* runs as many answers as it may */
+    STANDING_RESTING,    /* after a limit: not asked for anything */
+    STANDING_FAILING,    /* its last sign-in failed, or its cookies are not kept */
+    STANDING_SIGNED_OUT, /* somebody has to do something */
+    STANDINGS,
+};
+struct provider_census {
+    unsigned accounts[STANDINGS];
+    unsigned cooldowns; /* that run: of an account and a model each, or of all its models */
+};
+
 /* A model that an upstream has. */
 struct provider_model {
     struct str name;
@@ -163,6 +177,9 @@ struct provider_ops {
      * models may be, by names that others know. `why` (128 bytes, empty before) says why not, or
      * what is wrong with a part of it all the same. */
     bool (*is_ready)(void *upstream, char *why);
+
+    /* Adds its accounts. Any thread. Optional. */
+    void (*census)(void *upstream, int64_t now_ms, struct provider_census *census);
 
     /* Signs in and asks; `done` once, unless the instance is detached first. */
     void (*check)(struct provider_instance *p, on_report *done, void *arg);

@@ -99,6 +99,13 @@ static bool is_ready(void *upstream, char *why)
     return roster_is_ready(e->roster, why);
 }
 
+static void census(void *upstream, int64_t now_ms, struct provider_census *to)
+{
+    struct enginelabs *e = upstream;
+
+    roster_census(e->roster, now_ms, to);
+}
+
 /* What the service tells of a model, for clients. */
 static struct str members_of(struct arena *a, const struct adapter *m)
 {
@@ -179,5 +186,6 @@ const struct provider_ops provider_enginelabs = {
     .settle = call_settle,
     .release = call_release,
     .is_ready = is_ready,
+    .census = census,
     .check = check_start,
 };

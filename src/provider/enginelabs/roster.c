@@ -73,6 +73,41 @@ bool roster_is_ready(struct roster *p, char *why)
     return n_ready > 0;
 }
 
+static void count_rest(void *arg, struct str model, int64_t left_ms, const struct notice *why)
+{
+    struct provider_census *to = arg;
+
+    (void)model;
+    (void)left_ms;
+    (void)why;
+    to->cooldowns++;
+}
+
+/* Under the lock. */
+static enum provider_standing standing_of(const struct seat *s, int64_t now_ms)
+{
+    struct notice notice;
+    char why[128] = "";
+
+    if (account_is_out(s->account, &notice))
+        return STANDING_SIGNED_OUT;
+    if (!account_is_ready(s->account, why))
+        return STANDING_FAILING;
+    if (cooldown_left(&s->rests, STR(""), now_ms, NULL) > 0)
+        return STANDING_RESTING;
+    return seat_has_room(s, now_ms) ? STANDING_READY : STANDING_BUSY;
+}
+
+void roster_census(struct roster *p, int64_t now_ms, struct provider_census *to)
+{
+    roster_lock(p);
+    for (size_t i = 0; i < p->n; i++) {
+        to->accounts[standing_of(&p->seats[i], now_ms)]++;
+        cooldowns_each(&p->seats[i].rests, now_ms, count_rest, to);
+    }
+    roster_unlock(p);
+}
+
 int roster_find(const struct roster *p, const char *name)
 {
     for (size_t i = 0; i < p->n; i++)

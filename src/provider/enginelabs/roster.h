@@ -41,6 +41,9 @@ size_t roster_size(const struct roster *p);
  * the last of those that may not, else it is as it was. */
 bool roster_is_ready(struct roster *p, char *why);
 
+/* Adds its accounts as they stand at `now_ms` (the loops' clock). Any thread. */
+void roster_census(struct roster *p, int64_t now_ms, struct provider_census *to);
+
 /* ---- ports: one a worker ---- */
 
 /* As account_port_open(). */

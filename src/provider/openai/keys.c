@@ -350,3 +350,31 @@ bool keys_are_ready(struct keys *k, int64_t now_ms, char *why)
         tell_rests(k, now_ms, why);
     return is_ready;
 }
+
+/* Under the lock. */
+static enum provider_standing standing_of(struct key *key, int64_t now_ms)
+{
+    char why[128] = "";
+
+    if (key->oauth && !oauth_is_ready(key->oauth, why))
+        return STANDING_FAILING;
+    if (key->refusal.until_ms <= now_ms)
+        return STANDING_READY;
+    return key->refusal.trouble == KEY_REFUSED ? STANDING_SIGNED_OUT : STANDING_RESTING;
+}
+
+void keys_census(struct keys *k, int64_t now_ms, struct provider_census *to)
+{
+    lock(k);
+    for (size_t i = 0; i < k->n; i++) {
+        struct key *key = &k->at[i];
+
+        if (!key->oauth && !key->secret.n)
+            continue;
+        to->accounts[standing_of(key, now_ms)]++;
+        to->cooldowns += key->refusal.until_ms > now_ms;
+        for (size_t r = 0; r < RESTS_MAX; r++)
+            to->cooldowns += key->rests[r].n > 0 && key->rests[r].until_ms > now_ms;
+    }
+    unlock(k);
+}

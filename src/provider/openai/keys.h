@@ -51,3 +51,6 @@ void keys_good(struct keys *k, size_t i, struct str purpose);
 
 /* Whether any may be used now. `why` (128 bytes) says why not, or which rest all the same. */
 bool keys_are_ready(struct keys *k, int64_t now_ms, char *why);
+
+/* Adds them as they stand. No key at all is not counted. */
+void keys_census(struct keys *k, int64_t now_ms, struct provider_census *to);

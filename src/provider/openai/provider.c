@@ -95,6 +95,13 @@ static bool is_ready(void *upstream, char *why)
            (atomic_load(&o->is_listless) || models_are_known(o->models, why));
 }
 
+static void census(void *upstream, int64_t now_ms, struct provider_census *to)
+{
+    struct openai *o = upstream;
+
+    keys_census(o->keys, now_ms, to);
+}
+
 static size_t list_models(void *upstream, struct arena *a, const struct provider_model **ret)
 {
     const struct str *names;
@@ -127,6 +134,7 @@ const struct provider_ops provider_openai = {
     .models = list_models,
     .models_turn = list_turn,
     .is_ready = is_ready,
+    .census = census,
     .check = openai_check_start,
     .relay = &openai_relay,
 };

@@ -406,6 +406,34 @@ static void a_visit_may_be_left_twice(void)
     tear_down();
 }
 
+static char states[256];
+
+static void note_state(void *arg, const char *target, const char *state)
+{
+    (void)arg;
+    snprintf(states + strlen(states), sizeof(states) - strlen(states), "%s=%s;", target, state);
+}
+
+static const char *sick(struct health *of)
+{
+    states[0] = '\0';
+    health_each_sick(of, now, note_state, NULL);
+    return states;
+}
+
+static void lists_the_sick_ones(void)
+{
+    set_up();
+    EXPECT_Z(sick(NULL), "");
+    EXPECT_Z(sick(h), "");
+    break_it("a");
+    EXPECT_Z(sick(h), "up/a=open;");
+    now += 2 * limits.open_ms;
+    EXPECT_Z(sick(h), "up/a=half_open;");
+    EXPECT(lets_in("a"));
+    tear_down();
+}
+
 static void it_can_be_off(void)
 {
     struct health_limits off = limits;
@@ -439,6 +467,7 @@ static const struct test suite[] = {
     { "one that nobody asks any more is forgotten", one_that_nobody_asks_any_more_is_forgotten },
     { "a window of another length begins anew", a_window_of_another_length_begins_anew },
     { "a visit may be left twice", a_visit_may_be_left_twice },
+    { "lists the sick ones", lists_the_sick_ones },
     { "it can be off", it_can_be_off },
 };
 

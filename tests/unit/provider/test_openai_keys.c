@@ -218,6 +218,29 @@ static void no_key_is_one_that_is_empty(void)
     end();
 }
 
+static void counts_where_keys_stand(void)
+{
+    struct provider_census c = { 0 };
+
+    begin(3);
+    trouble(0, KEY_LIMITED, 5000, 0);
+    trouble(1, KEY_REFUSED, 0, 0);
+    keys_census(k, 4999, &c);
+    EXPECT_INT(c.accounts[STANDING_READY], 2); /* it may serve other models */
+    EXPECT_INT(c.accounts[STANDING_SIGNED_OUT], 1);
+    EXPECT_INT(c.cooldowns, 2);
+    c = (struct provider_census){ 0 };
+    keys_census(k, 2 * 60 * MINUTE_MS, &c);
+    EXPECT_INT(c.accounts[STANDING_READY], 3);
+    EXPECT_INT(c.cooldowns, 0);
+    end();
+    begin(0);
+    c = (struct provider_census){ 0 };
+    keys_census(k, 0, &c);
+    EXPECT_INT(c.accounts[STANDING_READY], 0);
+    end();
+}
+
 static const struct test suite[] = {
     { "chooses the one limited longest ago", chooses_the_one_limited_longest_ago },
     { "rests longer each time", rests_longer_each_time },
@@ -227,6 +250,7 @@ static const struct test suite[] = {
     { "says which rest", says_which_rest },
     { "is ready unless all are refused", is_ready_unless_all_are_refused },
     { "no key is one that is empty", no_key_is_one_that_is_empty },
+    { "counts where keys stand", counts_where_keys_stand },
 };
 
 TEST_MAIN(suite)

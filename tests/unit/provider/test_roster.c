@@ -350,6 +350,38 @@ static void the_service_says_how_many_unless_the_user_does(void)
     end();
 }
 
+static struct provider_census census(void)
+{
+    struct provider_census c = { 0 };
+
+    roster_census(f.roster, loop_now_ms(f.loop), &c);
+    return c;
+}
+
+static void counts_where_accounts_stand(void)
+{
+    struct roster_wish w = wish_for("GPT5");
+
+    begin(3, 1);
+    secret_set(&f.configs[2].cookie, STR(""));
+    open_ports(3);
+    EXPECT_INT(census().accounts[STANDING_READY], 2);
+    EXPECT_INT(census().accounts[STANDING_SIGNED_OUT], 1);
+    EXPECT_INT(ask(0, &w), ROSTER_LEASED);
+    EXPECT_INT(census().accounts[STANDING_BUSY], 1);
+    EXPECT_INT(census().accounts[STANDING_READY], 1);
+    rest(f.places[0].account == 0 ? 1 : 0, "GPT5", 60000);
+    EXPECT_INT(census().accounts[STANDING_READY], 1); /* other models */
+    EXPECT_INT(census().cooldowns, 1);
+    rest(f.places[0].account == 0 ? 1 : 0, "", 60000);
+    EXPECT_INT(census().accounts[STANDING_RESTING], 1);
+    EXPECT_INT(census().accounts[STANDING_READY], 0);
+    EXPECT_INT(census().cooldowns, 2);
+    give_back(0);
+    EXPECT_INT(census().accounts[STANDING_BUSY], 0);
+    end();
+}
+
 static const struct test suite[] = {
     { "equals take turns", equals_take_turns },
     { "the conversation's own account comes first", the_conversations_own_account_comes_first },
@@ -365,6 +397,7 @@ static const struct test suite[] = {
     { "a signed out account does not count", a_signed_out_account_does_not_count },
     { "the service says how many unless the user does",
       the_service_says_how_many_unless_the_user_does },
+    { "counts where accounts stand", counts_where_accounts_stand },
 };
 
 TEST_MAIN(suite)
