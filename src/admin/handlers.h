@@ -6,3 +6,7 @@
 
 /* openapi.c */
 void admin_openapi(struct admin_call *c);
+
+/* usage.c */
+void admin_usage(struct admin_call *c);
+void admin_usage_rows(struct admin_call *c);

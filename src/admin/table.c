@@ -4,5 +4,7 @@
 
 const struct admin_row admin_rows[] = {
     { "openapi.json", HTTP_GET, 0, admin_openapi },
+    { "usage", HTTP_GET, 0, admin_usage },
+    { "usage/rows", HTTP_GET, 0, admin_usage_rows },
     { NULL, HTTP_GET, 0, NULL },
 };
