@@ -10,3 +10,11 @@ void admin_openapi(struct admin_call *c);
 /* usage.c */
 void admin_usage(struct admin_call *c);
 void admin_usage_rows(struct admin_call *c);
+
+/* keys.c */
+void admin_keys_list(struct admin_call *c);
+void admin_keys_add(struct admin_call *c);
+void admin_keys_show(struct admin_call *c);
+void admin_keys_edit(struct admin_call *c);
+void admin_keys_revoke(struct admin_call *c);
+void admin_keys_rotate(struct admin_call *c);

@@ -6,5 +6,11 @@ const struct admin_row admin_rows[] = {
     { "openapi.json", HTTP_GET, 0, admin_openapi },
     { "usage", HTTP_GET, 0, admin_usage },
     { "usage/rows", HTTP_GET, 0, admin_usage_rows },
+    { "keys", HTTP_GET, 0, admin_keys_list },
+    { "keys", HTTP_POST, 0, admin_keys_add },
+    { "keys/{id}", HTTP_GET, 0, admin_keys_show },
+    { "keys/{id}", HTTP_PATCH, 0, admin_keys_edit },
+    { "keys/{id}", HTTP_DELETE, 0, admin_keys_revoke },
+    { "keys/{id}/rotate", HTTP_POST, 0, admin_keys_rotate },
     { NULL, HTTP_GET, 0, NULL },
 };

@@ -72,6 +72,7 @@ extern const struct command command_serve;
 extern const struct command command_init;
 extern const struct command command_check;
 extern const struct command command_reload;
+extern const struct command command_keys;
 extern const struct command command_chat;
 extern const struct command command_models;
 extern const struct command command_simulate;

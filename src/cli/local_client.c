@@ -129,11 +129,20 @@ void local_client_call(struct local_client *c, enum http_method method, const ch
     buf_deinit(&authorization);
 }
 
-void local_client_explain(const struct local_client *c, const struct local_response *response)
+struct str local_response_message(const struct local_response *response, struct arena *a)
 {
     struct json_value message;
-    struct arena a;
     struct str text = STR("the answer has no error message");
+
+    if (json_find(buf_str(&response->body), &message, "error", "message", NULL) == ERR_NONE &&
+        message.type == JSON_STRING && json_text(&message, a, &text))
+        text = STR("its error message is malformed");
+    return text;
+}
+
+void local_client_explain(const struct local_client *c, const struct local_response *response)
+{
+    struct arena a;
 
     if (response->err) {
         fprintf(stderr,
@@ -143,12 +152,9 @@ void local_client_explain(const struct local_client *c, const struct local_respo
         return;
     }
     arena_init(&a);
-    if (json_find(buf_str(&response->body), &message, "error", "message", NULL) == ERR_NONE &&
-        message.type == JSON_STRING && json_text(&message, &a, &text))
-        text = STR("its error message is malformed");
     fprintf(stderr, "enginelabs-2api: the gateway at %s answered %d: ", c->address,
             response->status);
-    terminal_print(stderr, text);
+    terminal_print(stderr, local_response_message(response, &a));
     fputc('\n', stderr);
     arena_deinit(&a);
 }

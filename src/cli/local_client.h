@@ -24,5 +24,8 @@ void local_client_call(struct local_client *c, enum http_method method, const ch
                        struct str body, void (*on_body)(void *arg, struct str bytes), void *arg,
                        struct local_response *ret);
 
+/* What the error in an answer says. */
+struct str local_response_message(const struct local_response *response, struct arena *a);
+
 /* Says on standard error why a call that did not end with 200 failed. */
 void local_client_explain(const struct local_client *c, const struct local_response *response);

@@ -131,8 +131,11 @@ static void set_principal(struct gateway_worker *w, struct http_request *r,
 {
     struct request_context *context = r->context;
 
-    if (is_usable(w, r, dialect, k))
-        context->principal = principal_new(w, r, k, is_of_settings);
+    if (!is_usable(w, r, dialect, k))
+        return;
+    context->principal = principal_new(w, r, k, is_of_settings);
+    if (w->gateway->keys)
+        key_ring_note_use(w->gateway->keys, k->id, loop_wall_ms(w->loop) / 1000);
 }
 
 void access_check(struct gateway_worker *w, struct http_request *r,

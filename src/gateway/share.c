@@ -153,6 +153,8 @@ static void end_view(void *arg)
     for (size_t i = 0; i < v->n_upstreams; i++)
         if (--v->attached[i]->views == 0)
             v->attached[i]->provider->detach(v->attached[i]->instance, on_detached, v->attached[i]);
+    if (v->n_upstreams == 0)
+        close_if_empty(v->worker);
     gateway_setup_unref(v->setup);
     mem_free(v->instances);
     mem_free(v->attached);

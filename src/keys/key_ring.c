@@ -10,11 +10,17 @@
 enum { RETRY_MS = 1000 };
 
 struct key_ring {
-    pthread_mutex_t mutex; /* of the next two */
+    pthread_mutex_t mutex; /* of the next three */
     struct key_table *table;
     uint64_t published; /* number of the load that it came of */
+    struct map uses;    /* struct use, by id */
     atomic_uint_fast64_t loads;
     atomic_int_fast64_t due_ms; /* clock_now_ms(): when somebody should read again */
+};
+
+/* When a key was used last. */
+struct use {
+    int64_t last_s;
 };
 
 /* ---- tables ---- */
@@ -26,7 +32,7 @@ static struct key_table *table_new(void)
     arena_init(&t->arena);
     map_init(&t->by_hash);
     map_init(&t->by_id);
-    t->records = mem_alloc_array(KEY_RING_MAX, sizeof(*t->records));
+    t->records = mem_alloc_array(KEY_RING_MAX, sizeof(struct key_record *));
     atomic_store(&t->refs, 1);
     return t;
 }
@@ -77,13 +83,21 @@ struct key_ring *key_ring_new(void)
     struct key_ring *r = mem_new(struct key_ring);
 
     BUG_ON(pthread_mutex_init(&r->mutex, NULL) != 0);
+    map_init(&r->uses);
     return r;
 }
 
 void key_ring_free(struct key_ring *r)
 {
+    size_t cursor = 0;
+    struct use *use;
+    struct str id;
+
     if (!r)
         return;
+    while ((use = map_next(&r->uses, &cursor, &id)))
+        mem_free(use);
+    map_deinit(&r->uses);
     key_table_unref(r->table);
     pthread_mutex_destroy(&r->mutex);
     mem_free(r);
@@ -99,6 +113,32 @@ struct key_table *key_ring_ref(struct key_ring *r)
         atomic_fetch_add(&t->refs, 1);
     pthread_mutex_unlock(&r->mutex);
     return t;
+}
+
+void key_ring_note_use(struct key_ring *r, struct str id, int64_t now_s)
+{
+    struct use *use;
+
+    pthread_mutex_lock(&r->mutex);
+    use = map_find(&r->uses, id);
+    if (!use) {
+        use = mem_new(struct use);
+        map_set(&r->uses, id, use);
+    }
+    use->last_s = now_s;
+    pthread_mutex_unlock(&r->mutex);
+}
+
+int64_t key_ring_last_use(struct key_ring *r, struct str id)
+{
+    const struct use *use;
+    int64_t last_s;
+
+    pthread_mutex_lock(&r->mutex);
+    use = map_find(&r->uses, id);
+    last_s = use ? use->last_s : 0;
+    pthread_mutex_unlock(&r->mutex);
+    return last_s;
 }
 
 /* What began to be read later is newer. */

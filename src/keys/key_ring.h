@@ -37,6 +37,11 @@ const struct key_record *key_table_find(const struct key_table *t,
                                         const unsigned char hash[SHA256_LEN]);
 const struct key_record *key_table_find_id(const struct key_table *t, struct str id);
 
+/* Notes that a key was used; `now_s` since 1970. And when it last was: 0, not since the ring is.
+ * Any thread. */
+void key_ring_note_use(struct key_ring *r, struct str id, int64_t now_s);
+int64_t key_ring_last_use(struct key_ring *r, struct str id);
+
 /* Reads the store and makes its keys the newest table; then, unless it is NULL, done(arg, err). On
  * the port's loop; the ring outlives it. */
 void key_ring_load(struct key_ring *r, struct store_port *p, void (*done)(void *arg, enum err err),

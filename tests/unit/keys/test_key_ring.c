@@ -177,6 +177,18 @@ static void a_watch_may_be_closed_while_it_reads(void)
     end();
 }
 
+static void uses_are_noted(void)
+{
+    begin();
+    key_ring_note_use(f.ring, STR("one"), 5);
+    key_ring_note_use(f.ring, STR("two"), 6);
+    key_ring_note_use(f.ring, STR("one"), 7);
+    EXPECT_INT(key_ring_last_use(f.ring, STR("one")), 7);
+    EXPECT_INT(key_ring_last_use(f.ring, STR("two")), 6);
+    EXPECT_INT(key_ring_last_use(f.ring, STR("on")), 0);
+    end();
+}
+
 static void on_loaded(void *arg, enum err err)
 {
     *(enum err *)arg = err;
@@ -211,6 +223,7 @@ static const struct test suite[] = {
     { "changes at once all happen", changes_at_once_all_happen },
     { "the watch reads all of them", the_watch_reads_all_of_them },
     { "a watch may be closed while it reads", a_watch_may_be_closed_while_it_reads },
+    { "uses are noted", uses_are_noted },
     { "a port that closes ends what runs", a_port_that_closes_ends_what_runs },
 };
 TEST_MAIN(suite)

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/keys_print.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "cli/terminal.h"
+#include "json/reader.h"
+
+enum { LIMITS_SIZE = 512 };
+
+/* ---- members ---- */
+
+static struct str text_of(struct str object, const char *name, struct arena *a)
+{
+    struct json_value v;
+    struct str text;
+
+    if (json_find(object, &v, name, NULL) || json_text(&v, a, &text))
+        return STR("");
+    return text;
+}
+
+/* 0 where there is none. */
+static int64_t number_of(struct str object, const char *name)
+{
+    struct json_value v;
+    int64_t number;
+
+    return json_find(object, &v, name, NULL) || json_int(&v, &number) ? 0 : number;
+}
+
+static bool is_true(struct str object, const char *name)
+{
+    struct json_value v;
+
+    return json_find(object, &v, name, NULL) == ERR_NONE && v.type == JSON_TRUE;
+}
+
+/* Enters the list of that name; false: there is none, or nothing is in it. */
+static bool enter_list(struct str object, const char *name, struct json *ret)
+{
+    struct json_value v;
+
+    if (json_find(object, &v, name, NULL) || v.type != JSON_ARRAY)
+        return false;
+    json_init(ret, v.raw, JSON_DEPTH_MAX);
+    return json_enter_array(ret);
+}
+
+/* ---- words ---- */
+
+static const char *state_of(struct str key, int64_t now_s)
+{
+    int64_t expires_s = number_of(key, "expires");
+
+    if (is_true(key, "disabled"))
+        return "disabled";
+    return expires_s > 0 && expires_s <= now_s ? "expired" : "works";
+}
+
+struct words {
+    char text[LIMITS_SIZE];
+    size_t n;
+};
+
+/* Behind a comma; what has no room is left out. */
+static void add(struct words *w, const char *format, ...) FORMAT(2, 3);
+static void add(struct words *w, const char *format, ...)
+{
+    va_list args;
+    size_t left = sizeof(w->text) - w->n;
+    int n = snprintf(w->text + w->n, left, "%s", w->n ? ", " : "");
+
+    va_start(args, format);
+    if (n >= 0 && (size_t)n < left)
+        n += vsnprintf(w->text + w->n + n, left - (size_t)n, format, args);
+    va_end(args);
+    if (n >= 0 && (size_t)n < left)
+        w->n += (size_t)n;
+    w->text[w->n] = '\0';
+}
+
+static void add_amount(struct words *w, bool is_money, const char *per, int64_t used, int64_t limit)
+{
+    if (is_money)
+        add(w, "money%s: %lld.%02lld of %lld.%02lld", per, (long long)(used / 1000000),
+            (long long)(used / 10000 % 100), (long long)(limit / 1000000),
+            (long long)(limit / 10000 % 100));
+    else
+        add(w, "tokens%s: %lld of %lld", per, (long long)used, (long long)limit);
+}
+
+static void add_budgets(struct words *w, struct str key, struct arena *a)
+{
+    struct json_value item;
+    struct json j;
+
+    if (!enter_list(key, "budgets", &j))
+        return;
+    while (json_next_item(&j) && json_read(&j, &item)) {
+        struct str unit = text_of(item.raw, "unit", a), per = text_of(item.raw, "per", a);
+
+        add_amount(w, str_eq(unit, STR("money")),
+                   str_eq(per, STR("day"))     ? " today"
+                   : str_eq(per, STR("month")) ? " this month"
+                                               : " ever",
+                   number_of(item.raw, "used"), number_of(item.raw, "limit"));
+    }
+}
+
+static void add_limits(struct words *w, struct str key, struct arena *a)
+{
+    int64_t requests = number_of(key, "requests_per_minute");
+    int64_t tokens = number_of(key, "tokens_per_minute");
+    int64_t parallel = number_of(key, "parallel_requests");
+
+    if (requests)
+        add(w, "%lld requests a minute", (long long)requests);
+    if (tokens)
+        add(w, "%lld tokens a minute", (long long)tokens);
+    if (parallel)
+        add(w, "%lld of %lld at once", (long long)number_of(key, "running"), (long long)parallel);
+    add_budgets(w, key, a);
+    if (w->n == 0)
+        add(w, "none");
+}
+
+/* ---- lines ---- */
+
+static void print_cell(struct str text, int width)
+{
+    terminal_print(stdout, text);
+    printf("%*s", text.n < (size_t)width ? width - (int)text.n : 1, "");
+}
+
+static void print_row(struct str key, int64_t now_s, struct arena *a)
+{
+    struct words limits = { .n = 0 };
+
+    add_limits(&limits, key, a);
+    print_cell(text_of(key, "id", a), 22);
+    print_cell(text_of(key, "name", a), 18);
+    print_cell(text_of(key, "hint", a), 6);
+    print_cell(str_of(state_of(key, now_s)), 10);
+    terminal_print(stdout, str_of(limits.text));
+    putchar('\n');
+}
+
+void keys_print_all(struct str json, int64_t now_s)
+{
+    struct json_value item;
+    struct arena a;
+    struct json j;
+    size_t n = 0;
+
+    arena_init(&a);
+    if (enter_list(json, "data", &j))
+        while (json_next_item(&j) && json_read(&j, &item)) {
+            if (n++ == 0)
+                printf("%-22s%-18s%-6s%-10s%s\n", "ID", "NAME", "ENDS", "STATE", "LIMITS");
+            print_row(item.raw, now_s, &a);
+        }
+    if (n == 0)
+        puts("There are no keys besides API_MASTER_KEY. Make one: enginelabs-2api keys add NAME");
+    arena_deinit(&a);
+}
+
+static void print_member(const char *name, struct str text)
+{
+    printf("%-11s", name);
+    terminal_print(stdout, text);
+    putchar('\n');
+}
+
+static void print_time(const char *name, int64_t at_s, const char *none)
+{
+    char text[32];
+    time_t at = (time_t)at_s;
+    struct tm tm;
+
+    gmtime_r(&at, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%d %H:%M UTC", &tm);
+    print_member(name, str_of(at_s > 0 ? text : none));
+}
+
+static void print_models(struct str key, struct arena *a)
+{
+    struct json_value item;
+    struct json j;
+    size_t n = 0;
+
+    printf("%-11s", "models");
+    if (enter_list(key, "models", &j))
+        while (json_next_item(&j) && json_read(&j, &item)) {
+            struct str text;
+
+            if (json_text(&item, a, &text))
+                continue;
+            printf("%s", n++ ? ", " : "");
+            terminal_print(stdout, text);
+        }
+    puts(n ? "" : "all");
+}
+
+void keys_print_one(struct str key, int64_t now_s)
+{
+    struct words limits = { .n = 0 };
+    struct arena a;
+
+    arena_init(&a);
+    add_limits(&limits, key, &a);
+    print_member("id", text_of(key, "id", &a));
+    print_member("name", text_of(key, "name", &a));
+    print_member("ends", text_of(key, "hint", &a));
+    print_member("state", str_of(state_of(key, now_s)));
+    print_models(key, &a);
+    print_member("limits", str_of(limits.text));
+    print_time("made", number_of(key, "created"), "in the settings' file");
+    print_time("expires", number_of(key, "expires"), "never");
+    print_time("last used", number_of(key, "last_used"), "not since the gateway runs");
+    arena_deinit(&a);
+}
