@@ -70,6 +70,7 @@ bool cli_check_upstreams(const struct settings *s, struct store *store);
 
 extern const struct command command_serve;
 extern const struct command command_init;
+extern const struct command command_usage;
 extern const struct command command_check;
 extern const struct command command_reload;
 extern const struct command command_keys;

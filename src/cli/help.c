@@ -6,8 +6,9 @@
 #include "cli/command.h"
 
 static const struct command *const commands[] = {
-    &command_serve, &command_init,   &command_check,    &command_reload,  &command_keys,
-    &command_chat,  &command_models, &command_simulate, &command_version, &command_help,
+    &command_serve,    &command_init,    &command_check, &command_reload,
+    &command_keys,     &command_usage,   &command_chat,  &command_models,
+    &command_simulate, &command_version, &command_help,
 };
 
 const struct command *command_find(const char *name)

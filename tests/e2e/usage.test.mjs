@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Gateway, KEY, Simulator, finish, secret, tempDir, until } from './lib/harness.mjs';
+import { Gateway, KEY, Simulator, finish, run, secret, tempDir, until } from './lib/harness.mjs';
 import { Redis } from './lib/redis.mjs';
 
 after(finish);
@@ -89,7 +89,8 @@ for (const [name, env] of Object.entries(stores))
         if (model === 'big')
           sums.cost += Math.round(used.prompt_tokens * 1.25 + used.completion_tokens * 10);
       }
-      await gw.post({ model: 'big', ...say('!fault status=500') });
+      await sim.fault({ where: 'completions', kind: 'status', status: 500 });
+      assert.equal((await gw.post({ model: 'big', ...say('x') })).status, 502);
     });
 
     test('the sums are those that the answers told', async () => {
@@ -97,10 +98,12 @@ for (const [name, env] of Object.entries(stores))
       assert.deepEqual([told.from < told.to, told.to, told.by], [true, today(), ['day']]);
       assert.equal(told.data.length, 1);
       const { total } = told;
+      // The prompt that failed went out: it is estimated, as one token.
       assert.deepEqual(
-        [total.requests, total.prompt_tokens, total.completion_tokens, total.estimated],
-        [4, sums.prompt, sums.completion, 0],
+        [total.requests, total.failed, total.estimated, total.prompt_tokens],
+        [4, 1, 1, sums.prompt + 1],
       );
+      assert.equal(total.completion_tokens, sums.completion);
       assert.ok(Math.abs(total.cost_micros - sums.cost) <= 2, `${total.cost_micros} ${sums.cost}`);
     });
 
@@ -213,4 +216,52 @@ test('what was used survives a restart, and kill -9 loses the last second at mos
   await second.program.end();
   const third = await start(env, ['--config', file]);
   assert.equal((await usage(third)).total.requests, 3);
+});
+
+describe('the command', () => {
+  let gw, env, file;
+  const ask = (...words) => run(['usage', '--config', file, ...words], { env });
+  before(async () => {
+    file = settings();
+    env = { STORE_URL: 'sqlite:', STATE_DIRECTORY: tempDir(), LISTEN: '127.0.0.1:0' };
+    gw = await start(env, ['--config', file]);
+    await gw.post({ model: 'big', ...say('!lorem 5') });
+    await gw.post({ model: 'small', ...say('!lorem 50') });
+    await settled(gw, 2);
+  });
+
+  for (const state of ['runs', 'does not run'])
+    test(`tells of a gateway that ${state}`, async () => {
+      if (state !== 'runs') await gw.stop();
+      const { total } = state === 'runs' ? await usage(gw) : { total: null };
+      const { code, stdout, stderr } = await ask('by=model');
+      assert.equal(code, 0, stderr);
+      const lines = stdout.split('\n');
+      assert.match(lines[0], /^model +requests +failed +input +output +cached +cost +tokens$/);
+      assert.match(lines[1], /^big +1 +0 +\d+ +\d+ +0 +0\.\d{4} +#*$/);
+      assert.match(lines[2], /^small +1 +0 +\d+ +\d+ +0 +0\.0000 +#{24}$/);
+      assert.match(lines[3], /^total +2 /);
+      if (total) assert.ok(lines[3].includes(` ${total.completion_tokens} `), lines[3]);
+      const csv = (await ask('by=model', 'format=csv')).stdout.split('\n');
+      assert.match(csv[0], /^model,requests,failed,prompt_tokens/);
+      assert.match(csv[2], /^small,1,0,/);
+      const jsonl = (await ask('by=model', 'format=jsonl')).stdout.trim().split('\n');
+      assert.deepEqual(jsonl.map((line) => JSON.parse(line).model), ['big', 'small']);
+      const rows = (await ask('rows', 'model=small')).stdout.trim().split('\n').map(JSON.parse);
+      assert.deepEqual(rows.map((row) => row.model), ['small']);
+      assert.match((await ask('rows', 'format=csv')).stdout, /^time,request_id,/);
+      assert.match((await ask('to=2020-01-02', 'from=2020-01-01')).stdout, /^Nothing was used/);
+    });
+
+  test('says what is wrong in its words', async () => {
+    for (const [word, said] of [
+      ['by=hour', /expected day, key, model/],
+      ['since=yesterday', /expected from=, to=/],
+      ['format=xml', /expected table, csv or jsonl/],
+    ]) {
+      const { code, stderr } = await ask(word);
+      assert.ok(code > 0, word);
+      assert.match(stderr, said);
+    }
+  });
 });

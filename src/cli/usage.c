@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* usage: what was used, by day, key, model or upstream. */
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/encoding.h"
+#include "cli/command.h"
+#include "cli/operator.h"
+#include "cli/terminal.h"
+#include "json/reader.h"
+
+enum { PATH_MAX_SIZE = 900, COLUMNS = 4, TEXT_MAX = 60, BAR_WIDTH = 24 };
+
+enum usage_format { USAGE_TABLE, USAGE_CSV, USAGE_JSONL };
+
+static const char *const group_names[COLUMNS] = { "day", "key", "model", "upstream" };
+
+/* Numbers of the table, in its order. */
+static const struct {
+    const char *member;
+    const char *head;
+} numbers[] = {
+    { "requests", "requests" },        { "failed", "failed" },        { "prompt_tokens", "input" },
+    { "completion_tokens", "output" }, { "cached_tokens", "cached" }, { "cost_micros", "cost" },
+};
+
+struct asked {
+    enum usage_format format;
+    bool wants_rows;
+    struct buf path; /* below /admin/api/ */
+};
+
+/* ---- the question ---- */
+
+static bool complain(const char *what, const char *word)
+{
+    fprintf(stderr, "enginelabs-2api: %s: %s\nTry: enginelabs-2api help usage\n", word, what);
+    return false;
+}
+
+static bool take_format(struct asked *a, struct str value)
+{
+    static const char *const names[] = { "table", "csv", "jsonl" };
+
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (str_eq(value, str_of(names[i]))) {
+            a->format = (enum usage_format)i;
+            return true;
+        }
+    return false;
+}
+
+static bool take_word(struct asked *a, const char *word)
+{
+    static const char *const names[] = { "from", "to", "by", "key", "model" };
+    struct str value;
+    struct str name = str_cut(str_of(word), '=', &value);
+
+    if (str_eq(name, STR("format")))
+        return take_format(a, value) || complain("expected table, csv or jsonl", word);
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (str_eq(name, str_of(names[i])) && name.n < strlen(word))
+            return !(buf_addf(&a->path, "&%s=", names[i]) || percent_add(&a->path, value)) ||
+                   complain("it is too long", word);
+    return complain("expected from=, to=, by=, key=, model= or format=", word);
+}
+
+static bool take_words(struct asked *a, char *const *words)
+{
+    a->wants_rows = words[0] && strcmp(words[0], "rows") == 0;
+    if (buf_add(&a->path, a->wants_rows ? STR("usage/rows?") : STR("usage?")))
+        return false;
+    for (words += a->wants_rows; *words; words++)
+        if (!take_word(a, *words))
+            return false;
+    if (a->wants_rows && a->format == USAGE_CSV && buf_add(&a->path, STR("&format=csv")))
+        return false;
+    return buf_add_char(&a->path, '\0') == ERR_NONE;
+}
+
+/* ---- the answer ---- */
+
+static int64_t number_of(struct str object, const char *name)
+{
+    struct json_value v;
+    int64_t number;
+
+    return json_find(object, &v, name, NULL) || json_int(&v, &number) ? 0 : number;
+}
+
+/* A member as text; false: there is none. */
+static bool text_of(struct str object, const char *name, struct arena *a, struct str *ret)
+{
+    struct json_value v;
+
+    return json_find(object, &v, name, NULL) == ERR_NONE && json_text(&v, a, ret) == ERR_NONE;
+}
+
+/* Calls each(arg, item) for each line of the answer. */
+static void for_each(struct str answer, void (*each)(void *arg, struct str item), void *arg)
+{
+    struct json_value list, item;
+    struct json j;
+
+    if (json_find(answer, &list, "data", NULL) || list.type != JSON_ARRAY)
+        return;
+    json_init(&j, list.raw, JSON_DEPTH_MAX);
+    json_enter_array(&j);
+    while (json_next_item(&j) && json_read(&j, &item))
+        each(arg, item.raw);
+}
+
+static void print_line(UNUSED void *arg, struct str item)
+{
+    terminal_print(stdout, item);
+    putchar('\n');
+}
+
+static void print_csv(void *arg, struct str item)
+{
+    bool *has_head = arg;
+    struct arena a;
+    struct str text;
+    int n = 0;
+
+    arena_init(&a);
+    for (int pass = *has_head; pass < 2; pass++, n = 0) {
+        for (size_t i = 0; i < COLUMNS; i++)
+            if (text_of(item, group_names[i], &a, &text)) {
+                printf("%s", n++ ? "," : "");
+                terminal_print(stdout, pass ? text : str_of(group_names[i]));
+            }
+        for (size_t i = 0; i < COUNT_OF(numbers); i++, n++)
+            if (pass)
+                printf("%s%lld", n ? "," : "", (long long)number_of(item, numbers[i].member));
+            else
+                printf("%s%s", n ? "," : "", numbers[i].member);
+        putchar('\n');
+    }
+    *has_head = true;
+    arena_deinit(&a);
+}
+
+/* ---- the table ---- */
+
+struct table {
+    bool has[COLUMNS];
+    int width[COLUMNS];
+    int64_t most; /* tokens of a line */
+    bool is_utf8;
+};
+
+static int64_t tokens_of(struct str item)
+{
+    return number_of(item, "prompt_tokens") + number_of(item, "completion_tokens");
+}
+
+static void measure(void *arg, struct str item)
+{
+    struct table *t = arg;
+    struct arena a;
+    struct str text;
+
+    arena_init(&a);
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (text_of(item, group_names[i], &a, &text)) {
+            int n = text.n < TEXT_MAX ? (int)text.n : TEXT_MAX;
+
+            t->has[i] = true;
+            if (n > t->width[i])
+                t->width[i] = n;
+        }
+    arena_deinit(&a);
+    if (tokens_of(item) > t->most)
+        t->most = tokens_of(item);
+}
+
+/* "12,345,678" */
+static void print_number(int64_t number)
+{
+    char digits[24], text[32];
+    int n = snprintf(digits, sizeof(digits), "%lld", (long long)number);
+    int k = 0;
+
+    for (int i = 0; i < n; i++) {
+        if (i > 0 && (n - i) % 3 == 0)
+            text[k++] = ',';
+        text[k++] = digits[i];
+    }
+    printf("  %12.*s", k, text);
+}
+
+static void print_numbers(struct str item)
+{
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        int64_t number = number_of(item, numbers[i].member);
+
+        if (strcmp(numbers[i].member, "cost_micros") == 0)
+            printf("  %12.4f", (double)number / 1e6);
+        else
+            print_number(number);
+    }
+}
+
+/* Eighths of a character, where the terminal has them. */
+static void print_bar(const struct table *t, int64_t tokens)
+{
+    static const char *const parts[] = { "",       "\u258f", "\u258e", "\u258d",
+                                         "\u258c", "\u258b", "\u258a", "\u2589" };
+    int64_t eighths = t->most ? tokens * 8 * BAR_WIDTH / t->most : 0;
+
+    printf("  ");
+    for (int64_t i = 0; i < eighths / 8; i++)
+        fputs(t->is_utf8 ? "\u2588" : "#", stdout);
+    if (t->is_utf8)
+        fputs(parts[eighths % 8], stdout);
+}
+
+static void print_row(void *arg, struct str item)
+{
+    const struct table *t = arg;
+    struct arena a;
+    struct str text;
+
+    arena_init(&a);
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (t->has[i] && text_of(item, group_names[i], &a, &text)) {
+            text = str_sub(text, 0, TEXT_MAX);
+            terminal_print(stdout, text);
+            printf("%*s", t->width[i] - (int)text.n + 2, "");
+        }
+    arena_deinit(&a);
+    print_numbers(item);
+    print_bar(t, tokens_of(item));
+    putchar('\n');
+}
+
+static void print_head(const struct table *t)
+{
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (t->has[i])
+            printf("%-*s  ", t->width[i], group_names[i]);
+    for (size_t i = 0; i < COUNT_OF(numbers); i++)
+        printf("  %12s", numbers[i].head);
+    printf("  tokens\n");
+}
+
+static void print_table(struct str answer)
+{
+    const char *charset = setlocale(LC_CTYPE, "");
+    struct table t = { .is_utf8 = isatty(STDOUT_FILENO) && charset &&
+                                  (strstr(charset, "UTF-8") || strstr(charset, "utf8")) };
+    struct json_value total;
+    int width = 0;
+
+    for (size_t i = 0; i < COLUMNS; i++)
+        t.width[i] = (int)strlen(group_names[i]);
+    for_each(answer, measure, &t);
+    if (t.most == 0 && !t.has[0] && !t.has[1] && !t.has[2] && !t.has[3]) {
+        puts("Nothing was used in these days.");
+        return;
+    }
+    print_head(&t);
+    for_each(answer, print_row, &t);
+    for (size_t i = 0; i < COLUMNS; i++)
+        width += t.has[i] ? t.width[i] + 2 : 0;
+    printf("%-*s", width, "total");
+    if (json_find(answer, &total, "total", NULL) == ERR_NONE)
+        print_numbers(total.raw);
+    putchar('\n');
+}
+
+static void print_answer(const struct asked *a, struct str answer)
+{
+    bool has_head = false;
+
+    if (a->wants_rows)
+        terminal_print(stdout, answer);
+    else if (a->format == USAGE_TABLE)
+        print_table(answer);
+    else
+        for_each(answer, a->format == USAGE_CSV ? print_csv : print_line, &has_head);
+}
+
+/* ---- the command ---- */
+
+static int ask(const struct cli_args *args, const struct asked *a)
+{
+    struct cli_operator *operator;
+    struct settings s;
+    struct buf answer;
+    int code = EXIT_FAILED;
+
+    if (cli_load_settings(args, SETTINGS_CLIENT, &s))
+        return EXIT_USAGE;
+    operator= cli_operator_open(&s);
+    if (operator&& cli_operator_call(operator, HTTP_GET, a->path.p, STR(""), &answer)) {
+        print_answer(a, buf_str(&answer));
+        buf_deinit(&answer);
+        code = ferror(stdout) || fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
+    }
+    cli_operator_close(operator);
+    settings_deinit(&s);
+    return code;
+}
+
+static int run(const struct cli_args *args)
+{
+    struct asked a = { .format = USAGE_TABLE };
+    int code = EXIT_USAGE;
+
+    buf_init(&a.path, PATH_MAX_SIZE);
+    if (take_words(&a, args->words))
+        code = ask(args, &a);
+    buf_deinit(&a.path);
+    return code;
+}
+
+const struct command command_usage = {
+    .name = "usage",
+    .options = "w",
+    .summary = "Tell what was used, by whom, of what",
+    .help =
+        "Usage: enginelabs-2api usage [--config FILE] [--env-file FILE] [rows] [NAME=VALUE]...\n\n"
+        "  from=2026-11-01   first day (UTC); 29 days ago without it\n"
+        "  to=2026-11-26     last day, included; today\n"
+        "  by=day            day, key, model or upstream, or several: by=key,model\n"
+        "  key=ID            of one key: its id, as `keys list` has it, or master\n"
+        "  model=NAME        of one model\n"
+        "  format=table      table, csv or jsonl\n"
+        "  rows              single requests instead of sums, as jsonl or csv; where the store\n"
+        "                    is a file (STORE_URL=sqlite:)\n\n"
+        "A gateway that runs is asked, through a socket in its state directory; else the store is\n"
+        "opened. Costs are those of the settings' price table.\n\n"
+        "Examples:\n"
+        "  enginelabs-2api usage by=model from=2026-11-01\n"
+        "  enginelabs-2api usage rows format=csv >november.csv\n",
+    .run = run,
+};
