@@ -310,17 +310,20 @@ static const struct rest *longest_rest(const struct key *key, int64_t now_ms)
 static void tell_rests(struct keys *k, int64_t now_ms, char *why)
 {
     const struct key *named = NULL;
+    const struct rest *r = NULL; /* of that one */
     size_t n = 0;
 
     lock(k);
     for (size_t i = 0; i < k->n && k->n > 1; i++) {
-        if (!longest_rest(&k->at[i], now_ms))
+        const struct rest *one = longest_rest(&k->at[i], now_ms);
+
+        if (!one)
             continue;
         n++;
         named = named ? named : &k->at[i];
+        r = r ? r : one;
     }
-    if (named) {
-        const struct rest *r = longest_rest(named, now_ms);
+    if (r) {
         int of = (int)(r->n < PURPOSE_MAX ? r->n : PURPOSE_MAX);
 
         snprintf(why, 128, "%zu of %zu keys rest: %.24s %s%s%.*s, %lld s left", n, k->n,
