@@ -254,7 +254,6 @@ void exchange_start_call(struct exchange *x, const struct provider_sink *sink)
     if (system || x->is_serial || x->repair.n)
         request.chat = with_changes(x, system);
     usage_begin_call(x);
-    exchange_wait_begins(x);
     x->call = x->provider->start(x->view->instances[t->upstream], &request);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/series.h"
 
 /* ---- tasks ---- */
 
@@ -397,6 +398,61 @@ static void says_the_date_as_http_does(void)
     loop_free(l);
 }
 
+/* ---- lag ---- */
+
+struct slow {
+    struct loop *loop;
+    struct timer timer;
+    struct task task;
+    unsigned turns;
+};
+
+static void hold_up(int64_t ms)
+{
+    for (int64_t until = clock_now_us() + ms * 1000; clock_now_us() < until;)
+        continue;
+}
+
+static void on_slow_task(void *arg)
+{
+    struct slow *s = arg;
+
+    hold_up(60);
+    loop_stop(s->loop);
+}
+
+static void on_slow_timer(void *arg)
+{
+    struct slow *s = arg;
+
+    if (++s->turns < 20) {
+        timer_arm(s->loop, &s->timer, 1, on_slow_timer, s);
+        return;
+    }
+    hold_up(60);
+    task_init(&s->task, on_slow_task, s);
+    loop_defer(s->loop, &s->task);
+}
+
+/* Both in one turn, behind many that took no time. */
+static void a_turn_that_holds_up_the_loop_is_observed(void)
+{
+    struct slow s = { .loop = loop_new() };
+    struct histogram before, h;
+
+    series_histogram(SERIES_LOOP_LAG, &before);
+    timer_arm(s.loop, &s.timer, 1, on_slow_timer, &s);
+    loop_run(s.loop);
+    series_histogram(SERIES_LOOP_LAG, &h);
+    histogram_since(&h, &before);
+    EXPECT(histogram_count(&h) >= 20);
+    EXPECT(h.sum_us >= 119000);
+    EXPECT_INT(h.buckets[histogram_bucket(HISTOGRAM_FAST, 120000)] +
+                   h.buckets[histogram_bucket(HISTOGRAM_FAST, 260000)],
+               1);
+    loop_free(s.loop);
+}
+
 static const struct test suite[] = {
     { "tasks run once, in order, and not when canceled", tasks_run_once_in_order },
     { "a task may cancel the next one", a_task_may_cancel_the_next_one },
@@ -416,6 +472,7 @@ static const struct test suite[] = {
     { "the clock stands still once it is set", the_clock_stands_still_once_it_is_set },
     { "moves on with the real clock", moves_on_with_the_real_clock },
     { "says the date as HTTP does", says_the_date_as_http_does },
+    { "a turn that holds up the loop is observed", a_turn_that_holds_up_the_loop_is_observed },
 };
 
 TEST_MAIN(suite)
