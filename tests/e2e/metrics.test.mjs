@@ -201,6 +201,13 @@ describe('after requests of all kinds', () => {
       }
     });
 
+    test('every alert is in the table for people', async () => {
+      const doc = fs.readFileSync(path.join(DEPLOY, '../docs/operations.md'), 'utf8');
+      const table = [...doc.matchAll(/^\| `([A-Z]\w+)` \|/gm)].map(([, name]) => name);
+      const alerts = (await prometheus.rules()).filter((rule) => rule.type === 'alerting');
+      assert.deepEqual(table.sort(), alerts.map((rule) => rule.name).sort());
+    });
+
     test('in the table for people, with its type and labels', () => {
       const doc = fs.readFileSync(path.join(DEPLOY, '../docs/operations.md'), 'utf8');
       const row = /^\| `((?:enginelabs2api|process)_\w+)` \| (\w+) \| (.*?) \| (.+) \|$/gm;
