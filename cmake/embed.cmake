@@ -4,12 +4,12 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
     set(EMBED_SCRIPT ${CMAKE_CURRENT_LIST_FILE})
     function(embed room)
         cmake_parse_arguments(ARG "" "GZIP" "PLAIN" ${ARGN})
-        file(GLOB compressed CONFIGURE_DEPENDS "${ARG_GZIP}/*")
+        file(GLOB_RECURSE compressed CONFIGURE_DEPENDS "${ARG_GZIP}/*")
         list(TRANSFORM ARG_PLAIN PREPEND "${CMAKE_SOURCE_DIR}/")
         set(out ${CMAKE_BINARY_DIR}/${room}_embedded.c)
         add_custom_command(OUTPUT ${out}
             COMMAND ${CMAKE_COMMAND} "-DOUT=${out}" "-DPLAIN=${ARG_PLAIN}"
-                    "-DGZIP=${compressed}" -P ${EMBED_SCRIPT}
+                    "-DGZIP=${compressed}" "-DFOLDER=${CMAKE_SOURCE_DIR}/${ARG_GZIP}" -P ${EMBED_SCRIPT}
             DEPENDS ${ARG_PLAIN} ${compressed} ${EMBED_SCRIPT}
             COMMENT "Embedding files" VERBATIM)
         target_sources(${room} PRIVATE ${out})
@@ -31,6 +31,9 @@ function(add_file i file is_gzip)
     file(SHA256 ${file} hash)
     string(SUBSTRING ${hash} 0 32 tag)
     get_filename_component(name ${file} NAME)
+    if(is_gzip)
+        file(RELATIVE_PATH name ${FOLDER} ${file})
+    endif()
     file(APPEND ${OUT}.new "static const unsigned char b${i}[] = {\n${hex}\n};\n")
     set(rows "${rows}    { \"${name}\", \"\\\"${tag}\\\"\", b${i}, sizeof(b${i}), ${is_gzip} },\n"
         PARENT_SCOPE)

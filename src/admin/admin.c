@@ -6,17 +6,21 @@
 #include "base/mem.h"
 #include "http/url.h"
 
-struct admin {
-    char unused; /* nothing yet */
-};
-
 struct admin *admin_new(void)
 {
-    return mem_new(struct admin);
+    struct admin *a = mem_new(struct admin);
+
+    a->sessions = sessions_new();
+    a->tries = tries_new();
+    return a;
 }
 
 void admin_free(struct admin *a)
 {
+    if (!a)
+        return;
+    sessions_free(a->sessions);
+    tries_free(a->tries);
     mem_free(a);
 }
 

@@ -3,6 +3,15 @@
 #pragma once
 
 #include "admin/admin.h"
+#include "admin/session.h"
+#include "admin/tries.h"
+
+#define SESSION_COOKIE "enginelabs2api_session"
+
+struct admin {
+    struct sessions *sessions;
+    struct tries *tries;
+};
 
 /* The row for the path and method, or NULL; then `ret_known`: other methods have one. */
 const struct admin_row *admin_find(struct str path, enum http_method method, bool *ret_known);
@@ -10,6 +19,18 @@ const struct admin_row *admin_find(struct str path, enum http_method method, boo
 /* What stands for the {names} of the row's path, decoded into the call's request. False: it cannot
  * be decoded. */
 bool admin_take_ids(struct admin_call *c, struct str path);
+
+/* Whether it is the ADMIN_KEY. Else, or after too many wrong ones, answers the request. */
+bool admin_judge_key(struct gateway_worker *w, struct http_request *r, struct str key);
+
+/* The session that the request's cookie names. False: none that lives. */
+bool admin_session_of(struct gateway_worker *w, const struct http_request *r, struct session *ret);
+
+/* The token in the cookie; p NULL: none. */
+struct str admin_session_token(const struct http_request *r);
+
+/* 403 where there is no ADMIN_KEY. */
+bool admin_is_enabled(struct gateway_worker *w, struct http_request *r);
 
 /* What all answers have, errors too. Once a request. */
 void admin_mark(struct http_request *r);

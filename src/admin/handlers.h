@@ -18,3 +18,8 @@ void admin_keys_show(struct admin_call *c);
 void admin_keys_edit(struct admin_call *c);
 void admin_keys_revoke(struct admin_call *c);
 void admin_keys_rotate(struct admin_call *c);
+
+/* sign_in.c */
+void admin_session_make(struct admin_call *c);
+void admin_session_show(struct admin_call *c);
+void admin_session_end(struct admin_call *c);

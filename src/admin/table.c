@@ -12,5 +12,8 @@ const struct admin_row admin_rows[] = {
     { "keys/{id}", HTTP_PATCH, 0, admin_keys_edit },
     { "keys/{id}", HTTP_DELETE, 0, admin_keys_revoke },
     { "keys/{id}/rotate", HTTP_POST, 0, admin_keys_rotate },
+    { "session", HTTP_GET, 0, admin_session_show },
+    { "session", HTTP_POST, ADMIN_OPEN, admin_session_make },
+    { "session", HTTP_DELETE, 0, admin_session_end },
     { NULL, HTTP_GET, 0, NULL },
 };

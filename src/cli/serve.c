@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "admin/page.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -48,6 +49,7 @@ enum { LIMITS_MAX = 100000 }; /* counters while the store fails */
 /* Which handler answers which path. Clients differ in whether they write the /v1. */
 static const struct gateway_path paths[] = {
     { "/", HTTP_GET, 0, handle_root, NULL },
+    { PAGE_PREFIX, HTTP_GET, PATH_PREFIX, handle_page, NULL },
     { "/healthz", HTTP_GET, 0, handle_healthz, NULL },
     { "/readyz", HTTP_GET, 0, handle_readyz, NULL },
     { "/metrics", HTTP_GET, 0, handle_metrics, NULL },

@@ -406,6 +406,13 @@ bool http_request_peer_is_loopback(const struct http_request *r)
     return c && conn_peer_is_loopback(c->conn);
 }
 
+struct str http_request_peer(const struct http_request *r)
+{
+    const struct http_connection *c = open_connection(r);
+
+    return c ? conn_peer(c->conn) : STR("");
+}
+
 void http_request_pause(struct http_request *r)
 {
     struct http_connection *c = open_connection(r);

@@ -145,6 +145,9 @@ bool http_reply_is_begun(const struct http_request *r);
 
 bool http_request_peer_is_loopback(const struct http_request *r);
 
+/* Its address as text ("127.0.0.1", "unix"); empty when the connection is gone. */
+struct str http_request_peer(const struct http_request *r);
+
 /* Takes the connection out of HTTP after writing `head` (a 101): for WebSocket. `*ret_rest` are
  * bytes the client sent behind its request, valid until the turn ends. Reading is off. NULL when
  * the connection broke. The request is gone. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What runs, whether it lives, and whether it can answer. */
+#include "admin/page.h"
 #include "ops/ops.h"
 #include "ops/readiness.h"
 #include "json/writer.h"
@@ -10,6 +11,8 @@ void handle_root(struct gateway_worker *w, struct http_request *r)
     struct json_writer j;
     struct buf out;
 
+    if (page_answers(w, r))
+        return;
     buf_init(&out, 4096);
     json_w_init(&j, &out);
     json_w_object(&j);
