@@ -30,25 +30,34 @@ const char *exposition_content_type(enum exposition_format format)
                : "text/plain; version=0.0.4; charset=utf-8";
 }
 
-/* The weight of an item in thousandths (RFC 9110 12.4.2); 1,000 without one. */
+/* "123" is 123, "5" is 500: the digits behind the point, in thousandths. */
+static unsigned thousandths_of(struct str fraction)
+{
+    unsigned sum = 0;
+
+    for (size_t i = 0; i < 3; i++) {
+        char c = i < fraction.n ? fraction.p[i] : '0';
+
+        sum = sum * 10 + (c >= '0' && c <= '9' ? (unsigned)(c - '0') : 0);
+    }
+    return sum;
+}
+
+/* The weight of an item in thousandths (RFC 9110 12.4.2); 1,000 without a valid one. */
 static unsigned weight_of(struct str parameters)
 {
-    struct str rest = parameters;
-    uint64_t whole = 1, thousandths = 0;
-
-    while (rest.n) {
-        struct str one = str_trim(str_cut(rest, ';', &rest));
+    while (parameters.n) {
+        struct str one = str_trim(str_cut(parameters, ';', &parameters));
         struct str fraction;
+        uint64_t whole;
 
         if (!str_starts_nocase(one, STR("q=")))
             continue;
-        if (str_to_u64(str_cut(str_from(one, 2), '.', &fraction), 1, &whole))
+        if (str_to_u64(str_cut(str_from(one, 2), '.', &fraction), 1, &whole) || whole == 1)
             return 1000;
-        for (size_t i = 0; i < 3; i++)
-            thousandths =
-                thousandths * 10 + (i < fraction.n ? (uint64_t)(fraction.p[i] - '0') % 10 : 0);
+        return thousandths_of(fraction);
     }
-    return whole ? 1000 : (unsigned)thousandths;
+    return 1000;
 }
 
 /* Of several ranges that match, the nearest counts (RFC 9110 12.5.1). */

@@ -98,6 +98,11 @@ static void gives_the_format_that_is_asked_for(void)
         { "application/openmetrics-text;q=0, */*", EXPOSITION_PROMETHEUS },
         { "text/html,application/xhtml+xml,*/*;q=0.8", EXPOSITION_PROMETHEUS },
         { "application/*;q=0.9, text/*;q=0.1", EXPOSITION_OPENMETRICS },
+        { "application/openmetrics-text;q=0.8, text/plain;q=0.x", EXPOSITION_OPENMETRICS },
+        { "application/openmetrics-text;q=0.8, text/plain;q=", EXPOSITION_PROMETHEUS },
+        { "application/openmetrics-text;q=0.8, text/plain;q=1.0", EXPOSITION_PROMETHEUS },
+        { "application/openmetrics-text;q=0.8, text/plain;q=0.9999", EXPOSITION_PROMETHEUS },
+        { "application/openmetrics-text;;q=0.8;, ,text/plain;q=0", EXPOSITION_OPENMETRICS },
         { "application/openmetrics-text;q=0.2, */*;q=0.9", EXPOSITION_PROMETHEUS },
     };
 
