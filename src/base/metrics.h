@@ -45,6 +45,8 @@
     X(METRIC_LIMITED,            "requests_limited_total",            "counter", "Requests refused by a limit of their key.") \
     X(METRIC_LIMITS_ALONE,       "limits_counted_alone_total",        "counter", "Requests whose limits this process counted alone, since the store failed.") \
     X(METRIC_USAGE_DROPPED,      "usage_dropped_total",               "counter", "Rows or sums of usage that were not kept: the store failed, or was too slow.") \
+    X(METRIC_SPANS_SENT,         "spans_sent_total",                  "counter", "Spans that the collector of traces took.") \
+    X(METRIC_SPANS_DROPPED,      "spans_dropped_total",               "counter", "Spans that were not sent: the collector failed, or was too slow.") \
     X(METRIC_MEMORY_TRIMS,       "memory_trims_total",                "counter", "How often free memory went back to the system, in a quiet moment.") \
     X(METRIC_TIMERS,             "timers",                            "gauge",   "Timers armed now.")
 /* clang-format on */

@@ -27,6 +27,13 @@ enum failure_kind failure_of_status(int status)
     return status < 500 ? FAILURE_BAD_REQUEST : FAILURE_INTERNAL;
 }
 
+const char *failure_code(const struct failure *f)
+{
+    const struct failure_row *row = failure_row(f->kind);
+
+    return row->code ? row->code : "none";
+}
+
 int failure_status(const struct failure *f)
 {
     return f->status ? f->status : failure_row(f->kind)->status;

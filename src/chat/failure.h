@@ -83,6 +83,9 @@ struct failure {
                              middle of a stream, too */
 };
 
+/* OpenAI's code, or "none". */
+const char *failure_code(const struct failure *f);
+
 /* The status that a client gets. */
 int failure_status(const struct failure *f);
 

@@ -12,9 +12,11 @@ enum {
     PARALLEL_RETRY_MS = 1000,
 };
 
+enum reserve_of { RESERVE_REQUESTS, RESERVE_TOKENS, RESERVE_BUDGET };
+
 /* What one counter is for. */
 struct reserve {
-    enum { RESERVE_REQUESTS, RESERVE_TOKENS, RESERVE_BUDGET } of;
+    enum reserve_of of;
     enum key_unit unit; /* these two of RESERVE_BUDGET */
     enum key_period period;
     int64_t ends_ms; /* of its window, on the wall clock; INT64_MAX: never */
@@ -57,8 +59,9 @@ static struct loop *loop_of(const struct admission *a)
 
 /* ---- what is counted ---- */
 
-static void add_counter(struct admission *a, int of, enum key_window window, const char *unit,
-                        const struct key_budget *budget, int64_t amount, int64_t limit)
+static void add_counter(struct admission *a, enum reserve_of of, enum key_window window,
+                        const char *unit, const struct key_budget *budget, int64_t amount,
+                        int64_t limit)
 {
     struct store_counter *c = &a->counters[a->n];
     struct reserve *r = &a->reserves[a->n++];

@@ -9,6 +9,7 @@
 #include "dialect/openai_wire.h"
 #include "gateway/admission.h"
 #include "gateway/exchange_internal.h"
+#include "gateway/record_trace.h"
 
 #define TO(state) (1U << (state))
 
@@ -265,6 +266,7 @@ static void on_attempt(void *arg, struct str account)
     struct exchange *x = arg;
 
     x->attempts++;
+    record_trace_try(x->record, x->upstream->name, account);
     x->account = account.n ? arena_dup(&x->request->arena, account) : STR("");
 }
 
@@ -511,6 +513,7 @@ static void move_on(struct exchange *x, const struct failure *f)
              LOG_Z("upstream", x->upstream->name), LOG_Z("kind", failure_row(f->kind)->name),
              LOG_STR("error", f->message));
     timer_disarm(&x->deadline);
+    record_trace_failed(x->record, failure_code(f));
     x->was_accepted = x->was_accepted || f->prompt_accepted;
     if (x->call)
         x->provider->release(TAKE(x->call));

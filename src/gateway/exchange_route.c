@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "gateway/access.h"
 #include "gateway/exchange_internal.h"
+#include "gateway/record_trace.h"
 
 /* Whether another target may do better. Of a failure that the upstream's own status decides, see
  * moves_status(). */
@@ -244,6 +245,7 @@ void exchange_start_call(struct exchange *x, const struct provider_sink *sink)
                                         .key_id = x->record->principal->id,
                                         .instructions = x->instructions,
                                         .wants_raw = x->is_raw,
+                                        .traceparent = record_traceparent(x->record),
                                         .sink = sink,
                                         .arg = x };
 

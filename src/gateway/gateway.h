@@ -114,6 +114,7 @@ struct gateway_worker {
     struct connector *connector;
     struct http_client *client;
     struct store_port *store;
+    struct tracer *tracer;     /* NULL: nobody collects traces */
     struct ledger *ledger;     /* NULL: usage is not kept */
     struct store_port *spare;  /* of gateway.spare; NULL without */
     struct key_watch *keys;    /* NULL: without gateway.keys */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/series.h"
+#include "gateway/record_trace.h"
 #include "ledger/ledger.h"
 #include "ledger/price.h"
 
@@ -34,8 +35,14 @@ static struct str model_of(const struct record *rec)
 static void log_record(const struct record *rec)
 {
     bool has_failed = rec->error.n > 0;
+    char trace_id[2 * TRACE_ID_LEN + 1] = "", span_id[2 * SPAN_ID_LEN + 1] = "";
+
+    record_trace_ids(rec, trace_id, span_id);
+
     const struct log_field fields[] = {
         LOG_Z("request_id", rec->request->id),
+        LOG_Z("trace_id", trace_id),
+        LOG_Z("span_id", span_id),
         LOG_Z("outcome",
               rec->outcome == RECORD_CANCELED ? "client left" : record_outcome_name(rec->outcome)),
         LOG_STR("key", rec->principal->id),
@@ -109,6 +116,8 @@ static void tell(void *arg)
     rec->bytes_out = rec->request->sent;
     if (rec->worker->ledger)
         add_usage(rec);
+    if (rec->trace)
+        record_trace_tell(rec);
     if (log_is_on(rec->error.n > 0 ? LOG_WARN : LOG_INFO))
         log_record(rec);
 }
@@ -131,6 +140,7 @@ struct record *record_begin(struct gateway_worker *w, struct http_request *r, co
     rec->started_wall_ms = loop_wall_ms(w->loop);
     rec->first_token_ms = rec->queued_ms = rec->overhead_us = -1;
     rec->bytes_in = r->body.n;
+    rec->trace = record_trace_begin(w, r);
     arena_on_release(&r->arena, tell, rec);
     return rec;
 }
@@ -202,13 +212,12 @@ void record_end(struct record *rec, enum record_outcome outcome, int status,
                 const struct failure *f)
 {
     struct arena *a = &rec->request->arena;
-    const struct failure_row *row = f ? failure_row(f->kind) : NULL;
 
     BUG_ON(rec->is_ended);
     rec->is_ended = true;
     rec->outcome = outcome;
     rec->status = f ? failure_status(f) : outcome == RECORD_CANCELED ? 499 : status;
-    rec->code = row && row->code ? row->code : "none";
+    rec->code = f ? failure_code(f) : "none";
     rec->error = f ? arena_dup(a, f->message) : STR("");
     rec->duration_ms = loop_now_ms(rec->worker->loop) - rec->started_ms;
     /* Settings may be replaced before it is told. */

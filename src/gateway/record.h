@@ -10,6 +10,8 @@
 #include "gateway/gateway.h"
 #include "gateway/principal.h"
 
+struct record_trace;
+
 enum record_outcome { RECORD_COMPLETED, RECORD_FAILED, RECORD_CANCELED, RECORD_OUTCOMES };
 
 /* In the request's arena, with all it points at. Times: -1 is "not so far". */
@@ -26,8 +28,9 @@ struct record {
     unsigned attempts;
     bool is_stream;
     struct chat_usage usage;
-    int64_t cost_micros; /* millionths of the currency, by the price table */
-    const char *finish;  /* OpenAI's finish_reason of the first choice; "" */
+    int64_t cost_micros;        /* millionths of the currency, by the price table */
+    struct record_trace *trace; /* NULL: it has none */
+    const char *finish;         /* OpenAI's finish_reason of the first choice; "" */
 
     bool is_ended; /* else nothing is told */
     enum record_outcome outcome;

@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "gateway/admission.h"
 #include "gateway/exchange.h"
+#include "gateway/record_trace.h"
 #include "gateway/relay_internal.h"
 
 #define TO(state) (1U << (state))
@@ -213,6 +214,7 @@ static void on_attempt(void *arg, struct str account)
     struct relay *x = arg;
 
     x->attempts++;
+    record_trace_try(x->record, x->upstream->name, account);
     x->account = arena_dup(&x->request->arena, account);
 }
 
@@ -316,6 +318,7 @@ static void move_on(struct relay *x, const struct failure *f)
     log_info("trying the next target", LOG_Z("request_id", x->request->id),
              LOG_Z("upstream", x->upstream->name), LOG_Z("kind", failure_row(f->kind)->name),
              LOG_STR("error", f->message));
+    record_trace_failed(x->record, failure_code(f));
     x->was_accepted = x->was_accepted || f->prompt_accepted;
     x->ops->release(TAKE(x->call));
     x->upstream_us += clock_now_us() - x->upstream_since_us;

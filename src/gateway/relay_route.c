@@ -8,6 +8,7 @@
 #include "base/encoding.h"
 #include "gateway/access.h"
 #include "gateway/exchange.h"
+#include "gateway/record_trace.h"
 #include "http/url.h"
 
 enum { SEGMENT_MAX = 512 };
@@ -295,6 +296,7 @@ enum err relay_start_step(struct relay *x, const struct relay_sink *sink)
         .is_streamed = !x->is_whole,
         .head_timeout_ms = s->request_timeout_ms,
         .idle_timeout_ms = s->idle_timeout_ms,
+        .traceparent = record_traceparent(x->record),
         .sink = sink,
         .arg = x,
     };

@@ -10,6 +10,7 @@
 #include "gateway/setting_value.h"
 #include "gateway/settings_internal.h"
 #include "net/worker.h"
+#include "trace/tracer.h"
 
 /* ---- where a value comes from ---- */
 
@@ -421,6 +422,16 @@ static void check_key(struct loader *l)
         endpoint_text(&s->listen, text));
 }
 
+static void check_tracing(struct loader *l)
+{
+    struct settings *s = l->out;
+    char what[128];
+
+    if (secret_is_set(&s->otel_headers) &&
+        !tracer_headers_are_valid(secret_reveal(&s->otel_headers), what))
+        loader_problem(l, "OTEL_EXPORTER_OTLP_HEADERS: %s", what);
+}
+
 static bool needs_tls(const struct settings *s)
 {
     for (size_t i = 0; i < s->n_upstreams; i++) {
@@ -430,7 +441,7 @@ static bool needs_tls(const struct settings *s)
                                            : u->api_url.endpoint.tls || u->clerk_url.endpoint.tls)
             return true;
     }
-    return str_starts(str_of(s->store_url), STR("rediss:"));
+    return s->otel_endpoint.endpoint.tls || str_starts(str_of(s->store_url), STR("rediss:"));
 }
 
 static void open_trust(struct loader *l)
@@ -477,6 +488,7 @@ enum err settings_load(const struct settings_source *source, struct settings *re
     loader_load_upstreams(&l);
     loader_load_keys(&l);
     loader_load_prices(&l);
+    check_tracing(&l);
     loader_load_routes(&l);
     check_model_names(&l);
     if (l.use == SETTINGS_SERVE || l.use == SETTINGS_DEMO)
@@ -493,6 +505,8 @@ void settings_deinit(struct settings *s)
 {
     secret_deinit(&s->api_master_key);
     secret_deinit(&s->admin_key);
+    secret_deinit(&s->otel_headers);
+    url_deinit(&s->otel_endpoint);
     secret_deinit(&s->clerk_cookie);
     url_deinit(&s->enginelabs_api_url);
     url_deinit(&s->clerk_url);

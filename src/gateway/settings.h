@@ -88,6 +88,10 @@ struct settings {
     size_t n_keys;
     struct price *prices; /* ledger/price.h */
     size_t n_prices;
+    struct url otel_endpoint; /* path NULL: nobody collects traces */
+    struct secret otel_headers;
+    const char *otel_service;
+    int64_t otel_sampler_per_mille;
     int64_t usage_retention_ms; /* of sums */
     size_t usage_rows;
     struct route_settings *routes;

@@ -55,6 +55,10 @@ const struct setting settings_table[] = {
     { "CONVERSATION_TTL", SETTING_SECONDS, FIELD(conversation_ttl_ms), "2592000", NULL },
     { "RESPONSES_TTL", SETTING_SECONDS, FIELD(responses_ttl_ms), "2592000", NULL },
     { "RESPONSES_MAX_BYTES", SETTING_SIZE, FIELD(responses_max_bytes), "256MiB", NULL },
+    { "OTEL_EXPORTER_OTLP_ENDPOINT", SETTING_URL, FIELD(otel_endpoint), NULL, NULL },
+    { "OTEL_EXPORTER_OTLP_HEADERS", SETTING_SECRET, FIELD(otel_headers), NULL, NULL },
+    { "OTEL_SERVICE_NAME", SETTING_TEXT, FIELD(otel_service), "enginelabs-2api", NULL },
+    { "OTEL_TRACES_SAMPLER_ARG", SETTING_SECONDS, FIELD(otel_sampler_per_mille), "1", NULL },
     { "USAGE_RETENTION", SETTING_SECONDS, FIELD(usage_retention_ms), "34560000", NULL },
     { "USAGE_ROWS", SETTING_COUNT, FIELD(usage_rows), "100000", NULL },
     { "SHUTDOWN_TIMEOUT", SETTING_SECONDS, FIELD(shutdown_timeout_ms), "30", NULL },
@@ -224,6 +228,7 @@ static const struct {
 } ranges[] = {
     { "WORKERS", 0, 64, "expected at most 64" },
     { "CIRCUIT_ERROR_PERCENT", 0, 100, "expected a percentage, 0 to 100" },
+    { "OTEL_TRACES_SAMPLER_ARG", 0, 1000, "expected a share, 0 to 1" },
     { "CIRCUIT_WINDOW", 1000, UINT64_MAX, "expected at least 1 second" },
     { "CIRCUIT_OPEN_FOR", 1, UINT64_MAX, "expected more than 0" },
     { "MAX_CHOICES", 1, 128, "expected 1 to 128" },
@@ -281,6 +286,7 @@ enum err setting_set(const struct setting *row, struct settings *s, struct str v
 bool setting_needs_restart(const char *name)
 {
     static const char *const names[] = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SERVICE_NAME",
         "LISTEN",    "WORKERS",  "STORE_URL",      "UPSTREAM_CA_FILE", "HTTPS_PROXY", "HTTP_PROXY",
         "ALL_PROXY", "NO_PROXY", "MAX_BODY_BYTES", "MAX_CONNECTIONS",  "NGINX_PORT",  "LOG_FORMAT",
     };

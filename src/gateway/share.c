@@ -8,6 +8,7 @@
 #include "gateway/gateway.h"
 #include "keys/key_ring.h"
 #include "ledger/ledger.h"
+#include "trace/tracer.h"
 
 /* An instance. Holds the process-wide part of its upstream, not the setup it came with. */
 struct attached {
@@ -52,17 +53,27 @@ static void on_spare_closed(void *arg)
     store_port_close(w->store, on_store_closed, w);
 }
 
-/* The store is the last thing that instances stand on. */
-static void close_if_empty(struct gateway_worker *w)
+static void on_traced(void *arg)
 {
-    if (!w->closed || !list_is_empty(&w->attached))
-        return;
+    struct gateway_worker *w = arg;
+
     key_watch_close(TAKE(w->keys));
     ledger_close(TAKE(w->ledger));
     if (w->spare)
         store_port_close(TAKE(w->spare), on_spare_closed, w);
     else
         on_spare_closed(w);
+}
+
+/* The store is the last thing that instances stand on. */
+static void close_if_empty(struct gateway_worker *w)
+{
+    if (!w->closed || !list_is_empty(&w->attached))
+        return;
+    if (w->tracer)
+        tracer_close(TAKE(w->tracer), on_traced, w);
+    else
+        on_traced(w);
 }
 
 static void on_detached(void *arg)
@@ -181,6 +192,19 @@ static void set_ledger(struct gateway_worker *w)
                                                    .rows_max = has_rows ? s->usage_rows : 0 });
 }
 
+/* Its settings do not change without a restart. */
+static void open_tracer(struct gateway_worker *w)
+{
+    const struct settings *s = w->view->settings;
+
+    if (s->otel_endpoint.path)
+        w->tracer = tracer_open(w->loop, w->client,
+                                &(struct tracer_params){ .url = &s->otel_endpoint,
+                                                         .headers = secret_reveal(&s->otel_headers),
+                                                         .service = str_of(s->otel_service),
+                                                         .version = str_of(w->gateway->version) });
+}
+
 void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop *l)
 {
     struct http_client_limits limits;
@@ -200,6 +224,7 @@ void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop
     if (g->keys)
         w->keys = key_watch_open(g->keys, l, w->store);
     w->view = view_new(w, g->setup);
+    open_tracer(w);
     w->ledger = ledger_open(l, w->store, &(struct ledger_params){ 0 });
     set_ledger(w);
 }

@@ -108,6 +108,16 @@ enum err url_parse(struct str text, struct url *ret, char *ret_what)
     return ERR_NONE;
 }
 
+void url_copy(struct url *to, const struct url *from)
+{
+    size_t n = from->path ? strlen(from->path) + 1 : 0;
+
+    *to = *from;
+    to->path = n ? mem_alloc(n) : NULL;
+    if (n)
+        memcpy(to->path, from->path, n);
+}
+
 void url_deinit(struct url *u)
 {
     mem_free(u->path);

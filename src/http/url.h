@@ -16,6 +16,9 @@ struct url {
 MUST_USE enum err url_parse(struct str text, struct url *ret, char *ret_what);
 void url_deinit(struct url *u);
 
+/* Another one, of its own. */
+void url_copy(struct url *to, const struct url *from);
+
 /* Same scheme, host, port and path. An unset URL (path NULL) equals an unset one. */
 bool url_eq(const struct url *a, const struct url *b);
 

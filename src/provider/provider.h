@@ -94,6 +94,8 @@ struct provider_request {
     const struct provider_edit *edits; /* in order, at most 62; outlive the call with all
                                           they point at */
     size_t n_edits;
+    const struct str *traceparent; /* W3C Trace Context, of the present try; it is another one
+                                      behind on_attempt. NULL or empty: none. Outlives the call */
     const struct provider_sink *sink;
     void *arg;
 };

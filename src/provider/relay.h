@@ -39,6 +39,7 @@ struct relay_request {
     uint64_t length;  /* of a streamed body; HTTP_LENGTH_UNKNOWN */
     int64_t head_timeout_ms;
     int64_t idle_timeout_ms;       /* between pieces in either direction */
+    const struct str *traceparent; /* as in struct provider_request */
     const struct relay_sink *sink; /* static */
     void *arg;
 };

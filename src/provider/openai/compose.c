@@ -79,5 +79,7 @@ size_t compose_headers(struct provider_call *c, struct str token, struct http_he
         headers[n++] = (struct http_header){ STR("x-session-id"), id };
         headers[n++] = (struct http_header){ STR("x-session-affinity"), id };
     }
+    if (c->request.traceparent && c->request.traceparent->n)
+        headers[n++] = (struct http_header){ STR("traceparent"), *c->request.traceparent };
     return ask_headers(config, token, &c->arena, headers, n);
 }

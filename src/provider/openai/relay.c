@@ -200,8 +200,12 @@ static void on_token(void *arg, struct str token)
                                        .idle_timeout_ms = r->idle_timeout_ms,
                                        .send_once = !is_safe(r->method) };
 
-    memcpy(headers, r->headers, r->n_headers * sizeof(*headers));
-    params.n_headers = ask_headers(config, token, &c->arena, headers, r->n_headers);
+    size_t n = r->n_headers;
+
+    memcpy(headers, r->headers, n * sizeof(*headers));
+    if (r->traceparent && r->traceparent->n)
+        headers[n++] = (struct http_header){ STR("traceparent"), *r->traceparent };
+    params.n_headers = ask_headers(config, token, &c->arena, headers, n);
     c->state = RELAY_SEND;
     c->is_sent = false;
     c->http = http_call_start(c->instance->env.client, &params, &handler, c);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/record_trace.h"
+
+#include "base/clock.h"
+#include "base/encoding.h"
+#include "trace/tracer.h"
+
+enum { ATTRIBUTES_MAX = 24 };
+
+/* On the wall clock. */
+static int64_t now_us(const struct record *rec)
+{
+    return rec->started_wall_ms * 1000 + clock_now_us() - rec->started_us;
+}
+
+/* ---- begin ---- */
+
+/* The client's traceparent goes on to upstreams even where nobody here collects spans. */
+struct record_trace *record_trace_begin(struct gateway_worker *w, struct http_request *r)
+{
+    struct trace_context parent;
+    struct str header = http_value(&r->head, "traceparent");
+    bool has_parent = header.n > 0 && trace_context_read(header, &parent);
+    struct record_trace *t;
+
+    if (!has_parent && !w->tracer)
+        return NULL;
+    t = arena_new(&r->arena, struct record_trace);
+    t->has_parent = has_parent;
+    if (has_parent) {
+        memcpy(t->parent, parent.span_id, SPAN_ID_LEN);
+        trace_context_child(&parent, &t->context);
+    } else {
+        trace_context_new(&t->context, w->view->settings->otel_sampler_per_mille);
+    }
+    return t;
+}
+
+/* ---- tries ---- */
+
+void record_trace_failed(struct record *rec, const char *code)
+{
+    struct record_trace *t = rec->trace;
+
+    if (!t || t->n_tries == 0 || t->tries[t->n_tries - 1].end_us)
+        return;
+    t->tries[t->n_tries - 1].end_us = now_us(rec);
+    t->tries[t->n_tries - 1].code = code;
+}
+
+void record_trace_try(struct record *rec, const char *upstream, struct str account)
+{
+    struct record_trace *t = rec->trace;
+    struct arena *a = &rec->request->arena;
+    char *text;
+    struct record_try *try;
+
+    if (!t)
+        return;
+    record_trace_failed(rec, "retried");
+    if (t->n_tries == RECORD_TRIES_MAX)
+        t->n_tries--;
+    try = &t->tries[t->n_tries++];
+    *try = (struct record_try){ .upstream = arena_dup(a, str_of(upstream)).p,
+                                .account = arena_dup(a, account),
+                                .start_us = now_us(rec) };
+    trace_context_child(&t->context, &try->context);
+    text = arena_alloc(a, TRACEPARENT_LEN + 1);
+    trace_context_write(&try->context, text);
+    t->traceparent = str_of(text);
+}
+
+const struct str *record_traceparent(const struct record *rec)
+{
+    return rec->trace ? &rec->trace->traceparent : NULL;
+}
+
+void record_trace_ids(const struct record *rec, char trace_id[2 * TRACE_ID_LEN + 1],
+                      char span_id[2 * SPAN_ID_LEN + 1])
+{
+    trace_id[0] = span_id[0] = '\0';
+    if (!rec->trace)
+        return;
+    hex_encode(rec->trace->context.trace_id, TRACE_ID_LEN, trace_id);
+    hex_encode(rec->trace->context.span_id, SPAN_ID_LEN, span_id);
+}
+
+/* ---- spans ---- */
+
+struct attributes {
+    struct trace_attribute list[ATTRIBUTES_MAX];
+    size_t n;
+};
+
+static void text(struct attributes *a, const char *name, struct str value)
+{
+    a->list[a->n++] = TRACE_ATTR_TEXT(name, value);
+}
+
+static void number(struct attributes *a, const char *name, int64_t value)
+{
+    a->list[a->n++] = TRACE_ATTR_INT(name, value);
+}
+
+/* Well-known names of operations, by the endpoint. */
+static struct str operation_of(const struct record *rec)
+{
+    if (str_eq(rec->endpoint, STR("/embeddings")))
+        return STR("embeddings");
+    if (str_eq(rec->endpoint, STR("/completions")))
+        return STR("text_completion");
+    if (str_eq(rec->endpoint, STR("/images/")))
+        return STR("generate_content");
+    return STR("chat");
+}
+
+static void tell_server(const struct record *rec, int64_t end_us)
+{
+    const struct record_trace *t = rec->trace;
+    struct http_request *r = rec->request;
+    struct str method = str_of(http_method_name(r->head.method));
+    struct attributes a = { .n = 0 };
+
+    text(&a, "http.request.method", method);
+    text(&a, "http.route", rec->endpoint);
+    text(&a, "url.path", str_sub(r->head.path, 0, 200));
+    number(&a, "http.response.status_code", rec->status);
+    text(&a, "enginelabs2api.request_id", str_of(r->id));
+    text(&a, "enginelabs2api.key", rec->principal->id);
+    text(&a, "enginelabs2api.outcome", str_of(record_outcome_name(rec->outcome)));
+    number(&a, "enginelabs2api.attempts", rec->attempts);
+    if (rec->outcome == RECORD_FAILED)
+        text(&a, "error.type", str_of(rec->code));
+    tracer_add(
+        rec->worker->tracer,
+        &(struct trace_span){
+            .context = &t->context,
+            .parent = t->has_parent ? t->parent : NULL,
+            .name = arena_printf(&r->arena, "%.*s %.*s", STR_ARGS(method), STR_ARGS(rec->endpoint)),
+            .kind = TRACE_SERVER,
+            .start_us = rec->started_wall_ms * 1000,
+            .end_us = end_us,
+            .attributes = a.list,
+            .n_attributes = a.n,
+            .has_failed = rec->outcome == RECORD_FAILED && rec->status >= 500,
+            .message = rec->error });
+}
+
+/* What the model told stands with the try that answered. */
+static void add_answer(const struct record *rec, struct attributes *a)
+{
+    text(a, "gen_ai.response.model", rec->model);
+    number(a, "gen_ai.usage.input_tokens", rec->usage.prompt_tokens);
+    number(a, "gen_ai.usage.output_tokens", rec->usage.completion_tokens);
+    a->list[a->n++] = (struct trace_attribute){ "gen_ai.response.finish_reasons", TRACE_LIST,
+                                                str_of(rec->finish), 0 };
+}
+
+static void tell_try(const struct record *rec, const struct record_try *try, size_t i,
+                     int64_t end_us)
+{
+    const struct record_trace *t = rec->trace;
+    bool is_last = i + 1 == t->n_tries;
+    const char *code = try->code                                  ? try->code
+                       : is_last && rec->outcome == RECORD_FAILED ? rec->code
+                                                                  : "";
+    struct str operation = operation_of(rec);
+    struct attributes a = { .n = 0 };
+
+    text(&a, "gen_ai.operation.name", operation);
+    text(&a, "gen_ai.provider.name", str_of(try->upstream));
+    text(&a, "gen_ai.request.model", rec->model);
+    text(&a, "enginelabs2api.account", try->account);
+    number(&a, "enginelabs2api.attempt", (int64_t)i + 1);
+    text(&a, "error.type", str_of(code));
+    if (is_last && !code[0])
+        add_answer(rec, &a);
+    tracer_add(
+        rec->worker->tracer,
+        &(struct trace_span){ .context = &try->context,
+                              .parent = t->context.span_id,
+                              .name = arena_printf(&rec->request->arena, "%.*s %.*s",
+                                                   STR_ARGS(operation), STR_ARGS(rec->model)),
+                              .kind = TRACE_CLIENT,
+                              .start_us = try->start_us,
+                              .end_us = try->end_us ? try->end_us : end_us,
+                              .attributes = a.list,
+                              .n_attributes = a.n,
+                              .has_failed = code[0] != '\0',
+                              .message = is_last ? rec->error : STR("") });
+}
+
+void record_trace_tell(const struct record *rec)
+{
+    const struct record_trace *t = rec->trace;
+    int64_t end_us = now_us(rec);
+
+    if (!t || !t->context.is_sampled || !rec->worker->tracer)
+        return;
+    tell_server(rec, end_us);
+    for (size_t i = 0; i < t->n_tries; i++)
+        tell_try(rec, &t->tries[i], i, end_us);
+}
