@@ -8,9 +8,12 @@
 
 #define SESSION_COOKIE "enginelabs2api_session"
 
+enum { LISTENERS_MAX = 16 }; /* of what runs */
+
 struct admin {
     struct sessions *sessions;
     struct tries *tries;
+    atomic_uint listeners;
 };
 
 /* The row for the path and method, or NULL; then `ret_known`: other methods have one. */
@@ -28,6 +31,12 @@ bool admin_session_of(struct gateway_worker *w, const struct http_request *r, st
 
 /* The token in the cookie; p NULL: none. */
 struct str admin_session_token(const struct http_request *r);
+
+/* Whether the key or the session that the request came with still opens the API. */
+bool admin_may_still(struct gateway_worker *w, const struct http_request *r);
+
+/* Members of the overview, without the minutes. */
+void admin_write_overview(const struct gateway_worker *w, struct json_writer *j);
 
 /* 403 where there is no ADMIN_KEY. */
 bool admin_is_enabled(struct gateway_worker *w, struct http_request *r);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who may use the operators' API. Decided on the head, before a body is read. */
 #include "admin/admin_internal.h"
+#include "gateway/principal.h"
 
 /* The host of an Origin ("https://gw.example:8443") is the one that was asked: a page that this
  * gateway served. CORS_ORIGINS is for clients of models; nobody else's page operates a gateway. */
@@ -124,6 +125,17 @@ static void require_sign_in(struct gateway_worker *w, struct http_request *r)
         gateway_reply_error(r, FAILURE_MISSING_KEY,
                             "No key was sent. Send the ADMIN_KEY of this gateway as "
                             "\"Authorization: Bearer KEY\".");
+}
+
+/* What came by the control socket has no row of the gateway's, and needs nothing. */
+bool admin_may_still(struct gateway_worker *w, const struct http_request *r)
+{
+    struct str key = bearer(&r->head);
+    struct session session;
+
+    if (!request_context_of(r)->row)
+        return true;
+    return key.n ? secret_eq(&w->view->settings->admin_key, key) : admin_session_of(w, r, &session);
 }
 
 bool admin_is_enabled(struct gateway_worker *w, struct http_request *r)

@@ -23,3 +23,10 @@ void admin_keys_rotate(struct admin_call *c);
 void admin_session_make(struct admin_call *c);
 void admin_session_show(struct admin_call *c);
 void admin_session_end(struct admin_call *c);
+
+/* overview.c */
+void admin_overview(struct admin_call *c);
+
+/* live.c, live_stream.c */
+void admin_live(struct admin_call *c);
+void admin_live_cancel(struct admin_call *c);

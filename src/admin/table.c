@@ -15,5 +15,8 @@ const struct admin_row admin_rows[] = {
     { "session", HTTP_GET, 0, admin_session_show },
     { "session", HTTP_POST, ADMIN_OPEN, admin_session_make },
     { "session", HTTP_DELETE, 0, admin_session_end },
+    { "overview", HTTP_GET, 0, admin_overview },
+    { "live", HTTP_GET, 0, admin_live },
+    { "live/{id}", HTTP_DELETE, 0, admin_live_cancel },
     { NULL, HTTP_GET, 0, NULL },
 };

@@ -17,6 +17,8 @@
 #include "cli/descriptors.h"
 #include "cli/reloader.h"
 #include "cli/upstreams.h"
+#include "gateway/crew.h"
+#include "gateway/minutes.h"
 #include "gateway/relay.h"
 #include "keys/key_ring.h"
 #include "ops/control.h"
@@ -198,6 +200,8 @@ static enum err open_shared(struct server *s)
     g->keys = key_ring_new();
     g->spare = store_memory_new(LIMITS_MAX);
     g->admin = admin_new();
+    g->crew = crew_new();
+    g->minutes = minutes_new();
     g->guard = admin_guard;
     g->n_workers = s->settings.workers;
     g->started_wall_ms = clock_wall_ms();
@@ -269,6 +273,8 @@ static void close_all(struct server *s)
     setup_end(g);
     cli_settings_unref(s->first);
     admin_free(g->admin);
+    crew_free(g->crew);
+    minutes_free(g->minutes);
     health_free(g->health);
     store_close(g->store);
     store_close(g->spare);

@@ -557,3 +557,22 @@ void exchange_end_all(struct gateway_worker *w)
             end_with(x, &f);
     }
 }
+
+size_t exchange_cancel(struct gateway_worker *w, struct str request_id)
+{
+    struct list *next;
+    size_t n = 0;
+
+    for (struct list *node = w->exchanges.next; node != &w->exchanges; node = next) {
+        struct exchange *x = CONTAINER_OF(node, struct exchange, node);
+
+        next = node->next;
+        if (x->state == EXCHANGE_SETTLING || !str_eq(str_of(x->request->id), request_id))
+            continue; /* the answer is whole, or another's */
+        exchange_judge(x, HEALTH_UNKNOWN);
+        close_books(x, RECORD_CANCELED, &failure_canceled);
+        answer_failure(x, &failure_canceled);
+        n++;
+    }
+    return n;
+}

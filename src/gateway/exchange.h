@@ -29,3 +29,9 @@ enum health_verdict exchange_verdict(const struct failure *f);
 
 /* Ends every exchange of this worker with an error that says that the gateway shuts down. */
 void exchange_end_all(struct gateway_worker *w);
+
+/* Ends those of this worker with that id with an error that says that an operator did; how many. */
+size_t exchange_cancel(struct gateway_worker *w, struct str request_id);
+
+/* That error. */
+extern const struct failure failure_canceled;

@@ -3,6 +3,14 @@
  */
 #include "gateway/exchange_internal.h"
 
+#define CANCELED "An operator of this gateway canceled the request."
+
+const struct failure failure_canceled = {
+    .kind = FAILURE_CANCELED,
+    .message = { CANCELED, sizeof(CANCELED) - 1 },
+    .prompt_accepted = true,
+};
+
 enum provider_phase exchange_likely_phase(const struct exchange *x)
 {
     bool is_late = (x->provider->capabilities & PROVIDER_LATE) != 0;

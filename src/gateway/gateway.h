@@ -16,7 +16,6 @@
 #include "store/store.h"
 #include "json/writer.h"
 
-struct admin;
 struct gateway_worker;
 struct route_book;
 
@@ -79,6 +78,8 @@ struct gateway {
     const struct wire_tap *tap; /* listens in on the upstreams; NULL: nobody does */
     struct health *health;      /* of targets; NULL: all are well */
     struct admin *admin;        /* what operators have; NULL: nothing */
+    struct crew *crew;          /* all shares, to be asked; NULL: nobody asks */
+    struct minutes *minutes;    /* the last hour; NULL: nobody wants to know */
 
     /* On the head of a request for a path with PATH_GUARD: answers it if it may not go on. May
      * lower *max_body. */

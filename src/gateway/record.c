@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/series.h"
+#include "gateway/minutes.h"
 #include "gateway/record_trace.h"
 #include "ledger/ledger.h"
 #include "ledger/price.h"
@@ -43,8 +44,9 @@ static void log_record(const struct record *rec)
         LOG_Z("request_id", rec->request->id),
         LOG_Z("trace_id", trace_id),
         LOG_Z("span_id", span_id),
-        LOG_Z("outcome",
-              rec->outcome == RECORD_CANCELED ? "client left" : record_outcome_name(rec->outcome)),
+        LOG_Z("outcome", rec->outcome == RECORD_CANCELED && !has_failed
+                             ? "client left"
+                             : record_outcome_name(rec->outcome)),
         LOG_STR("key", rec->principal->id),
         LOG_Z("dialect", rec->dialect),
         LOG_STR("endpoint", rec->endpoint),
@@ -189,6 +191,15 @@ static void count(const struct record *rec)
     const struct str failure[] = { upstream, str_of(rec->code) };
 
     metric_add(counters[rec->outcome], 1);
+    if (rec->worker->gateway->minutes)
+        minutes_add(rec->worker->gateway->minutes, loop_wall_ms(rec->worker->loop),
+                    &(struct minute){ .requests = 1,
+                                      .failed = rec->outcome == RECORD_FAILED,
+                                      .prompt_tokens = rec->usage.prompt_tokens,
+                                      .completion_tokens = rec->usage.completion_tokens,
+                                      .first_tokens = rec->first_token_ms >= 0,
+                                      .first_token_ms =
+                                          rec->first_token_ms >= 0 ? rec->first_token_ms : 0 });
     series_add(series_row(SERIES_REQUESTS, values), rec->outcome, 1);
     if (rec->outcome == RECORD_FAILED)
         series_add(series_row(SERIES_FAILURES, failure), 0, 1);

@@ -164,6 +164,25 @@ void relay_end_all(struct gateway_worker *w)
     }
 }
 
+size_t relay_cancel(struct gateway_worker *w, struct str request_id)
+{
+    struct list *next;
+    size_t n = 0;
+
+    for (struct list *node = w->relays.next; node != &w->relays; node = next) {
+        struct relay *x = CONTAINER_OF(node, struct relay, node);
+
+        next = node->next;
+        if (!str_eq(str_of(x->request->id), request_id))
+            continue;
+        relay_judge(x, HEALTH_UNKNOWN);
+        end(x, RECORD_CANCELED, &failure_canceled);
+        relay_answer_failure(x, &failure_canceled);
+        n++;
+    }
+    return n;
+}
+
 /* ---- ASKING ---- */
 
 static void start_step(struct relay *x)

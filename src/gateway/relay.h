@@ -15,3 +15,6 @@ void handle_relay(struct gateway_worker *w, struct http_request *r);
 
 /* Ends every relay of this worker that was begun, because the gateway shuts down. */
 void relay_end_all(struct gateway_worker *w);
+
+/* As exchange_cancel(), for relays. */
+size_t relay_cancel(struct gateway_worker *w, struct str request_id);

@@ -5,6 +5,7 @@
  * upstreams in common, and an instance is detached with the last view that has it.
  */
 #include "base/mem.h"
+#include "gateway/crew.h"
 #include "gateway/gateway.h"
 #include "keys/key_ring.h"
 #include "ledger/ledger.h"
@@ -227,6 +228,8 @@ void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop
     open_tracer(w);
     w->ledger = ledger_open(l, w->store, &(struct ledger_params){ 0 });
     set_ledger(w);
+    if (g->crew)
+        crew_join(g->crew, w);
 }
 
 void gateway_share_switch(struct gateway_worker *w, struct gateway_setup *s)
@@ -240,6 +243,8 @@ void gateway_share_switch(struct gateway_worker *w, struct gateway_setup *s)
 
 void gateway_share_close(struct gateway_worker *w, void (*closed)(void *arg), void *arg)
 {
+    if (w->gateway->crew)
+        crew_leave(w->gateway->crew, w);
     w->closed = closed;
     w->closed_arg = arg;
     gateway_view_unref(TAKE(w->view));

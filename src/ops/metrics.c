@@ -2,11 +2,8 @@
 /* The numbers of the process, for scrapers. */
 #include "base/metrics.h"
 
-#include <stdio.h>
-#include <time.h>
-#include <unistd.h>
-
 #include "base/mem.h"
+#include "base/process.h"
 #include "base/series.h"
 #include "gateway/access.h"
 #include "gateway/health.h"
@@ -65,29 +62,6 @@ static bool may_read(const struct settings *s, struct http_request *r)
 
 /* ---- the process, as all client libraries call its numbers ---- */
 
-/* Resident bytes (proc(5), statm); 0 when the kernel does not say. */
-static int64_t resident_bytes(void)
-{
-    FILE *f = fopen("/proc/self/statm", "re");
-    long long pages = 0;
-
-    if (!f)
-        return 0;
-    if (fscanf(f, "%*d %lld", &pages) != 1)
-        pages = 0;
-    fclose(f);
-    return pages * sysconf(_SC_PAGESIZE);
-}
-
-static int64_t cpu_us(void)
-{
-    struct timespec t;
-
-    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t))
-        return 0;
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 static void write_one(struct exposition *e, const char *name, const char *type, const char *help,
                       int64_t value)
 {
@@ -106,10 +80,10 @@ static void write_process(const struct gateway *g, struct exposition *e)
     write_one(e, "log_lines_dropped_total", "counter", "Log lines that nobody read in time.",
               (int64_t)log_dropped());
     write_one(e, "process_resident_memory_bytes", "gauge", "Resident memory size in bytes.",
-              resident_bytes());
+              process_resident_bytes());
     exposition_family(e, "process_cpu_seconds_total", "counter",
                       "Total user and system CPU time spent in seconds.");
-    exposition_sample_us(e, "", NULL, 0, cpu_us());
+    exposition_sample_us(e, "", NULL, 0, process_cpu_us());
     exposition_family(e, "process_start_time_seconds", "gauge",
                       "Start time of the process since unix epoch in seconds.");
     exposition_sample_us(e, "", NULL, 0, g->started_wall_ms * 1000);
