@@ -5,15 +5,29 @@
 #include "admin/admin.h"
 #include "admin/session.h"
 #include "admin/tries.h"
+#include "net/timer.h"
 
 #define SESSION_COOKIE "enginelabs2api_session"
 
 enum { LISTENERS_MAX = 16 }; /* of what runs */
 
+/* The one check of an account that may run, on the loop that took it. It is not in the request's
+ * arena: the upstream's answer may come when that is gone. */
+struct account_check {
+    atomic_bool is_taken;
+    struct gateway_worker *worker;
+    struct gateway_view *view;    /* held; NULL: given back, since the gateway ends */
+    struct http_request *request; /* NULL: who asked has left */
+    struct timer watch;           /* for the end of the gateway */
+    size_t upstream;
+    char account[ADMIN_ID_SIZE];
+};
+
 struct admin {
     struct sessions *sessions;
     struct tries *tries;
     atomic_uint listeners;
+    struct account_check check;
 };
 
 /* The row for the path and method, or NULL; then `ret_known`: other methods have one. */

@@ -30,3 +30,17 @@ void admin_overview(struct admin_call *c);
 /* live.c, live_stream.c */
 void admin_live(struct admin_call *c);
 void admin_live_cancel(struct admin_call *c);
+
+/* accounts.c, account_check.c */
+void admin_accounts(struct admin_call *c);
+void admin_account_clear(struct admin_call *c);
+void admin_account_check(struct admin_call *c);
+
+/* routes.c */
+void admin_routes(struct admin_call *c);
+
+/* settings.c */
+void admin_settings(struct admin_call *c);
+
+/* problems.c */
+void admin_problems(struct admin_call *c);

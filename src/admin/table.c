@@ -18,5 +18,11 @@ const struct admin_row admin_rows[] = {
     { "overview", HTTP_GET, 0, admin_overview },
     { "live", HTTP_GET, 0, admin_live },
     { "live/{id}", HTTP_DELETE, 0, admin_live_cancel },
+    { "problems", HTTP_GET, 0, admin_problems },
+    { "accounts", HTTP_GET, 0, admin_accounts },
+    { "accounts/{upstream}/{name}/clear", HTTP_POST, 0, admin_account_clear },
+    { "accounts/{upstream}/{name}/check", HTTP_POST, 0, admin_account_check },
+    { "routes", HTTP_GET, 0, admin_routes },
+    { "settings", HTTP_GET, 0, admin_settings },
     { NULL, HTTP_GET, 0, NULL },
 };

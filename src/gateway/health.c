@@ -402,6 +402,11 @@ void health_visit_leave(struct health_visit *v, int64_t now_ms, enum health_verd
 
 /* ---- for people ---- */
 
+static const char *const state_names[] = { [HEALTH_CLOSED] = "good",
+                                           [HEALTH_OPEN] = "open",
+                                           [HEALTH_HALF_OPEN] = "half_open",
+                                           [HEALTH_RISING] = "slow_start" };
+
 static void describe(const struct health_target *t, int64_t now_ms, struct health_problem *ret)
 {
     long long left_s = (long long)((t->until_ms - now_ms + 999) / 1000);
@@ -442,6 +447,30 @@ bool health_is_open(struct health *h, struct str upstream, struct str model, int
     return is_open;
 }
 
+const char *health_state(struct health *h, struct str upstream, struct str model, int64_t now_ms,
+                         unsigned *ret_failures_percent, int64_t *ret_left_ms)
+{
+    const char *name = "good";
+    struct health_target *t;
+
+    *ret_failures_percent = 0;
+    *ret_left_ms = 0;
+    if (!h || atomic_load(&h->n) == 0)
+        return name;
+    pthread_mutex_lock(&h->lock);
+    t = find(h, upstream, model);
+    if (t) {
+        pass_time(t, now_ms);
+        name = state_names[t->state];
+        if (t->state != HEALTH_CLOSED && t->answers)
+            *ret_failures_percent = t->failed * 100 / t->answers;
+        if (t->until_ms > now_ms && t->state != HEALTH_CLOSED)
+            *ret_left_ms = t->until_ms - now_ms;
+    }
+    pthread_mutex_unlock(&h->lock);
+    return name;
+}
+
 bool health_problem_at(struct health *h, int64_t now_ms, size_t i, struct health_problem *ret)
 {
     struct health_target *t;
@@ -467,9 +496,6 @@ bool health_problem_at(struct health *h, int64_t now_ms, size_t i, struct health
 void health_each_sick(struct health *h, int64_t now_ms,
                       void (*each)(void *arg, const char *target, const char *state), void *arg)
 {
-    static const char *const names[] = {
-        [HEALTH_OPEN] = "open", [HEALTH_HALF_OPEN] = "half_open", [HEALTH_RISING] = "slow_start"
-    };
     struct health_target *t;
     struct str name;
     size_t cursor = 0;
@@ -481,7 +507,7 @@ void health_each_sick(struct health *h, int64_t now_ms,
     while ((t = map_next(&h->targets, &cursor, &name)) != NULL) {
         pass_time(t, now_ms);
         if (t->state != HEALTH_CLOSED)
-            each(arg, t->name, names[t->state]);
+            each(arg, t->name, state_names[t->state]);
     }
     pthread_mutex_unlock(&h->lock);
 }

@@ -93,6 +93,11 @@ void health_visit_leave(struct health_visit *v, int64_t now_ms, enum health_verd
 /* Whether the circuit of a target is open, so that it is passed over. */
 bool health_is_open(struct health *h, struct str upstream, struct str model, int64_t now_ms);
 
+/* "open", "half_open", "slow_start" or "good"; how many of its answers failed lately, and when the
+ * state is over, in ms from now; 0: not by time. */
+const char *health_state(struct health *h, struct str upstream, struct str model, int64_t now_ms,
+                         unsigned *ret_failures_percent, int64_t *ret_left_ms);
+
 /* Circuit `i` of those that are not closed, for people: false past the end. */
 struct health_problem {
     char target[HEALTH_WHY_MAX]; /* "local/llama3" */

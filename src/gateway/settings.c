@@ -289,15 +289,33 @@ static bool find_row(struct loader *l, const struct setting *row, struct found *
     return has;
 }
 
+static void note_row(struct loader *l, const struct setting *row, const struct found *found)
+{
+    static const char *const sources[] = { [FROM_COMMAND_LINE] = "command line",
+                                           [FROM_ENVIRONMENT] = "environment",
+                                           [FROM_ENV_FILE] = "file",
+                                           [FROM_YAML] = "file",
+                                           [FROM_NOWHERE] = "default" };
+    struct settings_told *told = &l->out->told[row - settings_table];
+
+    told->source = sources[found->value.n ? found->from : FROM_NOWHERE];
+    if (!found->value.n)
+        told->value = row->fallback && row->fallback[0] ? row->fallback : NULL;
+    else
+        told->value =
+            setting_may_show(row->type) ? setting_show(found->value, &l->out->arena) : "set";
+}
+
 static void load_row(struct loader *l, const struct setting *row)
 {
     size_t before = l->n_problems;
-    struct found found = { .where = "default" };
+    struct found found = { .from = FROM_NOWHERE, .where = "default" };
     bool skip = (l->use == SETTINGS_CLIENT || l->use == SETTINGS_DEMO) && setting_is_upstream(row);
     bool has = !skip && find_row(l, row, &found);
     char what[256];
 
     l->given[row - settings_table] = found.value.n > 0;
+    note_row(l, row, &found);
     if (!found.value.n && row->fallback)
         found.value = str_of(row->fallback);
     /* Blank counts as unset. */
@@ -478,6 +496,7 @@ enum err settings_load(const struct settings_source *source, struct settings *re
 
     memset(ret, 0, sizeof(*ret));
     arena_init(&ret->arena);
+    ret->told = arena_alloc(&ret->arena, SETTINGS_MAX * sizeof(*ret->told));
     load_env_file(&l);
     loader_load_yaml(&l);
     decide_use(&l);

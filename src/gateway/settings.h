@@ -14,8 +14,9 @@
 #include "net/connector.h"
 
 struct settings {
-    struct arena arena; /* owns the texts */
-    bool is_demo;       /* loaded for SETTINGS_DEMO, in the end */
+    struct arena arena;         /* owns the texts */
+    struct settings_told *told; /* by row of the table, in the arena */
+    bool is_demo;               /* loaded for SETTINGS_DEMO, in the end */
 
     struct secret api_master_key;
     struct secret admin_key;
@@ -143,6 +144,13 @@ struct settings_row {
     bool needs_restart; /* a reload refuses another value */
 };
 bool settings_row_at(size_t i, struct settings_row *ret);
+
+/* What was found for row i, for people: false past the end. */
+struct settings_told {
+    const char *value;  /* as it was given; "set" for what may not be shown; NULL: there is none */
+    const char *source; /* "default", "environment", "file" or "command line" */
+};
+bool settings_told_at(const struct settings *s, size_t i, struct settings_told *ret);
 
 /* The same for the keys of the YAML file's sections: "upstreams[].accounts[].name". */
 enum { SETTINGS_PATH_SIZE = 80 };

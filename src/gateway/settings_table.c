@@ -340,3 +340,11 @@ bool settings_row_at(size_t i, struct settings_row *ret)
                                   setting_needs_restart(settings_table[i].name) };
     return true;
 }
+
+bool settings_told_at(const struct settings *s, size_t i, struct settings_told *ret)
+{
+    if (i >= COUNT_OF(settings_table) - 1 || !s->told)
+        return false;
+    *ret = s->told[i];
+    return true;
+}

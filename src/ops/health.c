@@ -2,7 +2,7 @@
 /* What runs, whether it lives, and whether it can answer. */
 #include "admin/page.h"
 #include "ops/ops.h"
-#include "ops/readiness.h"
+#include "gateway/readiness.h"
 #include "json/writer.h"
 
 void handle_root(struct gateway_worker *w, struct http_request *r)

@@ -140,6 +140,7 @@ struct provider_call;     /* one answer in the making */
 struct provider_instance; /* an upstream on one worker */
 
 struct relay_ops;
+struct provider_account;
 
 struct provider_ops {
     const char *name;      /* "enginelabs" */
@@ -182,6 +183,13 @@ struct provider_ops {
 
     /* Adds its accounts. Any thread. Optional. */
     void (*census)(void *upstream, int64_t now_ms, struct provider_census *census);
+
+    /* They as they stand, one by one (provider/account.h), in `a`; `ret_waiting`: calls that wait
+     * for any of them. Any thread. Optional, as the next: ends all cool-downs of one; false: there
+     * is none of that name. */
+    size_t (*accounts)(void *upstream, struct arena *a, int64_t now_ms,
+                       const struct provider_account **ret, size_t *ret_waiting);
+    bool (*clear)(struct provider_instance *p, struct str account);
 
     /* Signs in and asks; `done` once, unless the instance is detached first. */
     void (*check)(struct provider_instance *p, on_report *done, void *arg);

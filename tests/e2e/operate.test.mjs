@@ -96,7 +96,7 @@ describe('live', () => {
     await sim.reset();
   });
 
-  test('ends what has not begun to answer, with an error that is not to be tried again', async () => {
+  test('ends what has not begun to answer, with an error that ends all tries', async () => {
     const headers = { 'x-request-id': 'to-be-canceled' };
     const answered = gw.post({ messages: user(ENDLESS) }, { headers });
     await until(async () => (await get(gw, '/live')).data.length === 1, 'it runs');

@@ -219,6 +219,7 @@ static void take_billing(struct check *c, struct str body)
                  false);
         return;
     }
+    roster_told(c->instance->roster, c->account, &plan);
     add_fact(c, "plan",
              plan.tier[0] ? arena_printf(&c->arena, "tier %s", plan.tier) : STR("not told"), false);
     if (plan.is_used_up)

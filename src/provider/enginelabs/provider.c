@@ -106,6 +106,25 @@ static void census(void *upstream, int64_t now_ms, struct provider_census *to)
     roster_census(e->roster, now_ms, to);
 }
 
+static size_t accounts(void *upstream, struct arena *a, int64_t now_ms,
+                       const struct provider_account **ret, size_t *ret_waiting)
+{
+    struct enginelabs *e = upstream;
+
+    return roster_report(e->roster, a, now_ms, ret, ret_waiting);
+}
+
+static bool clear(struct provider_instance *p, struct str account)
+{
+    char name[256];
+    int i = roster_find(p->upstream->roster, str_to_z(account, name, sizeof(name)));
+
+    if (i < 0)
+        return false;
+    roster_clear(p->roster, (size_t)i);
+    return true;
+}
+
 /* What the service tells of a model, for clients. */
 static struct str members_of(struct arena *a, const struct adapter *m)
 {
@@ -187,5 +206,7 @@ const struct provider_ops provider_enginelabs = {
     .release = call_release,
     .is_ready = is_ready,
     .census = census,
+    .accounts = accounts,
+    .clear = clear,
     .check = check_start,
 };

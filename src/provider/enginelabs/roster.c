@@ -32,6 +32,8 @@ void roster_inherit(struct roster *p, struct roster *old)
             continue;
         from->heir = &p->seats[i];
         p->seats[i].leases = from->leases;
+        p->seats[i].plan = from->plan;
+        p->seats[i].has_plan = from->has_plan;
         if (!p->seats[i].config->max_parallel_is_set && !from->config->max_parallel_is_set)
             p->seats[i].limit = from->limit; /* what the service said */
     }
@@ -73,6 +75,8 @@ bool roster_is_ready(struct roster *p, char *why)
     return n_ready > 0;
 }
 
+/* ---- for people ---- */
+
 static void count_rest(void *arg, struct str model, int64_t left_ms, const struct notice *why)
 {
     struct provider_census *to = arg;
@@ -83,8 +87,7 @@ static void count_rest(void *arg, struct str model, int64_t left_ms, const struc
     to->cooldowns++;
 }
 
-/* Under the lock. */
-static enum provider_standing standing_of(const struct seat *s, int64_t now_ms)
+enum provider_standing seat_standing(const struct seat *s, int64_t now_ms)
 {
     struct notice notice;
     char why[128] = "";
@@ -102,7 +105,7 @@ void roster_census(struct roster *p, int64_t now_ms, struct provider_census *to)
 {
     roster_lock(p);
     for (size_t i = 0; i < p->n; i++) {
-        to->accounts[standing_of(&p->seats[i], now_ms)]++;
+        to->accounts[seat_standing(&p->seats[i], now_ms)]++;
         cooldowns_each(&p->seats[i].rests, now_ms, count_rest, to);
     }
     roster_unlock(p);
@@ -276,6 +279,16 @@ void roster_each_rest(struct roster_port *port, size_t account,
 {
     roster_lock(port->roster);
     cooldowns_each(&port->roster->seats[account].rests, loop_now_ms(port->loop), each, arg);
+    roster_unlock(port->roster);
+}
+
+void roster_told(struct roster_port *port, size_t account, const struct plan *plan)
+{
+    struct seat *s = &port->roster->seats[account];
+
+    roster_lock(port->roster);
+    s->plan = *plan;
+    s->has_plan = true;
     roster_unlock(port->roster);
 }
 

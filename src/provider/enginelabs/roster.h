@@ -14,6 +14,7 @@
 
 #include "provider/enginelabs/account.h"
 #include "provider/enginelabs/cooldown.h"
+#include "provider/enginelabs/plan.h"
 #include "provider/enginelabs/reaction.h"
 
 enum {
@@ -124,6 +125,13 @@ void roster_served(struct roster_port *port, size_t account, struct str model);
 /* How many answers the account may run at once, as the service says; 0: no limit. Not where the
  * settings say it. */
 void roster_set_parallel(struct roster_port *port, size_t account, unsigned max);
+
+/* What the service says of its plan, for people. */
+void roster_told(struct roster_port *port, size_t account, const struct plan *plan);
+
+/* Each account as it stands (provider/account.h), in `a`. Any thread. */
+size_t roster_report(struct roster *p, struct arena *a, int64_t now_ms,
+                     const struct provider_account **ret, size_t *ret_waiting);
 
 /* Ends all rests of an account. */
 void roster_clear(struct roster_port *port, size_t account);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "net/timer.h"
+#include "provider/enginelabs/plan.h"
 #include "provider/enginelabs/roster.h"
 #include "provider/enginelabs/slots.h"
 
@@ -17,8 +18,10 @@ struct seat { /* an account in the roster */
     struct account *account;
     struct slots *slots; /* NULL: the store is not shared */
     struct cooldowns rests;
-    unsigned leases;   /* draining ones too */
-    unsigned limit;    /* 0: none */
+    unsigned leases;  /* draining ones too */
+    unsigned limit;   /* 0: none */
+    struct plan plan; /* what the service said last; has_plan */
+    bool has_plan;
     struct seat *heir; /* in the roster that stands for this one now: it counts the leases, too */
 };
 
@@ -66,6 +69,10 @@ static inline void roster_unlock(struct roster *p)
 {
     BUG_ON(pthread_mutex_unlock(&p->lock));
 }
+
+/* ---- roster.c; under the lock ---- */
+
+enum provider_standing seat_standing(const struct seat *s, int64_t now_ms);
 
 /* ---- roster_choice.c; all under the lock ---- */
 

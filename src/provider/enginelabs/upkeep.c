@@ -55,6 +55,7 @@ static void on_plan(void *arg, const struct plan *plan)
     int64_t since_ms =
         loop_now_ms(p->env.loop) - p->env.connect_timeout_ms - p->env.accept_timeout_ms;
 
+    roster_told(p->roster, of->account, plan);
     if (plan->tasks_max > 0)
         roster_set_parallel(p->roster, of->account, (unsigned)plan->tasks_max);
     if (plan->is_used_up)

@@ -150,6 +150,7 @@ static void on_asked(void *arg, const struct ask_result *result)
     struct check *c = arg;
     struct keys *keys = c->instance->openai->keys;
     struct str label = str_of(keys_label(keys, c->key));
+    int64_t now_ms = loop_now_ms(c->instance->env.loop);
 
     c->ask = NULL;
     if (!result->failure) {
@@ -161,6 +162,8 @@ static void on_asked(void *arg, const struct ask_result *result)
         add_fact(c, label, STR("not checked: the upstream has no list of models"), false);
     } else {
         add_fact(c, label, arena_dup(&c->arena, result->failure->message), true);
+        if (result->failure->kind == FAILURE_UPSTREAM_AUTH)
+            keys_trouble(keys, c->key, STR(""), KEY_REFUSED, 0, now_ms);
     }
     if (!result->failure)
         note_models(c, result->body);

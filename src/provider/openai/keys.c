@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "provider/account.h"
 
 enum {
     FIRST_MS = 1000,
@@ -380,4 +381,69 @@ void keys_census(struct keys *k, int64_t now_ms, struct provider_census *to)
             to->cooldowns += key->rests[r].n > 0 && key->rests[r].until_ms > now_ms;
     }
     unlock(k);
+}
+
+static void add_rest(struct provider_account *to, struct arena *a, const struct rest *r,
+                     int64_t now_ms)
+{
+    if (r->until_ms <= now_ms)
+        return;
+    to->cooldowns[to->n_cooldowns++] = (struct provider_cooldown){
+        .model = arena_dup(a, str_sub(str_of(r->purpose), 0, PURPOSE_MAX - 1)),
+        .left_ms = r->until_ms - now_ms,
+        .why =
+            arena_printf(a, "it %s: %s", troubles[r->trouble].words, troubles[r->trouble].advice),
+    };
+}
+
+/* Under the lock. */
+static void report(struct key *key, struct arena *a, int64_t now_ms, struct provider_account *to)
+{
+    char why[128] = "";
+
+    to->name = arena_dup(a, str_of(key->label));
+    to->standing = standing_of(key, now_ms);
+    to->cooldowns = arena_alloc(a, (RESTS_MAX + 1) * sizeof(*to->cooldowns));
+    add_rest(to, a, &key->refusal, now_ms);
+    for (size_t i = 0; i < RESTS_MAX; i++)
+        if (key->rests[i].n)
+            add_rest(to, a, &key->rests[i], now_ms);
+    if (key->oauth && !oauth_is_ready(key->oauth, why))
+        to->problem = arena_dup(a, str_of(why));
+    else if (to->standing == STANDING_SIGNED_OUT)
+        to->problem = to->cooldowns[0].why;
+}
+
+size_t keys_report(struct keys *k, struct arena *a, int64_t now_ms,
+                   const struct provider_account **ret)
+{
+    struct provider_account *all = arena_alloc(a, k->n * sizeof(*all));
+    size_t n = 0;
+
+    lock(k);
+    for (size_t i = 0; i < k->n; i++)
+        if (k->at[i].oauth || k->at[i].secret.n)
+            report(&k->at[i], a, now_ms, &all[n++]);
+    unlock(k);
+    *ret = all;
+    return n;
+}
+
+bool keys_clear(struct keys *k, struct str label)
+{
+    bool is_found = false;
+
+    lock(k);
+    for (size_t i = 0; i < k->n; i++) {
+        struct key *key = &k->at[i];
+
+        if (!str_eq(label, str_of(key->label)) || (!key->oauth && !key->secret.n))
+            continue;
+        is_found = true;
+        key->refusal.until_ms = 0;
+        for (size_t r = 0; r < RESTS_MAX; r++)
+            key->rests[r].until_ms = 0;
+    }
+    unlock(k);
+    return is_found;
 }

@@ -54,3 +54,10 @@ bool keys_are_ready(struct keys *k, int64_t now_ms, char *why);
 
 /* Adds them as they stand. No key at all is not counted. */
 void keys_census(struct keys *k, int64_t now_ms, struct provider_census *to);
+
+/* Each as it stands (provider/account.h), in `a`; none where there is no key at all. */
+size_t keys_report(struct keys *k, struct arena *a, int64_t now_ms,
+                   const struct provider_account **ret);
+
+/* Ends all rests of the one with that label; false: there is none. */
+bool keys_clear(struct keys *k, struct str label);

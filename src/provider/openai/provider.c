@@ -102,6 +102,21 @@ static void census(void *upstream, int64_t now_ms, struct provider_census *to)
     keys_census(o->keys, now_ms, to);
 }
 
+/* Nothing waits for a key: those that all rest refuse at once. */
+static size_t accounts(void *upstream, struct arena *a, int64_t now_ms,
+                       const struct provider_account **ret, size_t *ret_waiting)
+{
+    struct openai *o = upstream;
+
+    *ret_waiting = 0;
+    return keys_report(o->keys, a, now_ms, ret);
+}
+
+static bool clear(struct provider_instance *p, struct str account)
+{
+    return keys_clear(p->openai->keys, account);
+}
+
 static size_t list_models(void *upstream, struct arena *a, const struct provider_model **ret)
 {
     const struct str *names;
@@ -135,6 +150,8 @@ const struct provider_ops provider_openai = {
     .models_turn = list_turn,
     .is_ready = is_ready,
     .census = census,
+    .accounts = accounts,
+    .clear = clear,
     .check = openai_check_start,
     .relay = &openai_relay,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ops/readiness.h"
+#include "gateway/readiness.h"
 
 #include <stdio.h>
 
