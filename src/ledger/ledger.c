@@ -203,7 +203,7 @@ static void send_rows(struct ledger *l)
         store_append(l->port, STORE_USAGE, str_cut(rest, '\n', &rest), l->params.rows_max, on_row,
                      l);
     }
-    buf_clear(&l->rows);
+    buf_deinit(&l->rows); /* a busy moment must not hold memory for good */
 }
 
 /* ---- the ledger ---- */
