@@ -7,9 +7,10 @@
 #include "keys/key_window.h"
 
 enum {
-    HOLD_TTL_MS = 60000, /* who dies is forgotten after it */
-    HOLD_EVERY_MS = 20000,
+    HOLD_TTL_MS = 20000, /* who dies is forgotten after it */
+    HOLD_EVERY_MS = 6000,
     PARALLEL_RETRY_MS = 1000,
+    MILLION = 1000000,
 };
 
 enum reserve_of { RESERVE_REQUESTS, RESERVE_TOKENS, RESERVE_BUDGET };
@@ -31,8 +32,9 @@ struct admission {
     struct store_op *op; /* the answer is out */
     struct timer renewal;
     uint64_t holder;
-    struct store_key held; /* when is_held */
-    bool is_held;          /* or may be, though nobody said so */
+    struct store_key held;     /* when is_held */
+    bool is_held;              /* or may be, though nobody said so */
+    struct store_port *failed; /* where it may be held besides; NULL: nowhere */
     bool is_reserved;
     int64_t used_tokens; /* when the request is gone */
     int64_t used_micros;
@@ -81,7 +83,7 @@ static int64_t at_least_one(int64_t amount)
     return amount > 0 ? amount : 1;
 }
 
-static void add_counters(struct admission *a, int64_t tokens)
+static void add_counters(struct admission *a, struct admission_need need)
 {
     static const enum key_window windows[KEY_PERIODS] = { KEY_WINDOW_DAY, KEY_WINDOW_MONTH,
                                                           KEY_WINDOW_EVER };
@@ -91,13 +93,13 @@ static void add_counters(struct admission *a, int64_t tokens)
         add_counter(a, RESERVE_REQUESTS, KEY_WINDOW_MINUTE, "requests", NULL, 1,
                     k->requests_per_minute);
     if (k->tokens_per_minute)
-        add_counter(a, RESERVE_TOKENS, KEY_WINDOW_MINUTE, "tokens", NULL, at_least_one(tokens),
+        add_counter(a, RESERVE_TOKENS, KEY_WINDOW_MINUTE, "tokens", NULL, at_least_one(need.tokens),
                     k->tokens_per_minute);
     for (size_t i = 0; i < k->n_budgets; i++) {
         const struct key_budget *b = &k->budgets[i];
 
         add_counter(a, RESERVE_BUDGET, windows[b->per], key_unit_name(b->unit), b,
-                    b->unit == KEY_TOKENS ? at_least_one(tokens) : 1, b->limit);
+                    at_least_one(b->unit == KEY_MONEY ? need.micros : need.tokens), b->limit);
     }
 }
 
@@ -132,6 +134,8 @@ static void finish(struct admission *a)
         settle(a);
     if (a->is_held)
         store_hold(a->port, &a->held, a->holder, 0, 0, NULL, NULL);
+    if (a->failed)
+        store_hold(a->failed, &a->held, a->holder, 0, 0, NULL, NULL);
     mem_free(a);
 }
 
@@ -182,14 +186,18 @@ static void add_headers(struct admission *a, const int64_t *sums)
 static void set_budget_failure(struct admission *a, const struct reserve *r, int64_t limit,
                                struct failure *f)
 {
-    static const char *const periods[KEY_PERIODS] = { "of this day", "of this month", "in all" };
-    bool is_money = r->unit == KEY_MONEY;
+    static const char *const periods[KEY_PERIODS] = { "this day", "this month", "in all" };
+    struct arena *arena = &a->rec->request->arena;
+    struct str amount =
+        r->unit == KEY_MONEY
+            ? arena_printf(arena, "money, %lld.%06lld", (long long)(limit / MILLION),
+                           (long long)(limit % MILLION))
+            : arena_printf(arena, "tokens, %lld", (long long)limit);
 
-    failure_set(f, &a->rec->request->arena, FAILURE_QUOTA,
-                "The API key \"%.*s\" has used up its %s %s, or has too little left for this "
-                "request: %s%lld. Its operator can raise the budget.",
-                STR_ARGS(key_of(a)->name), is_money ? "money" : "tokens", periods[r->period],
-                is_money ? "millionths: " : "", (long long)limit);
+    failure_set(f, arena, FAILURE_QUOTA,
+                "The API key \"%.*s\" has used up its %.*s %s, or has too little left for this "
+                "request. Its operator can raise the budget.",
+                STR_ARGS(key_of(a)->name), STR_ARGS(amount), periods[r->period]);
 }
 
 static void set_failure(struct admission *a, size_t i, struct failure *f)
@@ -225,12 +233,15 @@ static void refuse(struct admission *a, const struct failure *f)
 
 /* ---- the way there ---- */
 
-/* The store fails: this process counts alone. False: it does so already. */
+/* The store fails: this process counts alone. False: it does so already. What was asked of the
+ * store may happen all the same, so a place there is let go, too. */
 static bool count_alone(struct admission *a)
 {
     if (!a->rec->worker->spare || a->port == a->rec->worker->spare)
         return false;
     metric_add(METRIC_LIMITS_ALONE, 1);
+    if (a->is_held)
+        a->failed = a->port;
     a->port = a->rec->worker->spare;
     a->is_held = false;
     return true;
@@ -338,7 +349,7 @@ static void hold(struct admission *a)
     a->op = store_hold(a->port, &a->held, a->holder, k->parallel_requests, HOLD_TTL_MS, on_held, a);
 }
 
-bool admission_start(struct record *rec, int64_t tokens,
+bool admission_start(struct record *rec, struct admission_need need,
                      void (*decided)(void *arg, const struct failure *f), void *arg)
 {
     const struct key_record *k = rec->principal->key;
@@ -353,7 +364,7 @@ bool admission_start(struct record *rec, int64_t tokens,
     a->arg = arg;
     a->holder = random_u64();
     a->wall_ms = loop_wall_ms(rec->worker->loop);
-    add_counters(a, tokens);
+    add_counters(a, need);
     arena_on_release(&rec->request->arena, on_release, a);
     hold(a);
     return true;

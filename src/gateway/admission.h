@@ -9,8 +9,14 @@
 
 #include "gateway/record.h"
 
-/* Reserves `tokens` for the request of `rec`. False: its key has no limits, and nothing follows.
+/* What a request may take at most, as far as can be told before. */
+struct admission_need {
+    int64_t tokens;
+    int64_t micros; /* of money, in millionths */
+};
+
+/* Reserves `need` for the request of `rec`. False: its key has no limits, and nothing follows.
  * Else decided(arg, f) is called once, never inside this call; `f` NULL: it may begin, and the
  * request has its x-ratelimit headers. Not when the request goes first. */
-bool admission_start(struct record *rec, int64_t tokens,
+bool admission_start(struct record *rec, struct admission_need need,
                      void (*decided)(void *arg, const struct failure *f), void *arg);

@@ -203,7 +203,7 @@ static void begin(struct exchange *x)
     list_add_tail(&w->exchanges, &x->node);
     metric_add(METRIC_EXCHANGES, 1);
     arm_clocks(x);
-    if (!admission_start(x->record, exchange_reserve(x), on_admitted, x))
+    if (!admission_start(x->record, exchange_need(x), on_admitted, x))
         on_admitted(x, NULL);
 }
 

@@ -2,6 +2,7 @@
 /* Between exchange.c (life and deadlines) and what it is made of; see the parts below. */
 #pragma once
 
+#include "gateway/admission.h"
 #include "gateway/exchange_struct.h"
 
 enum {
@@ -95,7 +96,7 @@ struct fingerprint_said exchange_said(struct exchange *x);
 
 /* How many tokens it may come to, for the limits of its key: the estimate of the prompt, and the
  * limit that it names. */
-int64_t exchange_reserve(const struct exchange *x);
+struct admission_need exchange_need(const struct exchange *x);
 
 void usage_begin_call(struct exchange *x);
 void usage_heard(struct exchange *x, const struct chat_event *event);

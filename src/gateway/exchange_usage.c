@@ -5,14 +5,18 @@
  */
 #include "gateway/exchange_internal.h"
 
-int64_t exchange_reserve(const struct exchange *x)
+struct admission_need exchange_need(const struct exchange *x)
 {
     int64_t limit = x->chat.limits.max_tokens;
     int64_t answer = limit > 0 ? limit : ANSWER_RESERVE;
+    struct chat_usage u = { 0 };
 
     if (!x->record->principal->key)
-        return 0; /* nobody asks, and counting is work */
-    return chat_request_tokens(&x->chat) + answer * (int64_t)(x->chat.n ? x->chat.n : 1);
+        return (struct admission_need){ 0 }; /* nobody asks, and counting is work */
+    u.prompt_tokens = chat_request_tokens(&x->chat);
+    u.completion_tokens = answer * (int64_t)(x->chat.n ? x->chat.n : 1);
+    return (struct admission_need){ .tokens = u.prompt_tokens + u.completion_tokens,
+                                    .micros = record_cost(x->worker, x->answer.model, &u) };
 }
 
 void usage_begin_call(struct exchange *x)

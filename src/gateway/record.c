@@ -207,16 +207,14 @@ static void count(const struct record *rec)
     observe_times(rec, upstream);
 }
 
-/* By the name that the client asks for. */
-static void set_cost(struct record *rec)
+int64_t record_cost(const struct gateway_worker *w, struct str model, const struct chat_usage *u)
 {
-    const struct gateway_view *v = rec->worker->view;
-    const struct chat_usage *u = &rec->usage;
+    const struct settings *s = w->view ? w->view->settings : NULL;
 
-    if (v && v->settings->n_prices > 0)
-        rec->cost_micros =
-            price_cost(price_find(v->settings->prices, v->settings->n_prices, rec->model),
-                       u->prompt_tokens, u->cached_tokens, u->completion_tokens);
+    if (!s || s->n_prices == 0)
+        return 0;
+    return price_cost(price_find(s->prices, s->n_prices, model), u->prompt_tokens, u->cached_tokens,
+                      u->completion_tokens);
 }
 
 void record_end(struct record *rec, enum record_outcome outcome, int status,
@@ -234,6 +232,6 @@ void record_end(struct record *rec, enum record_outcome outcome, int status,
     /* Settings may be replaced before it is told. */
     rec->upstream = arena_dup(a, str_of(rec->upstream)).p;
     rec->known_model = arena_dup(a, rec->known_model);
-    set_cost(rec);
+    rec->cost_micros = record_cost(rec->worker, rec->model, &rec->usage);
     count(rec);
 }

@@ -56,5 +56,8 @@ struct record *record_begin(struct gateway_worker *w, struct http_request *r, co
 void record_end(struct record *rec, enum record_outcome outcome, int status,
                 const struct failure *f);
 
+/* What this would cost of a model, by the name that clients ask for; 0: it has no price. */
+int64_t record_cost(const struct gateway_worker *w, struct str model, const struct chat_usage *u);
+
 /* "completed", "failed", "canceled": labels. */
 const char *record_outcome_name(enum record_outcome outcome);

@@ -224,7 +224,7 @@ static void begin(struct relay *x)
     set_state(x, RELAY_ASKING);
     list_add_tail(&x->worker->relays, &x->node);
     metric_add(METRIC_EXCHANGES, 1);
-    if (!admission_start(x->record, 0, on_admitted, x))
+    if (!admission_start(x->record, (struct admission_need){ 0 }, on_admitted, x))
         on_admitted(x, NULL);
 }
 

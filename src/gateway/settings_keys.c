@@ -2,6 +2,7 @@
 /* Sections of the YAML file: the keys of clients. */
 #include "gateway/settings_internal.h"
 #include "keys/key_record.h"
+#include "ledger/price.h"
 
 #define KEY(member) offsetof(struct key_settings, member)
 
@@ -15,6 +16,9 @@ const struct node_key settings_key_keys[] = {
     { .row = { "tokens_per_day", SETTING_COUNT, KEY(tokens_per[KEY_DAY]), NULL, NULL } },
     { .row = { "tokens_per_month", SETTING_COUNT, KEY(tokens_per[KEY_MONTH]), NULL, NULL } },
     { .row = { "tokens_ever", SETTING_COUNT, KEY(tokens_per[KEY_EVER]), NULL, NULL } },
+    { .row = { "money_per_day", SETTING_TEXT, KEY(money_per[KEY_DAY]), NULL, NULL } },
+    { .row = { "money_per_month", SETTING_TEXT, KEY(money_per[KEY_MONTH]), NULL, NULL } },
+    { .row = { "money_ever", SETTING_TEXT, KEY(money_per[KEY_EVER]), NULL, NULL } },
     { .row = { NULL, SETTING_TEXT, 0, NULL, NULL } },
 };
 
@@ -46,14 +50,35 @@ static void check_key(struct loader *l, const struct yaml_node *map, const struc
             node_problem(l, map, "keys[%zu] has the same key", i);
 }
 
-static void set_budgets(const struct key_settings *key, struct key_record *record)
+static void add_budget(struct key_record *record, enum key_unit unit, int per, int64_t limit)
 {
-    for (int per = 0; per < KEY_PERIODS; per++)
-        if (key->tokens_per[per])
-            record->budgets[record->n_budgets++] =
-                (struct key_budget){ .unit = KEY_TOKENS,
-                                     .per = (enum key_period)per,
-                                     .limit = (int64_t)key->tokens_per[per] };
+    if (limit > 0)
+        record->budgets[record->n_budgets++] =
+            (struct key_budget){ .unit = unit, .per = (enum key_period)per, .limit = limit };
+}
+
+static int64_t read_money(struct loader *l, const struct yaml_node *map, const char *name,
+                          const char *text)
+{
+    int64_t limit = 0;
+
+    if (text && (price_parse(str_of(text), &limit) || limit == 0))
+        node_problem(l, yaml_find(map, str_of(name)),
+                     "expected an amount of money above 0, such as 2.50, with at most six digits "
+                     "behind the point");
+    return limit;
+}
+
+static void set_budgets(struct loader *l, const struct yaml_node *map,
+                        const struct key_settings *key, struct key_record *record)
+{
+    static const char *const money[KEY_PERIODS] = { "money_per_day", "money_per_month",
+                                                    "money_ever" };
+
+    for (int per = 0; per < KEY_PERIODS; per++) {
+        add_budget(record, KEY_TOKENS, per, (int64_t)key->tokens_per[per]);
+        add_budget(record, KEY_MONEY, per, read_money(l, map, money[per], key->money_per[per]));
+    }
 }
 
 static void set_models(struct loader *l, const struct key_settings *key, struct key_record *record)
@@ -87,7 +112,7 @@ static void make_record(struct loader *l, const struct yaml_node *map, struct ke
     record->requests_per_minute = (int64_t)key->requests_per_minute;
     record->tokens_per_minute = (int64_t)key->tokens_per_minute;
     record->parallel_requests = (int64_t)key->parallel_requests;
-    set_budgets(key, record);
+    set_budgets(l, map, key, record);
 }
 
 void loader_load_keys(struct loader *l)

@@ -24,6 +24,7 @@ enum {
     OPS_MAX = 10000,             /* not answered yet */
     HELD_MAX = 16 * 1024 * 1024, /* bytes of these */
     OUT_MAX = 16 * 1024 * 1024,  /* bytes of commands that the kernel has not taken yet */
+    OUT_KEPT = 4096,             /* memory for them that stays while there are none */
 };
 
 enum port_state { PORT_DOWN, PORT_CONNECT, PORT_GREET, PORT_OPEN };
@@ -354,6 +355,8 @@ static void flush(void *arg)
         lose(p, ERR_CLOSED, "closed the connection");
     else
         buf_consume(&p->out, written);
+    if (p->out.n == 0 && p->out.cap > OUT_KEPT)
+        buf_deinit(&p->out);
 }
 
 static void on_writable(void *arg)
