@@ -34,10 +34,10 @@ async function streams(n, gateway = gw) {
 const idOf = (stream) => stream.headers['x-request-id'];
 
 /** Server-sent events of /live as they come: { event, data } each. */
-async function* listen(gateway = gw) {
+async function* listen(gateway = gw, who = { authorization: `Bearer ${ADMIN_KEY}` }) {
   const { request, response } = await open(gateway.port, {
     path: '/admin/api/live',
-    headers: { authorization: `Bearer ${ADMIN_KEY}`, accept: 'text/event-stream' },
+    headers: { ...who, accept: 'text/event-stream' },
   });
   assert.equal(response.headers['content-type'], 'text/event-stream');
   assert.equal(response.headers['cache-control'], 'no-store');
@@ -129,6 +129,29 @@ describe('live', () => {
     const began = Date.now();
     for await (const { event } of listen(other)) if (event === 'live') void other.stop();
     assert.ok(Date.now() - began < 8000, 'it did not wait for SHUTDOWN_TIMEOUT');
+  });
+
+  test('ends for listeners when their session does', async () => {
+    const made = await ask(gw, 'POST', '/session', { body: { key: ADMIN_KEY }, key: null });
+    const [cookie] = made.headers['set-cookie'][0].split(';');
+    const headers = { cookie, 'x-csrf-token': made.json().csrf };
+    let n = 0;
+    for await (const { event } of listen(gw, { cookie }))
+      if (event === 'live' && ++n === 1)
+        assert.equal((await ask(gw, 'DELETE', '/session', { key: null, headers })).status, 204);
+    assert.ok(n <= 2, `${n} events`);
+  });
+
+  test('shows what began under settings that were replaced meanwhile', async () => {
+    const [one] = await streams(1);
+    gw.program.signal('SIGHUP');
+    await until(() => gw.logLines.some((l) => l.message === 'settings reloaded'), 'it is reloaded');
+    const { data } = await get(gw, '/live');
+    assert.deepEqual(data.map((l) => [l.id, l.upstream]), [[idOf(one), 'cto']]);
+    assert.equal((await ask(gw, 'DELETE', `/live/${idOf(one)}`)).status, 204);
+    await one.whole();
+    assert.equal(one.error.code, 'canceled_by_operator');
+    await sim.reset();
   });
 
   test('has room for sixteen listeners', async () => {
