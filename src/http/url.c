@@ -155,7 +155,7 @@ static int next_byte(struct str *s, char plus)
     int byte = (unsigned char)c;
 
     if (c == '+')
-        byte = plus;
+        byte = (unsigned char)plus;
     if (c == '%') {
         int high = s->n > 2 ? syntax_hex_value(s->p[1]) : -1;
         int low = s->n > 2 ? syntax_hex_value(s->p[2]) : -1;

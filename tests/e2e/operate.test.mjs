@@ -5,9 +5,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { assertBrokenOff, assertError } from './lib/errors.mjs';
-import { finish, until, world } from './lib/harness.mjs';
+import { finish, gate, until, world } from './lib/harness.mjs';
 import { open } from './lib/http.mjs';
 import { ADMIN_KEY, ask, get } from './lib/operator.mjs';
+import { relayWorld } from './lib/relay.mjs';
 
 let sim;
 let gw;
@@ -105,6 +106,23 @@ describe('live', () => {
     assertError(await answered, want);
     await sim.waitFor('ws_close', (entry) => entry.by === 'client');
     await sim.reset();
+  });
+
+  test('ends what is passed on unread, too', async () => {
+    const { plain, start } = await relayWorld();
+    const relay = await start({ ADMIN_KEY, WORKERS: 2 });
+    const left = gate();
+    plain.handle = (request, response) => response.on('close', left.open);
+    const headers = { 'x-request-id': 'relayed' };
+    const answered = relay.post({ model: 'big' }, { path: '/v1/rerank', headers });
+    await until(() => plain.last, 'the upstream got it');
+    const [live] = (await get(relay, '/live')).data;
+    const seen = [live.id, live.dialect, live.model, live.upstream, live.state];
+    assert.deepEqual(seen, ['relayed', 'relay', 'big', 'plain', 'sent']);
+    assert.equal((await ask(relay, 'DELETE', '/live/relayed')).status, 204);
+    const want = { status: 503, code: 'canceled_by_operator', shouldRetry: 'false' };
+    assertError(await answered, want);
+    await left.opened;
   });
 
   test('tells whoever listens once a second, until they leave', async () => {
