@@ -115,8 +115,13 @@ bool page_answers(struct gateway_worker *w, struct http_request *r)
 {
     const struct embedded *e;
 
-    if (!is_on(w) || !wants_html(r))
+    if (!is_on(w))
         return false;
+    if (!wants_html(r)) {
+        r->extra_headers =
+            arena_printf(&r->arena, "%.*svary: accept\r\n", STR_ARGS(r->extra_headers));
+        return false;
+    }
     e = embedded_find(STR("index.html"));
     BUG_ON(!e);
     answer(r, e);

@@ -178,6 +178,8 @@ describe('the page', () => {
     assert.equal(page.status, 200);
     assert.equal(page.headers['content-type'], 'text/html; charset=utf-8');
     assert.match(gunzipSync(page.bytes).toString(), /<!doctype html>/i);
+    assert.equal(page.headers.vary, 'accept, accept-encoding');
+    assert.equal((await load('/', {})).headers.vary, 'accept');
     for (const accept of ['*/*', 'application/json'])
       assert.equal((await load('/', { accept })).json().name, 'enginelabs-2api');
     assert.equal((await load('/', {})).json().name, 'enginelabs-2api');
