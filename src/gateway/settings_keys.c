@@ -83,14 +83,19 @@ static void set_budgets(struct loader *l, const struct yaml_node *map,
 
 static void set_models(struct loader *l, const struct key_settings *key, struct key_record *record)
 {
+    const char *const *names = key->models;
     struct str *models;
+    size_t n = 0;
 
-    while (key->models && key->models[record->n_models])
-        record->n_models++;
-    models = arena_alloc(&l->out->arena, (record->n_models + 1) * sizeof(*models));
-    for (size_t i = 0; i < record->n_models; i++)
-        models[i] = str_of(key->models[i]);
+    if (!names)
+        return;
+    while (names[n])
+        n++;
+    models = arena_alloc(&l->out->arena, (n + 1) * sizeof(*models));
+    for (size_t i = 0; i < n; i++)
+        models[i] = str_of(names[i]);
     record->models = models;
+    record->n_models = n;
 }
 
 /* As one of the store would be. */
