@@ -44,3 +44,7 @@ void admin_settings(struct admin_call *c);
 
 /* problems.c */
 void admin_problems(struct admin_call *c);
+
+/* log_level.c */
+void admin_log_level(struct admin_call *c);
+void admin_log_level_set(struct admin_call *c);

@@ -24,5 +24,7 @@ const struct admin_row admin_rows[] = {
     { "accounts/{upstream}/{name}/check", HTTP_POST, 0, admin_account_check },
     { "routes", HTTP_GET, 0, admin_routes },
     { "settings", HTTP_GET, 0, admin_settings },
+    { "log-level", HTTP_GET, 0, admin_log_level },
+    { "log-level", HTTP_PUT, 0, admin_log_level_set },
     { NULL, HTTP_GET, 0, NULL },
 };

@@ -250,9 +250,36 @@ void log_set_level(enum log_level level)
     atomic_store_explicit(&level_now, (int)level, memory_order_relaxed);
 }
 
+enum log_level log_get_level(void)
+{
+    return (enum log_level)atomic_load_explicit(&level_now, memory_order_relaxed);
+}
+
 bool log_is_on(enum log_level level)
 {
     return (int)level >= atomic_load_explicit(&level_now, memory_order_relaxed) && level != LOG_OFF;
+}
+
+static const char *const level_names[] = { [LOG_DEBUG] = "debug",
+                                           [LOG_INFO] = "info",
+                                           [LOG_WARN] = "warn",
+                                           [LOG_ERROR] = "error",
+                                           [LOG_OFF] = "off" };
+
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
+}
+
+bool log_level_find(struct str name, enum log_level *ret)
+{
+    for (size_t i = 0; i < COUNT_OF(level_names); i++) {
+        if (!str_eq(name, str_of(level_names[i])))
+            continue;
+        *ret = (enum log_level)i;
+        return true;
+    }
+    return false;
 }
 
 uint64_t log_dropped(void)

@@ -38,7 +38,14 @@ void log_stop(void);
 void log_flush(void);
 
 void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
 bool log_is_on(enum log_level level);
+
+/* "debug", "info", "warn", "error", "off". */
+const char *log_level_name(enum log_level level);
+
+/* False: no level has that name. */
+bool log_level_find(struct str name, enum log_level *ret);
 
 /* Lines since the start of the process that found no room or no reader. */
 uint64_t log_dropped(void);

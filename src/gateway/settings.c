@@ -536,16 +536,13 @@ void settings_deinit(struct settings *s)
     arena_deinit(&s->arena);
 }
 
+/* The table of settings lets no other name pass. */
 enum log_level settings_log_level(const struct settings *s)
 {
-    static const char *const names[] = {
-        [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"
-    };
+    enum log_level level;
 
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (strcmp(s->log_level, names[i]) == 0)
-            return (enum log_level)i;
-    return LOG_OFF;
+    BUG_ON(!log_level_find(str_of(s->log_level), &level));
+    return level;
 }
 
 enum log_format settings_log_format(const struct settings *s, int fd)

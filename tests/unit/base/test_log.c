@@ -266,7 +266,24 @@ static void the_last_words_come_behind_what_waits(void)
     buf_deinit(&b);
 }
 
+static void levels_are_found_by_their_names(void)
+{
+    enum log_level level;
+
+    for (int i = LOG_DEBUG; i <= LOG_OFF; i++) {
+        EXPECT(log_level_find(str_of(log_level_name((enum log_level)i)), &level));
+        EXPECT_INT(level, i);
+    }
+    EXPECT(!log_level_find(STR("loud"), &level));
+    EXPECT(!log_level_find(STR("INFO"), &level));
+    EXPECT(!log_level_find(STR(""), &level));
+    log_set_level(LOG_ERROR);
+    EXPECT_INT(log_get_level(), LOG_ERROR);
+    log_set_level(LOG_INFO);
+}
+
 static const struct test suite[] = {
+    { "levels are found by their names", levels_are_found_by_their_names },
     { "lines below the level are not written", lines_below_the_level_are_not_written },
     { "a flush returns when all is written", a_flush_returns_when_all_is_written },
     { "lines are written at once when no thread runs",
