@@ -27,11 +27,13 @@ $(BUILD)/.packages-lint: scripts/packages.txt
 	@mkdir -p $(BUILD) && touch $@
 
 $(BUILD)/.npm: tests/e2e/package-lock.json tests/e2e/clients/package-lock.json tests/e2e/inference/package-lock.json \
-		tests/e2e/agents/package-lock.json tests/e2e/schemas/package-lock.json $(BUILD)/.packages-test
+		tests/e2e/agents/package-lock.json tests/e2e/schemas/package-lock.json \
+		tests/e2e/browser/package-lock.json $(BUILD)/.packages-test
 	@npm --prefix tests/e2e ci --silent --no-audit --no-fund
 	@cd tests/e2e/clients && npm ci --silent --no-audit --no-fund
 	@cd tests/e2e/inference && npm ci --silent --no-audit --no-fund
 	@cd tests/e2e/schemas && npm ci --silent --no-audit --no-fund
+	@cd tests/e2e/browser && npm ci --silent --no-audit --no-fund
 	@cd tests/e2e/agents && npm ci --silent --no-audit --no-fund
 	@touch $@
 
