@@ -6,14 +6,17 @@
 #include "base/encoding.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/random.h"
 #include "base/secret.h"
 #include "http/fetch.h"
 #include "net/timer.h"
+#include "json/reader.h"
 #include "json/writer.h"
 
 enum {
     HEADERS_MAX = 16,
     SPAN_MAX = 8192,
+    ENVELOPE_MAX = 64 * 1024, /* what stands around the spans */
     REPLY_MAX = 64 * 1024,
     SEND_MS = 10000,
     RETRY_FIRST_MS = 1000,
@@ -31,7 +34,8 @@ struct tracer {
 
     struct buf waiting; /* spans as JSON, with commas between */
     size_t n_waiting;
-    struct buf batch; /* the request that is on its way, or waits for its next try */
+    size_t ends[TRACER_WAITING]; /* where each of them ends */
+    struct buf batch;            /* the request that is on its way, or waits for its next try */
     size_t n_batch;
     unsigned tries;
     struct fetch *fetch;
@@ -145,9 +149,8 @@ static void write_resource(struct json_writer *j, const struct tracer *t)
 }
 
 /* An ExportTraceServiceRequest. */
-static enum err write_batch(const struct tracer *t, struct buf *out)
+static enum err write_batch(const struct tracer *t, struct str spans, struct buf *out)
 {
-    struct str spans = buf_str(&t->waiting);
     struct json_writer j;
 
     json_w_init(&j, out);
@@ -269,6 +272,7 @@ static int64_t retry_ms(const struct tracer *t, const struct fetch_result *r)
     int64_t wait = RETRY_FIRST_MS << (t->tries - 1);
     uint64_t seconds;
 
+    wait += (int64_t)(random_u64() % (uint64_t)wait) / 2; /* workers and gateways come apart */
     if (r->head && str_to_u64(http_value(r->head, "retry-after"), 3600, &seconds) == ERR_NONE)
         wait = (int64_t)seconds * 1000;
     return wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS;
@@ -284,6 +288,42 @@ static void warn(struct tracer *t, const struct fetch_result *r)
              LOG_Z("problem", r->outcome.err ? r->outcome.detail : "it refused them"));
 }
 
+/* How many spans of a batch that was taken were refused (ExportTracePartialSuccess): 64-bit numbers
+ * are strings there, but readers have to take both. */
+static size_t count_refused(const struct tracer *t, struct str body, struct buf *why)
+{
+    struct json_value n, message;
+    uint64_t refused;
+
+    if (json_find(body, &n, "partialSuccess", "rejectedSpans", NULL) ||
+        json_find(body, &message, "partialSuccess", "errorMessage", NULL))
+        return 0;
+    if (n.type == JSON_STRING)
+        n.raw = str_sub(n.raw, 1, n.raw.n - 2);
+    if (str_to_u64(n.raw, t->n_batch, &refused))
+        return 0;
+    if (json_text_add(&message, why))
+        buf_clear(why);
+    return (size_t)refused;
+}
+
+static void take_reply(struct tracer *t, const struct fetch_result *r)
+{
+    struct buf why;
+    size_t refused;
+
+    buf_init(&why, REPLY_MAX);
+    refused = count_refused(t, r->body, &why);
+    metric_add(METRIC_SPANS_SENT, (int64_t)(t->n_batch - refused));
+    drop(refused);
+    if (refused > 0 && !t->has_warned)
+        log_warn("the collector of traces refuses some spans", LOG_Z("host", t->url.endpoint.host),
+                 LOG_INT("spans", (int64_t)refused),
+                 LOG_STR("problem", str_sub(buf_str(&why), 0, 200)));
+    t->has_warned = refused > 0;
+    buf_deinit(&why);
+}
+
 static void on_reply(void *arg, const struct fetch_result *r)
 {
     struct tracer *t = arg;
@@ -295,8 +335,7 @@ static void on_reply(void *arg, const struct fetch_result *r)
         return;
     }
     if (is_taken) {
-        metric_add(METRIC_SPANS_SENT, (int64_t)t->n_batch);
-        t->has_warned = false;
+        take_reply(t, r);
     } else {
         warn(t, r);
         drop(t->n_batch);
@@ -329,17 +368,28 @@ static void send_batch(void *arg)
     arena_deinit(&a);
 }
 
+/* The first `n`. */
+static void forget_waiting(struct tracer *t, size_t n)
+{
+    size_t bytes = t->ends[n - 1] + 1; /* with the comma */
+
+    t->n_waiting -= n;
+    buf_consume(&t->waiting, t->n_waiting ? bytes : t->waiting.n);
+    for (size_t i = 0; i < t->n_waiting; i++)
+        t->ends[i] = t->ends[n + i] - bytes;
+}
+
 static void begin_batch(void *arg)
 {
     struct tracer *t = arg;
+    size_t n = t->n_waiting < TRACER_BATCH ? t->n_waiting : TRACER_BATCH;
     enum err err;
 
     if (t->n_batch > 0)
         return;
-    t->n_batch = t->n_waiting;
-    err = write_batch(t, &t->batch);
-    buf_clear(&t->waiting);
-    t->n_waiting = 0;
+    t->n_batch = n;
+    err = write_batch(t, str_sub(buf_str(&t->waiting), 0, t->ends[n - 1]), &t->batch);
+    forget_waiting(t, n);
     if (err) {
         drop(t->n_batch);
         end_batch(t);
@@ -370,7 +420,7 @@ struct tracer *tracer_open(struct loop *l, struct http_client *client,
     t->service = copy(params->service);
     t->version = copy(params->version);
     buf_init(&t->waiting, (size_t)TRACER_WAITING * SPAN_MAX);
-    buf_init(&t->batch, (size_t)TRACER_WAITING * SPAN_MAX + REPLY_MAX);
+    buf_init(&t->batch, (size_t)TRACER_BATCH * SPAN_MAX + ENVELOPE_MAX);
     return t;
 }
 
@@ -384,7 +434,7 @@ void tracer_add(struct tracer *t, const struct trace_span *span)
         drop(1);
         return;
     }
-    t->n_waiting++;
+    t->ends[t->n_waiting++] = t->waiting.n;
     if (t->n_batch > 0)
         return;
     if (t->n_waiting >= TRACER_BATCH)

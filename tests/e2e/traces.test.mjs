@@ -232,4 +232,47 @@ test('a collector that is busy gets them later; one that refuses costs no reques
   collector.answer = () => 200;
 });
 
+test('spans that a collector takes only in part are counted, and told', async () => {
+  const own = await start();
+  const partialSuccess = { rejectedSpans: '1', errorMessage: 'too many blue ones' };
+  collector.reply = () => ({ partialSuccess });
+  await own.post({ model: 'noted', messages: user('x') });
+  await until(async () => (await own.metrics()).spans_dropped_total === 1, 'one is dropped');
+  collector.reply = () => ({});
+  assert.equal((await own.metrics()).spans_sent_total, 1);
+  const line = await until(
+    () => own.logLines.find((one) => one.message?.includes('refuses some spans')),
+    'the log line',
+  );
+  assert.deepEqual([line.spans, line.problem], [1, 'too many blue ones']);
+});
+
+test('a collector that does not answer holds up no request, and has a bounded queue', async () => {
+  const own = await start();
+  const { sizes } = collector;
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const first = sizes.length;
+  collector.answer = () => held;
+  const say = async (n) => {
+    for (let i = 0; i < n; i++)
+      assert.equal((await own.post({ model: 'noted', messages: user('x') })).status, 200);
+  };
+  const began = collector.requests.length;
+  await Promise.all(Array.from({ length: 16 }, () => say(100)));
+  // Of 3,200 spans 512 or a few more are on their way, 2,048 wait.
+  const { spans_dropped_total: dropped } = await own.metrics();
+  assert.ok(dropped > 0 && dropped <= 3200 - 2048 - 512, `${dropped} dropped`);
+  assert.equal(collector.requests.length, began, 'none was answered');
+  release(200);
+  collector.answer = () => 200;
+  await own.stop();
+  const taken = sizes.slice(first);
+  assert.ok(Math.max(...taken) <= 512, `batches of ${taken}`);
+  assert.equal(
+    taken.reduce((sum, n) => sum + n, 0),
+    3200 - dropped,
+  );
+});
+
 test('all that came was OTLP', () => assert.deepEqual(collector.problems, []));

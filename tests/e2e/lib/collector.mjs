@@ -67,7 +67,8 @@ export const named = (pairs) =>
 export class Collector {
   static async start() {
     const collector = new Collector();
-    Object.assign(collector, { spans: [], requests: [], problems: [], answer: () => 200 });
+    Object.assign(collector, { spans: [], requests: [], problems: [], sizes: [] });
+    Object.assign(collector, { answer: () => 200, reply: () => ({}) });
     collector.server = http.createServer((req, res) => collector.#take(req, res));
     collector.server.listen(0, '127.0.0.1');
     await once(collector.server, 'listening');
@@ -84,11 +85,11 @@ export class Collector {
   async #take(req, res) {
     let body = '';
     for await (const piece of req.setEncoding('utf8')) body += piece;
-    const status = this.answer(this.requests.length);
+    const status = await this.answer(this.requests.length);
     this.requests.push({ path: req.url, headers: req.headers, status });
     if (status === 200) this.#keep(req, body);
     res.writeHead(status, { 'content-type': 'application/json', 'retry-after': '0' });
-    res.end('{}');
+    res.end(JSON.stringify(this.reply()));
   }
 
   #keep(req, body) {
@@ -98,13 +99,15 @@ export class Collector {
       assert.equal(req.headers['content-type'], 'application/json');
       request(told, 'request');
       for (const { resource, scopeSpans } of told.resourceSpans)
-        for (const { spans } of scopeSpans)
+        for (const { spans } of scopeSpans) {
+          this.sizes.push(spans.length);
           for (const one of spans)
             this.spans.push({
               ...one,
               attributes: named(one.attributes),
               resource: named(resource.attributes),
             });
+        }
     } catch (problem) {
       this.problems.push(problem);
     }
