@@ -2,6 +2,7 @@
 /* How exchanges end when they do not go well: the provider fails, or the client leaves. However it
  * is, the call is released once and the books are closed once. */
 #include "flow.h"
+#include "gateway/live.h"
 #include "log_text.h"
 
 /* ---- the provider fails ---- */
@@ -256,6 +257,36 @@ static void gives_up_a_client_that_never_reads(void)
     end();
 }
 
+/* An answer that is whole already is not taken back. */
+static void ends_by_an_operator_as_long_as_it_is_not_whole(void)
+{
+    static const char *const bodies[] = { WHOLE, STREAM };
+
+    begin();
+    for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+        ask(bodies[i]);
+        text("x");
+        turn(f.l);
+        EXPECT_INT(live_cancel(&f.worker, STR("another")), 0);
+        EXPECT_INT(live_cancel(&f.worker, STR("r1")), 1);
+        turn(f.l);
+        EXPECT(has(wire_str(&f.w), "\"code\":\"canceled_by_operator\""));
+        EXPECT(!has(wire_str(&f.w), "[DONE]"));
+        expect_quiet(1);
+        wire_clear(&f.w);
+        ask(bodies[i]);
+        text("x");
+        finish(CHAT_FINISH_STOP);
+        EXPECT_INT(live_cancel(&f.worker, STR("r1")), 0);
+        settled();
+        EXPECT(!has(wire_str(&f.w), "canceled_by_operator"));
+        expect_quiet(1);
+        wire_clear(&f.w);
+    }
+    expect_books(2, 0, 2);
+    end();
+}
+
 /* The rest of a pipelined client is dropped with it. */
 static void forgets_what_waits_behind_an_exchange_whose_client_left(void)
 {
@@ -328,6 +359,8 @@ static const struct test suite[] = {
     { "closes the books once when the last write fails",
       closes_the_books_once_when_the_last_write_fails },
     { "gives up a client that never reads", gives_up_a_client_that_never_reads },
+    { "ends by an operator as long as it is not whole",
+      ends_by_an_operator_as_long_as_it_is_not_whole },
     { "forgets what waits behind an exchange whose client left",
       forgets_what_waits_behind_an_exchange_whose_client_left },
     { "logs each exchange in one line without its text",
