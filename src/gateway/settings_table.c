@@ -286,9 +286,21 @@ enum err setting_set(const struct setting *row, struct settings *s, struct str v
 bool setting_needs_restart(const char *name)
 {
     static const char *const names[] = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SERVICE_NAME",
-        "LISTEN",    "WORKERS",  "STORE_URL",      "UPSTREAM_CA_FILE", "HTTPS_PROXY", "HTTP_PROXY",
-        "ALL_PROXY", "NO_PROXY", "MAX_BODY_BYTES", "MAX_CONNECTIONS",  "NGINX_PORT",  "LOG_FORMAT",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "OTEL_SERVICE_NAME",
+        "LISTEN",
+        "WORKERS",
+        "STORE_URL",
+        "UPSTREAM_CA_FILE",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "MAX_BODY_BYTES",
+        "MAX_CONNECTIONS",
+        "NGINX_PORT",
+        "LOG_FORMAT",
     };
 
     for (size_t i = 0; i < COUNT_OF(names); i++)
