@@ -246,6 +246,7 @@ void exchange_start_call(struct exchange *x, const struct provider_sink *sink)
                                         .instructions = x->instructions,
                                         .wants_raw = x->is_raw,
                                         .traceparent = record_traceparent(x->record),
+                                        .tracestate = record_tracestate(x->record),
                                         .sink = sink,
                                         .arg = x };
 

@@ -15,6 +15,23 @@ static int64_t now_us(const struct record *rec)
 
 /* ---- begin ---- */
 
+/* Several headers are one list (3.3.1.1). What no header may hold is not passed on. */
+static struct str tracestate_of(struct http_request *r)
+{
+    const struct http_head *h = &r->head;
+    struct str all = STR("");
+
+    for (size_t i = 0; i < h->n_headers; i++) {
+        struct str value = h->headers[i].value;
+
+        if (str_eq_nocase(h->headers[i].name, STR("tracestate")) && value.n > 0 &&
+            http_value_is_safe(value))
+            all = all.n ? arena_printf(&r->arena, "%.*s,%.*s", STR_ARGS(all), STR_ARGS(value))
+                        : value;
+    }
+    return arena_dup(&r->arena, all);
+}
+
 /* The client's traceparent goes on to upstreams even where nobody here collects spans. */
 struct record_trace *record_trace_begin(struct gateway_worker *w, struct http_request *r)
 {
@@ -30,6 +47,7 @@ struct record_trace *record_trace_begin(struct gateway_worker *w, struct http_re
     if (has_parent) {
         memcpy(t->parent, parent.span_id, SPAN_ID_LEN);
         trace_context_child(&parent, &t->context);
+        t->tracestate = tracestate_of(r);
     } else {
         trace_context_new(&t->context, w->view->settings->otel_sampler_per_mille);
     }
@@ -48,7 +66,8 @@ void record_trace_failed(struct record *rec, const char *code)
     t->tries[t->n_tries - 1].code = code;
 }
 
-void record_trace_try(struct record *rec, const char *upstream, struct str account)
+void record_trace_try(struct record *rec, const char *upstream, struct str model,
+                      struct str account)
 {
     struct record_trace *t = rec->trace;
     struct arena *a = &rec->request->arena;
@@ -62,6 +81,7 @@ void record_trace_try(struct record *rec, const char *upstream, struct str accou
         t->n_tries--;
     try = &t->tries[t->n_tries++];
     *try = (struct record_try){ .upstream = arena_dup(a, str_of(upstream)).p,
+                                .model = arena_dup(a, model),
                                 .account = arena_dup(a, account),
                                 .start_us = now_us(rec) };
     trace_context_child(&t->context, &try->context);
@@ -73,6 +93,11 @@ void record_trace_try(struct record *rec, const char *upstream, struct str accou
 const struct str *record_traceparent(const struct record *rec)
 {
     return rec->trace ? &rec->trace->traceparent : NULL;
+}
+
+const struct str *record_tracestate(const struct record *rec)
+{
+    return rec->trace ? &rec->trace->tracestate : NULL;
 }
 
 void record_trace_ids(const struct record *rec, char trace_id[2 * TRACE_ID_LEN + 1],
@@ -102,16 +127,28 @@ static void number(struct attributes *a, const char *name, int64_t value)
     a->list[a->n++] = TRACE_ATTR_INT(name, value);
 }
 
-/* Well-known names of operations, by the endpoint. */
+/* Well-known names, and of what has none the endpoint's: "audio", "files". */
 static struct str operation_of(const struct record *rec)
 {
-    if (str_eq(rec->endpoint, STR("/embeddings")))
-        return STR("embeddings");
-    if (str_eq(rec->endpoint, STR("/completions")))
-        return STR("text_completion");
-    if (str_eq(rec->endpoint, STR("/images/")))
-        return STR("generate_content");
-    return STR("chat");
+    static const struct {
+        const char *endpoint, *operation;
+    } known[] = { { "/completions", "text_completion" },
+                  { "/embeddings", "embeddings" },
+                  { "/images/", "generate_content" } };
+
+    for (size_t i = 0; i < COUNT_OF(known); i++)
+        if (str_eq(rec->endpoint, str_of(known[i].endpoint)))
+            return str_of(known[i].operation);
+    if (!str_eq(str_of(rec->dialect), STR("relay")))
+        return STR("chat");
+    return str_cut(str_from(rec->endpoint, 1), '/', &(struct str){ NULL, 0 });
+}
+
+/* As the client sees it: what ends TLS before the gateway says so. */
+static struct str scheme_of(const struct http_request *r)
+{
+    return str_eq_nocase(http_value(&r->head, "x-forwarded-proto"), STR("https")) ? STR("https")
+                                                                                  : STR("http");
 }
 
 static void tell_server(const struct record *rec, int64_t end_us)
@@ -123,6 +160,7 @@ static void tell_server(const struct record *rec, int64_t end_us)
 
     text(&a, "http.request.method", method);
     text(&a, "http.route", rec->endpoint);
+    text(&a, "url.scheme", scheme_of(r));
     text(&a, "url.path", str_sub(r->head.path, 0, 200));
     number(&a, "http.response.status_code", rec->status);
     text(&a, "enginelabs2api.request_id", str_of(r->id));
@@ -146,10 +184,9 @@ static void tell_server(const struct record *rec, int64_t end_us)
             .message = rec->error });
 }
 
-/* What the model told stands with the try that answered. */
+/* What the model told stands with the try that answered. Which one it says it is, is not read. */
 static void add_answer(const struct record *rec, struct attributes *a)
 {
-    text(a, "gen_ai.response.model", rec->model);
     number(a, "gen_ai.usage.input_tokens", rec->usage.prompt_tokens);
     number(a, "gen_ai.usage.output_tokens", rec->usage.completion_tokens);
     a->list[a->n++] = (struct trace_attribute){ "gen_ai.response.finish_reasons", TRACE_LIST,
@@ -169,25 +206,25 @@ static void tell_try(const struct record *rec, const struct record_try *try, siz
 
     text(&a, "gen_ai.operation.name", operation);
     text(&a, "gen_ai.provider.name", str_of(try->upstream));
-    text(&a, "gen_ai.request.model", rec->model);
+    text(&a, "gen_ai.request.model", try->model);
     text(&a, "enginelabs2api.account", try->account);
     number(&a, "enginelabs2api.attempt", (int64_t)i + 1);
     text(&a, "error.type", str_of(code));
     if (is_last && !code[0])
         add_answer(rec, &a);
-    tracer_add(
-        rec->worker->tracer,
-        &(struct trace_span){ .context = &try->context,
-                              .parent = t->context.span_id,
-                              .name = arena_printf(&rec->request->arena, "%.*s %.*s",
-                                                   STR_ARGS(operation), STR_ARGS(rec->model)),
-                              .kind = TRACE_CLIENT,
-                              .start_us = try->start_us,
-                              .end_us = try->end_us ? try->end_us : end_us,
-                              .attributes = a.list,
-                              .n_attributes = a.n,
-                              .has_failed = code[0] != '\0',
-                              .message = is_last ? rec->error : STR("") });
+    tracer_add(rec->worker->tracer,
+               &(struct trace_span){
+                   .context = &try->context,
+                   .parent = t->context.span_id,
+                   .name = arena_printf(&rec->request->arena, "%.*s%s%.*s", STR_ARGS(operation),
+                                        try->model.n ? " " : "", STR_ARGS(try->model)),
+                   .kind = TRACE_CLIENT,
+                   .start_us = try->start_us,
+                   .end_us = try->end_us ? try->end_us : end_us,
+                   .attributes = a.list,
+                   .n_attributes = a.n,
+                   .has_failed = code[0] != '\0',
+                   .message = is_last ? rec->error : STR("") });
 }
 
 void record_trace_tell(const struct record *rec)

@@ -15,6 +15,7 @@ enum { RECORD_TRIES_MAX = 16 };
 struct record_try {
     struct trace_context context;
     const char *upstream; /* in the arena */
+    struct str model;     /* the name there; empty: the request has none */
     struct str account;
     int64_t start_us;
     int64_t end_us;   /* 0: it goes on */
@@ -29,20 +30,23 @@ struct record_trace {
     struct record_try tries[RECORD_TRIES_MAX];
     size_t n_tries;
     struct str traceparent; /* for the upstream of the present try */
+    struct str tracestate;  /* of the client, with its traceparent; passed on as it is */
 };
 
 /* Begins the trace of a request, or goes on with its client's. NULL: nobody collects them, and its
  * client has none. */
 struct record_trace *record_trace_begin(struct gateway_worker *w, struct http_request *r);
 
-/* A try begins, which ends the one before with the failure `code`. */
-void record_trace_try(struct record *rec, const char *upstream, struct str account);
+/* A try begins, of the upstream's `model`, and ends the one before. */
+void record_trace_try(struct record *rec, const char *upstream, struct str model,
+                      struct str account);
 
 /* The present try has failed. */
 void record_trace_failed(struct record *rec, const char *code);
 
 /* Of the present try, for its provider; NULL: there is no trace. Lives as long as the request. */
 const struct str *record_traceparent(const struct record *rec);
+const struct str *record_tracestate(const struct record *rec);
 
 /* Its ids as hex, with NUL; empty where there is no trace. */
 void record_trace_ids(const struct record *rec, char trace_id[2 * TRACE_ID_LEN + 1],

@@ -233,7 +233,7 @@ static void on_attempt(void *arg, struct str account)
     struct relay *x = arg;
 
     x->attempts++;
-    record_trace_try(x->record, x->upstream->name, account);
+    record_trace_try(x->record, x->upstream->name, x->steps[x->step].model, account);
     x->account = arena_dup(&x->request->arena, account);
 }
 

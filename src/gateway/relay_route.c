@@ -297,6 +297,7 @@ enum err relay_start_step(struct relay *x, const struct relay_sink *sink)
         .head_timeout_ms = s->request_timeout_ms,
         .idle_timeout_ms = s->idle_timeout_ms,
         .traceparent = record_traceparent(x->record),
+        .tracestate = record_tracestate(x->record),
         .sink = sink,
         .arg = x,
     };

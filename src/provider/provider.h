@@ -96,6 +96,7 @@ struct provider_request {
     size_t n_edits;
     const struct str *traceparent; /* W3C Trace Context, of the present try; it is another one
                                       behind on_attempt. NULL or empty: none. Outlives the call */
+    const struct str *tracestate;  /* likewise, as the client sent it */
     const struct provider_sink *sink;
     void *arg;
 };

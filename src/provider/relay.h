@@ -40,6 +40,7 @@ struct relay_request {
     int64_t head_timeout_ms;
     int64_t idle_timeout_ms;       /* between pieces in either direction */
     const struct str *traceparent; /* as in struct provider_request */
+    const struct str *tracestate;
     const struct relay_sink *sink; /* static */
     void *arg;
 };

@@ -22,7 +22,8 @@ async function noting() {
   const server = http.createServer((req, res) => {
     req.resume();
     req.on('end', () => {
-      seen.push({ path: req.url, traceparent: req.headers.traceparent });
+      const { traceparent, tracestate } = req.headers;
+      seen.push({ path: req.url, traceparent, tracestate });
       const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 };
       const choice = { index: 0, message: { role: 'assistant', content: 'hi' } };
       const choices = [{ ...choice, finish_reason: 'stop' }];
@@ -46,10 +47,10 @@ async function start(env = {}) {
   fs.writeFileSync(
     file,
     `upstreams:\n${upstream('sick', sim.url, 'models: [big]')}` +
-      upstream('well', spare.url, 'models: [big]') +
+      upstream('well', spare.url, 'models: [spare]') +
       upstream('noting', await noting(), 'models: [noted]') +
       `models:
-  - {name: big, targets: [{upstream: sick, model: big}, {upstream: well, model: big}]}
+  - {name: big, targets: [{upstream: sick, model: big}, {upstream: well, model: spare}]}
   - {name: noted, targets: [{upstream: noting, model: noted}]}
 `,
     { mode: 0o600 },
@@ -71,7 +72,7 @@ before(async () => {
   collector = await Collector.start();
   [sim, spare] = [await Simulator.start(), await Simulator.start()];
   for (const one of [sim, spare])
-    await one.set({ models: ['big'], native: false, api_keys: KEY });
+    await one.set({ models: ['big', 'spare'], native: false, api_keys: KEY });
   gw = await start({
     OTEL_EXPORTER_OTLP_HEADERS: 'x-tenant=blue%20sky,x-other=1',
     OTEL_SERVICE_NAME: 'my-gateway',
@@ -97,6 +98,7 @@ describe('spans', () => {
     assert.deepEqual([server.kind, server.name], [2, 'POST /chat/completions']);
     assert.equal(server.attributes['http.response.status_code'], 200);
     assert.equal(server.attributes['http.route'], '/chat/completions');
+    assert.equal(server.attributes['url.scheme'], 'http');
     assert.equal(server.attributes['enginelabs2api.key'], 'master');
     assert.equal(server.parentSpanId, undefined);
     assert.equal(server.resource['service.name'], 'my-gateway');
@@ -128,9 +130,11 @@ describe('spans', () => {
     assert.equal(server.attributes['enginelabs2api.attempts'], 2);
     assert.equal(first.attributes['error.type'], 'upstream_unavailable');
     assert.equal(first.status.code, 2);
+    assert.deepEqual([first.name, second.name], ['chat big', 'chat spare']);
+    const { attributes: to } = second;
     assert.deepEqual(
-      [second.attributes['gen_ai.provider.name'], second.status],
-      ['well', undefined],
+      [to['gen_ai.provider.name'], to['gen_ai.request.model'], second.status],
+      ['well', 'spare', undefined],
     );
     for (const one of [sim, spare]) await one.fault({ where: 'completions', status: 503 });
     const failed = await ask('trace-failed');
@@ -157,10 +161,12 @@ describe('spans', () => {
 describe('traceparent', () => {
   test("the client's trace goes on, with a span for each hop", async () => {
     const traceparent = `00-${TRACE}-${PARENT}-01`;
-    await ask('trace-parent', 'hello', 'noted', { traceparent });
+    const tracestate = ['a=1, b@c=2', 'd=x'];
+    await ask('trace-parent', 'hello', 'noted', { traceparent, tracestate });
     const { server, tries } = await spansOf('trace-parent');
     assert.deepEqual([server.traceId, server.parentSpanId], [TRACE, PARENT]);
     assert.equal(seen.at(-1).traceparent, `00-${TRACE}-${tries[0].spanId}-01`);
+    assert.equal(seen.at(-1).tracestate, 'a=1, b@c=2,d=x');
     const line = await until(
       () => gw.logLines.find((one) => one.request_id === 'trace-parent' && one.trace_id),
       'the log line',
@@ -171,11 +177,12 @@ describe('traceparent', () => {
   test('also of a relay', async () => {
     const traceparent = `00-${TRACE}-${PARENT}-01`;
     const body = { model: 'noted', input: 'x' };
-    const headers = { traceparent, 'x-request-id': 'trace-relay' };
+    const headers = { traceparent, tracestate: 'a=1', 'x-request-id': 'trace-relay' };
     await gw.post(body, { path: '/v1/embeddings', headers });
     const { server, tries } = await spansOf('trace-relay');
     assert.equal(server.name, 'POST /embeddings');
     assert.equal(tries[0].name, 'embeddings noted');
+    assert.equal(seen.at(-1).tracestate, 'a=1');
     assert.equal(seen.at(-1).traceparent, `00-${TRACE}-${tries[0].spanId}-01`);
   });
 
@@ -188,7 +195,9 @@ describe('traceparent', () => {
   });
 
   test('one that is none begins a new trace', async () => {
-    await ask('trace-new', 'x', 'noted', { traceparent: `00-${TRACE}-0000000000000000-01` });
+    const traceparent = `00-${TRACE}-0000000000000000-01`;
+    await ask('trace-new', 'x', 'noted', { traceparent, tracestate: 'a=1' });
+    assert.equal(seen.at(-1).tracestate, undefined);
     const { server } = await spansOf('trace-new');
     assert.notEqual(server.traceId, TRACE);
   });

@@ -81,5 +81,7 @@ size_t compose_headers(struct provider_call *c, struct str token, struct http_he
     }
     if (c->request.traceparent && c->request.traceparent->n)
         headers[n++] = (struct http_header){ STR("traceparent"), *c->request.traceparent };
+    if (c->request.tracestate && c->request.tracestate->n)
+        headers[n++] = (struct http_header){ STR("tracestate"), *c->request.tracestate };
     return ask_headers(config, token, &c->arena, headers, n);
 }

@@ -205,6 +205,8 @@ static void on_token(void *arg, struct str token)
     memcpy(headers, r->headers, n * sizeof(*headers));
     if (r->traceparent && r->traceparent->n)
         headers[n++] = (struct http_header){ STR("traceparent"), *r->traceparent };
+    if (r->tracestate && r->tracestate->n)
+        headers[n++] = (struct http_header){ STR("tracestate"), *r->tracestate };
     params.n_headers = ask_headers(config, token, &c->arena, headers, n);
     c->state = RELAY_SEND;
     c->is_sent = false;
