@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A collector of traces that holds what it gets to OTLP's JSON encoding (OpenTelemetry protocol
-// 1.x: hex ids, 64-bit numbers as strings, enums as numbers, no member that is not in the schema).
+// 1.x: hex ids, 64-bit numbers as strings, enums as numbers, no member that is not in the schema),
+// and to the protocol's definitions.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
+import { createRequire } from 'node:module';
 import { onEnd } from './registry.mjs';
 
 const hex = (length) => (value, at) => {
@@ -58,6 +60,28 @@ const request = object({
   ),
 });
 
+// The definitions of the protocol, as its own project generates them (its packages export no path
+// to them).
+const { resolve } = createRequire(import.meta.url);
+const within = createRequire(resolve('@opentelemetry/otlp-transformer'));
+const { opentelemetry } = within('./generated/root.js');
+const Message = opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest;
+
+/** With another spelling of ids: hex is OTLP's own, Protobuf's JSON has base64. */
+const respelled = (value, name) => {
+  if (Array.isArray(value)) return value.map((item) => respelled(item));
+  if (/^(trace|span|parentSpan)Id$/.test(name)) return Buffer.from(value, 'hex').toString('base64');
+  if (typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, respelled(one, key)]));
+};
+
+/** Through the binary format and back it is the same, so every member is one of the protocol. */
+function assertIsMessage(told) {
+  const message = Message.decode(Message.encode(Message.fromObject(respelled(told))).finish());
+  const back = Message.toObject(message, { longs: String, bytes: String });
+  assert.deepEqual(JSON.parse(JSON.stringify(back)), respelled(told));
+}
+
 const valueOf = (value) =>
   value.stringValue ?? (value.intValue ? Number(value.intValue) : undefined) ??
   value.arrayValue.values.map(valueOf);
@@ -98,6 +122,7 @@ export class Collector {
       assert.equal(req.url, '/v1/traces');
       assert.equal(req.headers['content-type'], 'application/json');
       request(told, 'request');
+      assertIsMessage(told);
       for (const { resource, scopeSpans } of told.resourceSpans)
         for (const { spans } of scopeSpans) {
           this.sizes.push(spans.length);
