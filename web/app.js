@@ -4,7 +4,20 @@
 import { ApiError, api, fill, h, session } from './lib.js';
 import { current, locale, setLanguage, t } from './i18n.js';
 import * as views from './views.js';
-import { playground } from './playground.js';
+
+/** Its module comes when somebody goes there: the first load has few requests. */
+function playground(content, run, say) {
+  let isLeft = false;
+  let end;
+  run(async () => {
+    const module = await import('./playground.js');
+    if (!isLeft) end = module.playground(content, run, say);
+  });
+  return () => {
+    isLeft = true;
+    end?.();
+  };
+}
 
 const sections = {
   overview: views.overview,

@@ -124,8 +124,9 @@ static void explain(const struct local_response *response)
     arena_deinit(&a);
 }
 
-bool cli_operator_call(struct cli_operator *o, enum http_method method, const char *path,
-                       struct str body, struct buf *ret)
+/* False: it failed, which is told. */
+static bool call(struct cli_operator *o, enum http_method method, const char *path, struct str body,
+                 void (*on_body)(void *arg, struct str bytes), void *arg, struct buf *ret)
 {
     struct local_response response;
     char target[TARGET_SIZE];
@@ -133,7 +134,7 @@ bool cli_operator_call(struct cli_operator *o, enum http_method method, const ch
 
     if (n < 0 || (size_t)n >= sizeof(target))
         return fail(path, "it is too long");
-    local_client_call(o->client, method, target, body, NULL, NULL, &response);
+    local_client_call(o->client, method, target, body, on_body, arg, &response);
     if (!response.err && response.status / 100 == 2) {
         *ret = response.body;
         return true;
@@ -144,4 +145,21 @@ bool cli_operator_call(struct cli_operator *o, enum http_method method, const ch
         explain(&response);
     buf_wipe(&response.body);
     return false;
+}
+
+bool cli_operator_call(struct cli_operator *o, enum http_method method, const char *path,
+                       struct str body, struct buf *ret)
+{
+    return call(o, method, path, body, NULL, NULL, ret);
+}
+
+bool cli_operator_stream(struct cli_operator *o, const char *path,
+                         void (*on_body)(void *arg, struct str bytes), void *arg)
+{
+    struct buf nothing;
+    bool is_done = call(o, HTTP_GET, path, STR(""), on_body, arg, &nothing);
+
+    if (is_done)
+        buf_deinit(&nothing);
+    return is_done;
 }

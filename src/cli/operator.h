@@ -18,3 +18,7 @@ void cli_operator_close(struct cli_operator *o); /* NULL is fine */
  * the body is in `ret`, to be released. */
 MUST_USE bool cli_operator_call(struct cli_operator *o, enum http_method method, const char *path,
                                 struct str body, struct buf *ret);
+
+/* The same for an answer of any size: `on_body` gets it in pieces. */
+MUST_USE bool cli_operator_stream(struct cli_operator *o, const char *path,
+                                  void (*on_body)(void *arg, struct str bytes), void *arg);

@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/operator.h"
 #include "cli/terminal.h"
+#include "ledger/query.h"
 #include "json/reader.h"
 
 enum { PATH_MAX_SIZE = 900, COLUMNS = 4, TEXT_MAX = 60, BAR_WIDTH = 24 };
@@ -119,6 +120,18 @@ static void print_line(UNUSED void *arg, struct str item)
     putchar('\n');
 }
 
+/* What clients call their models may be anything. */
+static void print_field(struct str text, bool is_value)
+{
+    struct buf field;
+
+    buf_init(&field, 2 * text.n + 3);
+    if (is_value && ledger_csv_text(text, &field) == ERR_NONE)
+        text = buf_str(&field);
+    terminal_print(stdout, text);
+    buf_deinit(&field);
+}
+
 static void print_csv(void *arg, struct str item)
 {
     bool *has_head = arg;
@@ -131,7 +144,7 @@ static void print_csv(void *arg, struct str item)
         for (size_t i = 0; i < COLUMNS; i++)
             if (text_of(item, group_names[i], &a, &text)) {
                 printf("%s", n++ ? "," : "");
-                terminal_print(stdout, pass ? text : str_of(group_names[i]));
+                print_field(pass ? text : str_of(group_names[i]), pass);
             }
         for (size_t i = 0; i < COUNT_OF(numbers); i++, n++)
             if (pass)
@@ -277,9 +290,7 @@ static void print_answer(const struct asked *a, struct str answer)
 {
     bool has_head = false;
 
-    if (a->wants_rows)
-        terminal_print(stdout, answer);
-    else if (a->format == USAGE_TABLE)
+    if (a->format == USAGE_TABLE)
         print_table(answer);
     else
         for_each(answer, a->format == USAGE_CSV ? print_csv : print_line, &has_head);
@@ -287,24 +298,38 @@ static void print_answer(const struct asked *a, struct str answer)
 
 /* ---- the command ---- */
 
+/* There may be very many of them. */
+static void on_rows(UNUSED void *arg, struct str bytes)
+{
+    terminal_print(stdout, bytes);
+}
+
+static bool tell(struct cli_operator *o, const struct asked *a)
+{
+    struct buf answer;
+
+    if (a->wants_rows)
+        return cli_operator_stream(o, a->path.p, on_rows, NULL);
+    if (!cli_operator_call(o, HTTP_GET, a->path.p, STR(""), &answer))
+        return false;
+    print_answer(a, buf_str(&answer));
+    buf_deinit(&answer);
+    return true;
+}
+
 static int ask(const struct cli_args *args, const struct asked *a)
 {
     struct cli_operator *operator;
     struct settings s;
-    struct buf answer;
-    int code = EXIT_FAILED;
+    bool is_told;
 
     if (cli_load_settings(args, SETTINGS_CLIENT, &s))
         return EXIT_USAGE;
     operator= cli_operator_open(&s);
-    if (operator&& cli_operator_call(operator, HTTP_GET, a->path.p, STR(""), &answer)) {
-        print_answer(a, buf_str(&answer));
-        buf_deinit(&answer);
-        code = ferror(stdout) || fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
-    }
+    is_told = operator&& tell(operator, a) && !fflush(stdout) && !ferror(stdout);
     cli_operator_close(operator);
     settings_deinit(&s);
-    return code;
+    return is_told ? EXIT_DONE : EXIT_FAILED;
 }
 
 static int run(const struct cli_args *args)

@@ -79,7 +79,7 @@ struct key_settings {
     size_t parallel_requests;
     size_t tokens_per[KEY_PERIODS];
     const char *money_per[KEY_PERIODS]; /* as it is written; NULL: no limit */
-    struct key_record record; /* made of all these; id "file/NAME" */
+    struct key_record record;           /* made of all these; id "file/NAME" */
 };
 
 /* A member that a target's requests get: `json` is one whole value. Names of members, here and

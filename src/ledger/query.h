@@ -61,3 +61,6 @@ void ledger_read_page(struct ledger_reader *r);
  * gets an apostrophe in front. */
 MUST_USE enum err ledger_csv_head(struct buf *out);
 MUST_USE enum err ledger_csv_row(struct str row, struct buf *out);
+
+/* A text as a field. */
+MUST_USE enum err ledger_csv_text(struct str text, struct buf *out);

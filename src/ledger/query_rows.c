@@ -85,7 +85,7 @@ static bool is_formula(struct str text)
     return text.n > 0 && memchr("=+-@\t\r", text.p[0], 6) != NULL;
 }
 
-static enum err add_text(struct buf *out, struct str text)
+enum err ledger_csv_text(struct str text, struct buf *out)
 {
     enum err err = buf_add(out, is_formula(text) ? STR("\"'") : STR("\""));
 
@@ -107,7 +107,7 @@ static enum err add_field(struct buf *out, struct str row, const char *name)
     buf_init(&text, v.raw.n);
     err = json_text_add(&v, &text);
     if (!err)
-        err = add_text(out, buf_str(&text));
+        err = ledger_csv_text(buf_str(&text), out);
     buf_deinit(&text);
     return err;
 }

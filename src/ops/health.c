@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What runs, whether it lives, and whether it can answer. */
 #include "admin/page.h"
-#include "ops/ops.h"
 #include "gateway/readiness.h"
+#include "ops/ops.h"
 #include "json/writer.h"
 
 void handle_root(struct gateway_worker *w, struct http_request *r)

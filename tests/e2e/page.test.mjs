@@ -56,6 +56,14 @@ async function at(section, options) {
 
 const heading = (page) => page.getByRole('heading', { level: 1 }).textContent();
 
+/** A load is at most 10 requests and 150 KB, as they are sent. */
+async function expectSmall(requests, what) {
+  const sizes = await Promise.all(requests.map((one) => one.sizes()));
+  const total = sizes.reduce((sum, one) => sum + one.responseBodySize, 0);
+  assert.ok(sizes.length > 0 && sizes.length <= 10, `${what}: ${sizes.length} requests`);
+  assert.ok(total > 0 && total < 150_000, `${what}: ${total} bytes`);
+}
+
 describe('signing in', () => {
   test('a wrong key is told, and the sixth in a minute has to wait', async () => {
     const own = await another();
@@ -82,16 +90,14 @@ describe('signing in', () => {
 
   test('the first load is small: at most 10 requests, 150 KB', async () => {
     const page = await at('overview');
+    page.requests.length = 0;
     await page.reload();
     await page.getByText('Requests in the last hour').first().waitFor();
-    const sizes = await Promise.all(page.requests.map((one) => one.sizes()));
+    await expectSmall(page.requests, 'signed in');
     const fresh = await open();
     await fresh.goto(gw.url);
     await fresh.getByLabel('Admin key').waitFor();
-    const first = await Promise.all(fresh.requests.map((one) => one.sizes()));
-    const total = first.reduce((sum, one) => sum + one.responseBodySize, 0);
-    assert.ok(fresh.requests.length <= 10, `${fresh.requests.length} requests`);
-    assert.ok(total < 150_000 && sizes.length > 0, `${total} bytes`);
+    await expectSmall(fresh.requests, 'the sign-in');
   });
 
   test('without ADMIN_KEY the page says how to set one', async () => {

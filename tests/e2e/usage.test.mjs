@@ -244,7 +244,7 @@ describe('the command', () => {
       if (total) assert.ok(lines[3].includes(` ${total.completion_tokens} `), lines[3]);
       const csv = (await ask('by=model', 'format=csv')).stdout.split('\n');
       assert.match(csv[0], /^model,requests,failed,prompt_tokens/);
-      assert.match(csv[2], /^small,1,0,/);
+      assert.match(csv[2], /^"small",1,0,/);
       const jsonl = (await ask('by=model', 'format=jsonl')).stdout.trim().split('\n');
       assert.deepEqual(jsonl.map((line) => JSON.parse(line).model), ['big', 'small']);
       const rows = (await ask('rows', 'model=small')).stdout.trim().split('\n').map(JSON.parse);
