@@ -140,7 +140,8 @@ async function signOut() {
   door();
 }
 
-function draw() {
+/** `known`: the problems, where they were just told. */
+function draw(known) {
   document.documentElement.lang = locale();
   if (!session.isOpen) return door();
   leave();
@@ -182,7 +183,7 @@ function draw() {
     ),
   );
   document.title = `${t(name)} · enginelabs-2api`;
-  countProblems();
+  countProblems(known);
   enter(sections[name], content, notice);
 }
 
@@ -191,9 +192,9 @@ function skip(event) {
   document.getElementById('content').focus();
 }
 
-async function countProblems() {
+async function countProblems(known) {
   const mine = badge;
-  const { data } = await api('GET', 'problems').catch(() => ({ data: [] }));
+  const data = known ?? (await api('GET', 'problems').catch(() => ({ data: [] }))).data;
   mine.hidden = data.length === 0;
   mine.textContent = `${data.length}`;
 }
@@ -241,8 +242,7 @@ addEventListener('hashchange', () => location.hash !== '#content' && draw());
 async function begin() {
   applyTheme();
   try {
-    await session.find();
-    draw();
+    draw((await session.find()) ?? undefined);
   } catch {
     fill(body, h('main', { class: 'door' }, h('p', { role: 'status' }, t('lost'))));
     setTimeout(begin, 2000);

@@ -33,37 +33,47 @@ export class ApiError extends Error {
   }
 }
 
-let csrf = null;
+let csrf = null; // what changes carry; asked for when the first one is made
+let isOpen = false;
+
 export const session = {
   get isOpen() {
-    return csrf !== null;
+    return isOpen;
   },
   close() {
-    csrf = null;
+    [isOpen, csrf] = [false, null];
   },
-  /** Takes over a session that lives; false: there is none. */
+  /** Takes over a session that lives, and gives what the first view needs anyway; null: none. */
   async find() {
     try {
-      csrf = (await api('GET', 'session')).csrf;
+      const { data } = await api('GET', 'problems');
+      isOpen = true;
+      return data;
     } catch (problem) {
-      if (!(problem instanceof ApiError)) throw problem;
-      csrf = null;
+      if (problem instanceof ApiError) return null;
+      throw problem;
     }
-    return csrf !== null;
   },
   async open(key) {
     csrf = (await api('POST', 'session', { key })).csrf;
+    isOpen = true;
   },
   async end() {
     await api('DELETE', 'session');
-    csrf = null;
+    this.close();
   },
 };
 
+async function tokenFor(method, path) {
+  const needsNone = method === 'GET' || (method === 'POST' && path === 'session');
+  if (needsNone) return {};
+  csrf ??= (await api('GET', 'session')).csrf;
+  return { 'x-csrf-token': csrf };
+}
+
 /** Rejects with ApiError when the gateway says no, with TypeError when it does not answer. */
 export async function api(method, path, body) {
-  const headers = {};
-  if (csrf && method !== 'GET') headers['x-csrf-token'] = csrf;
+  const headers = await tokenFor(method, path);
   if (body !== undefined) headers['content-type'] = 'application/json';
   const answer = await fetch(`/admin/api/${path}`, {
     method,
@@ -73,7 +83,7 @@ export async function api(method, path, body) {
   if (answer.status === 204) return null;
   const told = await answer.json().catch(() => ({}));
   if (answer.ok) return told;
-  if (answer.status === 401 && path !== 'session') document.dispatchEvent(new Event('signed-out'));
+  if (answer.status === 401) document.dispatchEvent(new Event('signed-out'));
   throw new ApiError(answer.status, told.error?.message ?? `${answer.status}`, told.error?.param);
 }
 
@@ -215,12 +225,19 @@ function s(name, members = {}, ...children) {
 }
 
 /** Bars, of one or two stacked values a point: [{ label, values: [1, 2] }]. */
-export function bars(title, points, { wide = false, height = 170, format = short } = {}) {
+export function bars(
+  title,
+  points,
+  { wide = false, height = 170, format = short, second = 'calm' } = {},
+) {
   // Drawn for the place that it has, so that its words keep their size.
   const width = innerWidth < 740 ? Math.max(260, innerWidth - 74) : wide ? 940 : 460;
   const left = 48;
   const bottom = 22;
-  const most = Math.max(1, ...points.map(({ values }) => values.reduce((a, b) => a + b, 0)));
+  // Even, so that half of it is a whole number.
+  const most =
+    2 *
+    Math.ceil(Math.max(1, ...points.map(({ values }) => values.reduce((a, b) => a + b, 0))) / 2);
   const step = (width - left) / Math.max(1, points.length);
   const thick = Math.min(44, step * 0.76);
   const y = (value) => (height - bottom - 8) * (value / most);
@@ -239,7 +256,7 @@ export function bars(title, points, { wide = false, height = 170, format = short
     values.forEach((value, k) => {
       at -= y(value);
       const bar = s('rect', {
-        class: k ? 'second' : 'one',
+        class: k ? second : 'one',
         x: left + (i + 0.5) * step - thick / 2,
         y: at,
         width: thick,
@@ -255,3 +272,12 @@ export function bars(title, points, { wide = false, height = 170, format = short
   });
   return chart;
 }
+
+/** What the colors of a chart are: legend(t('a'), [t('b'), 'calm']). */
+export const legend = (one, [two, kind]) =>
+  h(
+    'div',
+    { class: 'legend' },
+    h('span', {}, h('i'), one),
+    h('span', { class: kind }, h('i'), two),
+  );

@@ -12,6 +12,7 @@ import {
   empty,
   fill,
   h,
+  legend,
   meter,
   money,
   number,
@@ -92,13 +93,9 @@ function drawMinutes(below, minutes) {
       bars(
         t('last_hour'),
         points((m) => [m.requests - m.failed, m.failed]),
+        { second: 'failed' },
       ),
-      h(
-        'div',
-        { class: 'legend' },
-        h('span', {}, h('i'), t('answered')),
-        h('span', { class: 'second' }, h('i'), t('failed')),
-      ),
+      legend(t('answered'), [t('failed'), 'failed']),
     ),
     panel(
       t('last_hour_tokens'),
@@ -106,12 +103,7 @@ function drawMinutes(below, minutes) {
         t('last_hour_tokens'),
         points((m) => [m.prompt_tokens, m.completion_tokens]),
       ),
-      h(
-        'div',
-        { class: 'legend' },
-        h('span', {}, h('i'), t('tokens_in')),
-        h('span', { class: 'second' }, h('i'), t('tokens_out')),
-      ),
+      legend(t('tokens_in'), [t('tokens_out'), 'calm']),
     ),
   );
 }
@@ -618,12 +610,24 @@ export function usage(content, run) {
   load();
 }
 
+/** Those of the range without a request, too. */
+function everyDay({ from, to }, data) {
+  const days = [];
+  const known = new Map(data.map((row) => [row.day, row]));
+  for (let at = Date.parse(from); at <= Date.parse(to) && days.length < 400; at += 86_400_000) {
+    const name = new Date(at).toISOString().slice(0, 10);
+    days.push(known.get(name) ?? { day: name, prompt_tokens: 0, completion_tokens: 0 });
+  }
+  return days;
+}
+
 function drawUsage(asked, { data, total }) {
   const name = (row) => row[asked.by] || '–';
   const top = [...data].sort(
     (a, b) => b.prompt_tokens + b.completion_tokens - a.prompt_tokens - a.completion_tokens,
   );
-  const points = (asked.by === 'day' ? data : top.slice(0, 12)).map((row) => ({
+  const rows = asked.by === 'day' ? everyDay(asked, data) : top.slice(0, 12);
+  const points = rows.map((row) => ({
     label: asked.by === 'day' ? row.day.slice(5) : name(row).slice(0, 14),
     values: [row.prompt_tokens, row.completion_tokens],
   }));
@@ -648,7 +652,11 @@ function drawUsage(asked, { data, total }) {
       tile(t('tokens_out'), short(total.completion_tokens)),
       tile(t('cost'), money(total.cost_micros)),
     ),
-    panel(t('tokens_by'), bars(t('tokens_by'), points, { wide: true })),
+    panel(
+      t('tokens_by'),
+      bars(t('tokens_by'), points, { wide: true }),
+      legend(t('tokens_in'), [t('tokens_out'), 'calm']),
+    ),
     panel('', table(t('usage'), columns, [...data, { ...total, [asked.by]: t('total') }])),
   ];
 }

@@ -23,6 +23,8 @@ export async function open(options = {}) {
   const page = await context.newPage();
   page.problems = [];
   page.requests = [];
+  page.started = 0; // those that go on, too
+  page.on('request', () => page.started++);
   page.on('pageerror', (error) => page.problems.push(error.message));
   page.on('console', (message) => {
     // A refusal of the gateway is told by the browser too, as it should be.
