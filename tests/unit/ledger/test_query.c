@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Questions about usage, and rows as CSV. */
+#include "ledger/query.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "net/net_test.h"
+
+static struct {
+    struct loop *loop;
+    struct store *store;
+    struct store_port *port;
+    bool is_closed;
+    bool is_told;
+    enum err err;
+    char text[8192];
+} f;
+
+static void add(const char *day, const char *key, const char *model, int64_t tokens)
+{
+    struct store_tally t = { .numbers = { [LEDGER_REQUESTS] = 1, [LEDGER_PROMPT] = tokens } };
+
+    ledger_sum_key(&t.key,
+                   &(struct ledger_of){ str_of(day), str_of(key), str_of(model), STR("cto") });
+    store_tally(f.port, &t, 1, STORE_FOREVER, NULL, NULL);
+}
+
+static void begin(void)
+{
+    memset(&f, 0, sizeof(f));
+    f.loop = loop_new();
+    f.store = store_memory_new(1000);
+    f.port = store_port_open(f.store, f.loop);
+    add("2026-11-25", "key_b", "GPT5", 1);
+    add("2026-11-26", "key_a", "Claude", 20);
+    add("2026-11-26", "key_a", "GPT5", 300);
+    add("2026-11-26", "key_b", "GPT5", 4000);
+}
+
+static void on_closed(UNUSED void *arg)
+{
+    f.is_closed = true;
+}
+
+static void end(void)
+{
+    store_port_close(f.port, on_closed, NULL);
+    RUN_UNTIL(f.loop, f.is_closed);
+    store_close(f.store);
+    loop_free(f.loop);
+}
+
+static void on_answer(UNUSED void *arg, enum err err, struct str json)
+{
+    f.is_told = true;
+    f.err = err;
+    str_to_z(json, f.text, sizeof(f.text));
+}
+
+/* The lines of the answer up to their requests, one behind the other. */
+static const char *ask(const struct ledger_query *q)
+{
+    static char out[2048];
+    const char *at;
+    size_t n = 0;
+
+    f.is_told = false;
+    ledger_ask(f.port, q, on_answer, NULL);
+    EXPECT(!f.is_told);
+    RUN_UNTIL(f.loop, f.is_told);
+    EXPECT_INT(f.err, ERR_NONE);
+    at = strstr(f.text, "\"data\":[") + 8;
+    for (out[0] = '\0'; *at == '{'; at += *at == ',') {
+        const char *cut = strstr(at, "\"requests\"");
+        const char *tokens = strstr(at, "\"prompt_tokens\":") + 16;
+
+        n += (size_t)snprintf(out + n, sizeof(out) - n, "%.*s%d;", (int)(cut - at), at,
+                              atoi(tokens));
+        at = strchr(at, '}') + 1;
+    }
+    return out;
+}
+
+static struct ledger_query of(const char *by, const char *key, const char *model)
+{
+    struct ledger_query q;
+
+    ledger_query_init(&q, 1795651200000); /* 2026-11-26 */
+    EXPECT(!ledger_query_set(&q, "by", str_of(by)));
+    EXPECT(!ledger_query_set(&q, "key", str_of(key)));
+    EXPECT(!ledger_query_set(&q, "model", str_of(model)));
+    EXPECT(!ledger_query_check(&q));
+    return q;
+}
+
+static void sums_are_grouped_and_filtered(void)
+{
+    static const struct {
+        const char *by, *key, *model, *want;
+    } rows[] = {
+        { "day", "", "", "{\"day\":\"2026-11-25\",1;{\"day\":\"2026-11-26\",4320;" },
+        { "key", "", "", "{\"key\":\"key_a\",320;{\"key\":\"key_b\",4001;" },
+        { "model", "key_a", "", "{\"model\":\"Claude\",20;{\"model\":\"GPT5\",300;" },
+        { "upstream", "", "GPT5", "{\"upstream\":\"cto\",4301;" },
+        { "model,day", "key_b", "",
+          "{\"day\":\"2026-11-25\",\"model\":\"GPT5\",1;"
+          "{\"day\":\"2026-11-26\",\"model\":\"GPT5\",4000;" },
+        { "day", "key_c", "", "" },
+    };
+
+    begin();
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct ledger_query q = of(rows[i].by, rows[i].key, rows[i].model);
+
+        EXPECT_Z(ask(&q), rows[i].want);
+    }
+    end();
+}
+
+static void days_are_a_range(void)
+{
+    struct ledger_query q = of("day", "", "");
+
+    begin();
+    EXPECT_Z(q.from, "2026-10-28");
+    EXPECT_Z(q.to, "2026-11-26");
+    EXPECT(!ledger_query_set(&q, "to", STR("2026-11-25")));
+    EXPECT_Z(ask(&q), "{\"day\":\"2026-11-25\",1;");
+    EXPECT(!ledger_query_set(&q, "from", STR("2026-11-26")));
+    EXPECT(ledger_query_check(&q) != NULL);
+    end();
+}
+
+static void what_is_wrong_is_refused(void)
+{
+    struct ledger_query q;
+    char name[LEDGER_NAME_MAX + 2];
+
+    ledger_query_init(&q, 0);
+    memset(name, 'x', sizeof(name));
+    EXPECT(ledger_query_set(&q, "by", STR("hour")) != NULL);
+    EXPECT(ledger_query_set(&q, "by", STR("")) != NULL);
+    EXPECT(ledger_query_set(&q, "from", STR("2026-1-1")) != NULL);
+    EXPECT(ledger_query_set(&q, "key", (struct str){ name, sizeof(name) }) != NULL);
+}
+
+/* RFC 4180; and no spreadsheet shall calculate what a client wrote. */
+static void fields_are_quoted(void)
+{
+    static const struct {
+        const char *text, *field;
+    } rows[] = {
+        { "GPT5", "\"GPT5\"" }, { "a,\"b\"\n", "\"a,\"\"b\"\"\n\"" }, { "=1+1", "\"'=1+1\"" },
+        { "-1", "\"'-1\"" },    { "@SUM(A1)", "\"'@SUM(A1)\"" },      { "\tx", "\"'\tx\"" },
+        { "", "\"\"" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct buf out;
+
+        buf_init(&out, 100);
+        EXPECT_INT(ledger_csv_text(str_of(rows[i].text), &out), ERR_NONE);
+        EXPECT_STR(buf_str(&out), rows[i].field);
+        buf_deinit(&out);
+    }
+}
+
+static void a_row_has_its_columns_in_order(void)
+{
+    struct buf out;
+
+    buf_init(&out, 4096);
+    EXPECT_INT(ledger_csv_row(STR("{\"status\":200,\"model\":\"=x\",\"time\":\"T\","
+                                  "\"first_token_ms\":null,\"aborted\":false}"),
+                              &out),
+               ERR_NONE);
+    EXPECT_STR(buf_str(&out), "\"T\",,,,,\"'=x\",,,,,,,,,200,,,,,,,false\r\n");
+    buf_clear(&out);
+    EXPECT_INT(ledger_csv_head(&out), ERR_NONE);
+    EXPECT(str_starts(buf_str(&out), STR("time,request_id,key,dialect,endpoint,model,")));
+    buf_deinit(&out);
+}
+
+static const struct test suite[] = {
+    { "sums are grouped and filtered", sums_are_grouped_and_filtered },
+    { "days are a range", days_are_a_range },
+    { "what is wrong is refused", what_is_wrong_is_refused },
+    { "fields are quoted", fields_are_quoted },
+    { "a row has its columns in order", a_row_has_its_columns_in_order },
+};
+TEST_MAIN(suite)
