@@ -97,6 +97,7 @@ static bool text_of(struct str object, const char *name, struct arena *a, struct
 {
     struct json_value v;
 
+    *ret = STR("");
     return json_find(object, &v, name, NULL) == ERR_NONE && json_text(&v, a, ret) == ERR_NONE;
 }
 
@@ -121,15 +122,27 @@ static void print_line(UNUSED void *arg, struct str item)
 }
 
 /* What clients call their models may be anything. */
-static void print_field(struct str text, bool is_value)
+static void print_field(struct str text)
 {
     struct buf field;
 
     buf_init(&field, 2 * text.n + 3);
-    if (is_value && ledger_csv_text(text, &field) == ERR_NONE)
+    if (ledger_csv_text(text, &field) == ERR_NONE)
         text = buf_str(&field);
     terminal_print(stdout, text);
     buf_deinit(&field);
+}
+
+static void print_csv_head(struct str item, struct arena *a)
+{
+    struct str text;
+
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (text_of(item, group_names[i], a, &text))
+            printf("%s,", group_names[i]);
+    for (size_t i = 0; i < COUNT_OF(numbers); i++)
+        printf("%s%s", i ? "," : "", numbers[i].member);
+    putchar('\n');
 }
 
 static void print_csv(void *arg, struct str item)
@@ -137,23 +150,19 @@ static void print_csv(void *arg, struct str item)
     bool *has_head = arg;
     struct arena a;
     struct str text;
-    int n = 0;
 
     arena_init(&a);
-    for (int pass = *has_head; pass < 2; pass++, n = 0) {
-        for (size_t i = 0; i < COLUMNS; i++)
-            if (text_of(item, group_names[i], &a, &text)) {
-                printf("%s", n++ ? "," : "");
-                print_field(pass ? text : str_of(group_names[i]), pass);
-            }
-        for (size_t i = 0; i < COUNT_OF(numbers); i++, n++)
-            if (pass)
-                printf("%s%lld", n ? "," : "", (long long)number_of(item, numbers[i].member));
-            else
-                printf("%s%s", n ? "," : "", numbers[i].member);
-        putchar('\n');
-    }
+    if (!*has_head)
+        print_csv_head(item, &a);
     *has_head = true;
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (text_of(item, group_names[i], &a, &text)) {
+            print_field(text);
+            putchar(',');
+        }
+    for (size_t i = 0; i < COUNT_OF(numbers); i++)
+        printf("%s%lld", i ? "," : "", (long long)number_of(item, numbers[i].member));
+    putchar('\n');
     arena_deinit(&a);
 }
 
@@ -194,7 +203,7 @@ static void measure(void *arg, struct str item)
 /* "12,345,678" */
 static void print_number(int64_t number)
 {
-    char digits[24], text[32];
+    char digits[24], text[32] = "";
     int n = snprintf(digits, sizeof(digits), "%lld", (long long)number);
     int k = 0;
 

@@ -264,7 +264,10 @@ static void on_head(void *arg, struct http_request *r, size_t *max_body)
 
 static void on_request(void *arg, struct http_request *r)
 {
-    request_context_of(r)->row->handle(arg, r);
+    const struct gateway_path *row = request_context_of(r)->row;
+
+    BUG_ON(!row);
+    row->handle(arg, r);
 }
 
 /* Errors of HTTP itself, in the shape of the path's API: whatever the path, the client sees JSON.

@@ -202,7 +202,7 @@ static enum err write_answer(struct asking *a, struct buf *out)
 {
     struct json_writer j;
 
-    qsort(a->list, a->n, sizeof(*a->list), by_texts);
+    qsort(a->list, a->n, sizeof(struct group *), by_texts);
     json_w_init(&j, out);
     json_w_object(&j);
     json_w_member_str(&j, "from", str_of(a->query.from));
@@ -252,6 +252,6 @@ void ledger_ask(struct store_port *p, const struct ledger_query *q,
     *a = (struct asking){ .query = *q, .done = done, .arg = arg };
     arena_init(&a->arena);
     map_init(&a->by_name);
-    a->list = mem_alloc_array(LEDGER_GROUPS_MAX, sizeof(*a->list));
+    a->list = mem_alloc_array(LEDGER_GROUPS_MAX, sizeof(struct group *));
     ledger_read_sums(p, str_of(q->from), str_of(q->to), on_sum, on_sums, a);
 }

@@ -82,7 +82,7 @@ void ledger_read_page(struct ledger_reader *r)
 /* OWASP, "CSV Injection". */
 static bool is_formula(struct str text)
 {
-    return text.n > 0 && memchr("=+-@\t\r", text.p[0], 6) != NULL;
+    return text.n > 0 && str_find_char(STR("=+-@\t\r"), text.p[0]) != SIZE_MAX;
 }
 
 enum err ledger_csv_text(struct str text, struct buf *out)
