@@ -3,7 +3,6 @@
 #include "ledger/query.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "net/net_test.h"
 
@@ -75,8 +74,10 @@ static const char *ask(const struct ledger_query *q)
         const char *cut = strstr(at, "\"requests\"");
         const char *tokens = strstr(at, "\"prompt_tokens\":") + 16;
 
-        n += (size_t)snprintf(out + n, sizeof(out) - n, "%.*s%d;", (int)(cut - at), at,
-                              atoi(tokens));
+        struct str number = str_sub(str_of(tokens), 0, strcspn(tokens, ",}"));
+
+        n += (size_t)snprintf(out + n, sizeof(out) - n, "%.*s%.*s;", (int)(cut - at), at,
+                              STR_ARGS(number));
         at = strchr(at, '}') + 1;
     }
     return out;
