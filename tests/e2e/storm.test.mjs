@@ -251,8 +251,8 @@ async function restedRss(gw) {
   const trims = async () => (await gw.metrics()).memory_trims_total;
   const before = await trims();
   for (let i = 0; (await trims()) === before; i++) {
-    assert.ok(i < PATIENCE_MS / 1000, 'no memory was given back');
-    await sleep(1000);
+    assert.ok(i < PATIENCE_MS / 5000, 'no memory was given back');
+    await sleep(5000);
   }
   return rssOf(gw);
 }
