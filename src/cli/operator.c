@@ -12,7 +12,7 @@
 #include "keys/key_ring.h"
 #include "ops/control.h"
 
-enum { TARGET_SIZE = 1024 };
+enum { TARGET_SIZE = 1024, STORE_WAIT_MS = 5000, LOOK_MS = 10 };
 
 struct cli_operator {
     struct settings at; /* a copy that leads to the socket; owns nothing */
@@ -34,6 +34,15 @@ static bool fail(const char *what, const char *why)
 
 /* ---- by this process ---- */
 
+/* One over a network takes longer to be reached than an operation may. */
+static void await_store(struct store *s)
+{
+    char why[STORE_PROBLEM_MAX];
+
+    for (int waited = 0; waited < STORE_WAIT_MS && !store_is_ready(s, why); waited += LOOK_MS)
+        usleep(LOOK_MS * 1000);
+}
+
 /* A socket in a folder that is nobody else's. */
 static bool serve_ourselves(struct cli_operator *o, const struct settings *s)
 {
@@ -53,7 +62,10 @@ static bool serve_ourselves(struct cli_operator *o, const struct settings *s)
     o->gateway = (struct gateway){ .setup = &o->setup, .store = o->store, .trust = s->trust };
     o->gateway.keys = key_ring_new();
     o->control = control_open(&o->gateway, o->at.listen.host, why);
-    return o->control || fail(o->at.listen.host, why);
+    if (!o->control)
+        return fail(o->at.listen.host, why);
+    await_store(o->store);
+    return true;
 }
 
 static void close_ourselves(struct cli_operator *o)

@@ -228,6 +228,7 @@ for (const [store, url] of Object.entries(stores))
       const shown = await here.keys('show', 'tablet');
       assert.match(shown.stdout, /models +GPT5, local\/\*\n/);
       const second = await here.keys('add', 'second');
+      assert.equal(second.code, 0, second.stderr);
       gw = await here.start();
       assert.ok(!(await works(gw, text)));
       await until(() => works(gw, rotated.stdout.trim()), 'it was read', 5000);
