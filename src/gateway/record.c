@@ -231,6 +231,7 @@ void record_end(struct record *rec, enum record_outcome outcome, int status,
     rec->duration_ms = loop_now_ms(rec->worker->loop) - rec->started_ms;
     /* Settings may be replaced before it is told. */
     rec->upstream = arena_dup(a, str_of(rec->upstream)).p;
+    rec->model = arena_dup(a, rec->model); /* it may be DEFAULT_MODEL */
     rec->known_model = arena_dup(a, rec->known_model);
     rec->cost_micros = record_cost(rec->worker, rec->model, &rec->usage);
     count(rec);
