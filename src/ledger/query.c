@@ -126,7 +126,9 @@ static struct group *group_of(struct asking *a, const struct ledger_of *of)
 
 static bool is_wanted(struct str text, const char *wanted)
 {
-    return !wanted[0] || str_eq(text, str_of(wanted));
+    char out[LEDGER_PART_MAX];
+
+    return !wanted[0] || str_eq(text, ledger_part(str_of(wanted), out));
 }
 
 static void on_sum(void *arg, const struct ledger_of *of, const int64_t numbers[LEDGER_NUMBERS])

@@ -9,7 +9,7 @@
 #include "base/encoding.h"
 #include "base/mem.h"
 
-enum { PART_MAX = 48, HASH_LEN = 8 };
+enum { HASH_LEN = 8 };
 
 void ledger_day(int64_t wall_ms, char out[LEDGER_DAY_LEN + 1])
 {
@@ -42,24 +42,34 @@ static void add(struct store_key *key, const char *p, size_t n)
     key->n = (uint8_t)(key->n + n);
 }
 
-static void add_part(struct store_key *key, struct str part)
+struct str ledger_part(struct str text, char out[LEDGER_PART_MAX])
 {
+    size_t n = LEDGER_PART_MAX - HASH_LEN - 1;
     unsigned char digest[SHA256_LEN];
     char hash[2 * SHA256_LEN + 1];
     struct sha256 h;
 
-    add(key, "\t", 1);
-    if (part.n <= PART_MAX) {
-        add(key, part.p, part.n);
-        return;
-    }
+    if (text.n <= LEDGER_PART_MAX)
+        return text;
+    while (n > 0 && ((unsigned char)text.p[n] & 0xc0) == 0x80)
+        n--;
     sha256_init(&h);
-    sha256_add(&h, part);
+    sha256_add(&h, text);
     sha256_end(&h, digest);
     hex_encode(digest, sizeof(digest), hash);
-    add(key, part.p, PART_MAX - HASH_LEN - 1);
-    add(key, "~", 1);
-    add(key, hash, HASH_LEN);
+    memcpy(out, text.p, n);
+    out[n] = '~';
+    memcpy(out + n + 1, hash, HASH_LEN);
+    return (struct str){ out, n + 1 + HASH_LEN };
+}
+
+static void add_part(struct store_key *key, struct str text)
+{
+    char out[LEDGER_PART_MAX];
+    struct str part = ledger_part(text, out);
+
+    add(key, "\t", 1);
+    add(key, part.p, part.n);
 }
 
 void ledger_sum_key(struct store_key *ret, const struct ledger_of *of)

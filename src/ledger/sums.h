@@ -37,7 +37,13 @@ void ledger_day(int64_t wall_ms, char out[LEDGER_DAY_LEN + 1]);
 /* Whether it is the name of a day. */
 bool ledger_is_day(struct str text);
 
-/* The key of its entry. What is too long is cut, and marked by a hash. */
+enum { LEDGER_PART_MAX = 48 };
+
+/* A text as sums have it: what is longer is cut between characters, and marked by a hash. `out` is
+ * where that is put. */
+struct str ledger_part(struct str text, char out[LEDGER_PART_MAX]);
+
+/* The key of its entry. */
 void ledger_sum_key(struct store_key *ret, const struct ledger_of *of);
 
 /* And back; slices of `key`. False: it is none. */

@@ -243,7 +243,7 @@ static void a_store_that_fails_gets_what_fits_later(void)
 
 static void long_names_are_cut_and_stay_apart(void)
 {
-    char a[201], b[201];
+    char a[201], b[201], cut[LEDGER_PART_MAX];
     struct store_key one, other;
     struct ledger_of of = { STR("2026-12-31"), STR("k"), STR("m"), STR("u") };
     struct ledger_of back;
@@ -264,6 +264,10 @@ static void long_names_are_cut_and_stay_apart(void)
     EXPECT(back.model.n < 50 && str_starts(back.model, STR("xxxxxxxx")));
     EXPECT(ledger_sum_of((struct str){ (const char *)other.bytes, other.n }, &of));
     EXPECT(!str_eq(of.model, back.model));
+    memset(a, 'x', 38);
+    memcpy(a + 38, "\xc3\xa9\xc3\xa9", 4); /* a cut would fall into the first */
+    EXPECT_STR(str_sub(ledger_part(str_of(a), cut), 0, 39),
+               "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx~");
     EXPECT(!ledger_sum_of(STR("no key"), &back));
     EXPECT(ledger_is_day(STR("2026-02-31")) && !ledger_is_day(STR("2026-2-1")));
 }

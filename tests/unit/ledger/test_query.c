@@ -16,6 +16,8 @@ static struct {
     char text[8192];
 } f;
 
+#define LONG "a-model-whose-name-is-longer-than-what-sums-keep-of-names"
+
 static void add(const char *day, const char *key, const char *model, int64_t tokens)
 {
     struct store_tally t = { .numbers = { [LEDGER_REQUESTS] = 1, [LEDGER_PROMPT] = tokens } };
@@ -119,6 +121,17 @@ static void sums_are_grouped_and_filtered(void)
     end();
 }
 
+static void a_long_name_is_found_by_all_of_it(void)
+{
+    struct ledger_query q = of("key", "", LONG);
+
+    begin();
+    add("2026-11-24", "key_l", LONG, 50000);
+    add("2026-11-24", "key_m", LONG "-2", 600000);
+    EXPECT_Z(ask(&q), "{\"key\":\"key_l\",50000;");
+    end();
+}
+
 static void days_are_a_range(void)
 {
     struct ledger_query q = of("day", "", "");
@@ -185,6 +198,7 @@ static void a_row_has_its_columns_in_order(void)
 
 static const struct test suite[] = {
     { "sums are grouped and filtered", sums_are_grouped_and_filtered },
+    { "a long name is found by all of it", a_long_name_is_found_by_all_of_it },
     { "days are a range", days_are_a_range },
     { "what is wrong is refused", what_is_wrong_is_refused },
     { "fields are quoted", fields_are_quoted },
