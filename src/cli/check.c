@@ -5,6 +5,7 @@
 #include "cli/capture.h"
 #include "cli/command.h"
 #include "cli/local_client.h"
+#include "cli/member.h"
 #include "cli/terminal.h"
 #include "cli/upstreams.h"
 #include "gateway/check_all.h"
@@ -68,27 +69,9 @@ static void for_each(struct str object, const char *list, struct arena *a,
             each(item.raw, a);
 }
 
-/* A string member; "" when there is none. */
-static struct str text_of(struct str object, const char *name, struct arena *a)
-{
-    struct json_value v;
-    struct str text;
-
-    if (json_find(object, &v, name, NULL) || json_text(&v, a, &text))
-        return STR("");
-    return text;
-}
-
-static bool is_true(struct str object, const char *name)
-{
-    struct json_value v;
-
-    return !json_find(object, &v, name, NULL) && v.type == JSON_TRUE;
-}
-
 static void print_upstream(struct str item, struct arena *a)
 {
-    printf("upstream %.*s\n", STR_ARGS(text_of(item, "name", a)));
+    printf("upstream %.*s\n", STR_ARGS(member_text(item, "name", a)));
     for_each(item, "facts", a, print_told);
 }
 
@@ -108,14 +91,14 @@ static void print_change(struct str item, struct arena *a)
 
 static void print_target(struct str item, struct arena *a)
 {
-    struct str problem = text_of(item, "problem", a);
+    struct str problem = member_text(item, "problem", a);
     struct json_value weight;
     int64_t share;
 
     printf("    ");
-    terminal_print(stdout, text_of(item, "upstream", a));
+    terminal_print(stdout, member_text(item, "upstream", a));
     printf(": ");
-    terminal_print(stdout, text_of(item, "model", a));
+    terminal_print(stdout, member_text(item, "model", a));
     if (!json_find(item, &weight, "weight", NULL) && !json_int(&weight, &share))
         printf(", weight %lld", (long long)share);
     printf("%s", problem.n ? "  PROBLEM: " : "");
@@ -140,9 +123,9 @@ static void print_alias(struct str item, struct arena *a)
 static void print_route(struct str item, struct arena *a)
 {
     printf("route ");
-    terminal_print(stdout, text_of(item, "name", a));
+    terminal_print(stdout, member_text(item, "name", a));
     for_each(item, "aliases", a, print_alias);
-    printf(" (%.*s)\n", STR_ARGS(text_of(item, "strategy", a)));
+    printf(" (%.*s)\n", STR_ARGS(member_text(item, "strategy", a)));
     for_each(item, "targets", a, print_target);
 }
 
@@ -153,12 +136,12 @@ static bool print_report(struct str body)
 
     arena_init(&a);
     for_each(body, "upstreams", &a, print_upstream);
-    store = text_of(body, "store", &a);
+    store = member_text(body, "store", &a);
     if (store.n)
         print_fact(STR("store"), true, -1, store);
     for_each(body, "routes", &a, print_route);
     arena_deinit(&a);
-    return is_true(body, "usable");
+    return member_is_true(body, "usable");
 }
 
 /* ---- of the settings alone ---- */

@@ -4,38 +4,12 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "cli/member.h"
 #include "cli/terminal.h"
-#include "json/reader.h"
 
 enum { LIMITS_SIZE = 512 };
 
 /* ---- members ---- */
-
-static struct str text_of(struct str object, const char *name, struct arena *a)
-{
-    struct json_value v;
-    struct str text;
-
-    if (json_find(object, &v, name, NULL) || json_text(&v, a, &text))
-        return STR("");
-    return text;
-}
-
-/* 0 where there is none. */
-static int64_t number_of(struct str object, const char *name)
-{
-    struct json_value v;
-    int64_t number;
-
-    return json_find(object, &v, name, NULL) || json_int(&v, &number) ? 0 : number;
-}
-
-static bool is_true(struct str object, const char *name)
-{
-    struct json_value v;
-
-    return json_find(object, &v, name, NULL) == ERR_NONE && v.type == JSON_TRUE;
-}
 
 /* Enters the list of that name; false: there is none, or nothing is in it. */
 static bool enter_list(struct str object, const char *name, struct json *ret)
@@ -52,9 +26,9 @@ static bool enter_list(struct str object, const char *name, struct json *ret)
 
 static const char *state_of(struct str key, int64_t now_s)
 {
-    int64_t expires_s = number_of(key, "expires");
+    int64_t expires_s = member_number(key, "expires");
 
-    if (is_true(key, "disabled"))
+    if (member_is_true(key, "disabled"))
         return "disabled";
     return expires_s > 0 && expires_s <= now_s ? "expired" : "works";
 }
@@ -99,28 +73,29 @@ static void add_budgets(struct words *w, struct str key, struct arena *a)
     if (!enter_list(key, "budgets", &j))
         return;
     while (json_next_item(&j) && json_read(&j, &item)) {
-        struct str unit = text_of(item.raw, "unit", a), per = text_of(item.raw, "per", a);
+        struct str unit = member_text(item.raw, "unit", a), per = member_text(item.raw, "per", a);
 
         add_amount(w, str_eq(unit, STR("money")),
                    str_eq(per, STR("day"))     ? " today"
                    : str_eq(per, STR("month")) ? " this month"
                                                : " ever",
-                   number_of(item.raw, "used"), number_of(item.raw, "limit"));
+                   member_number(item.raw, "used"), member_number(item.raw, "limit"));
     }
 }
 
 static void add_limits(struct words *w, struct str key, struct arena *a)
 {
-    int64_t requests = number_of(key, "requests_per_minute");
-    int64_t tokens = number_of(key, "tokens_per_minute");
-    int64_t parallel = number_of(key, "parallel_requests");
+    int64_t requests = member_number(key, "requests_per_minute");
+    int64_t tokens = member_number(key, "tokens_per_minute");
+    int64_t parallel = member_number(key, "parallel_requests");
 
     if (requests)
         add(w, "%lld requests a minute", (long long)requests);
     if (tokens)
         add(w, "%lld tokens a minute", (long long)tokens);
     if (parallel)
-        add(w, "%lld of %lld at once", (long long)number_of(key, "running"), (long long)parallel);
+        add(w, "%lld of %lld at once", (long long)member_number(key, "running"),
+            (long long)parallel);
     add_budgets(w, key, a);
     if (w->n == 0)
         add(w, "none");
@@ -139,9 +114,9 @@ static void print_row(struct str key, int64_t now_s, struct arena *a)
     struct words limits = { .n = 0 };
 
     add_limits(&limits, key, a);
-    print_cell(text_of(key, "id", a), 22);
-    print_cell(text_of(key, "name", a), 18);
-    print_cell(text_of(key, "hint", a), 6);
+    print_cell(member_text(key, "id", a), 22);
+    print_cell(member_text(key, "name", a), 18);
+    print_cell(member_text(key, "hint", a), 6);
     print_cell(str_of(state_of(key, now_s)), 10);
     terminal_print(stdout, str_of(limits.text));
     putchar('\n');
@@ -210,14 +185,14 @@ void keys_print_one(struct str key, int64_t now_s)
 
     arena_init(&a);
     add_limits(&limits, key, &a);
-    print_member("id", text_of(key, "id", &a));
-    print_member("name", text_of(key, "name", &a));
-    print_member("ends", text_of(key, "hint", &a));
+    print_member("id", member_text(key, "id", &a));
+    print_member("name", member_text(key, "name", &a));
+    print_member("ends", member_text(key, "hint", &a));
     print_member("state", str_of(state_of(key, now_s)));
     print_models(key, &a);
     print_member("limits", str_of(limits.text));
-    print_time("made", number_of(key, "created"), "in the settings' file");
-    print_time("expires", number_of(key, "expires"), "never");
-    print_time("last used", number_of(key, "last_used"), "not since the gateway runs");
+    print_time("made", member_number(key, "created"), "in the settings' file");
+    print_time("expires", member_number(key, "expires"), "never");
+    print_time("last used", member_number(key, "last_used"), "not since the gateway runs");
     arena_deinit(&a);
 }

@@ -8,6 +8,7 @@
 
 #include "base/encoding.h"
 #include "cli/command.h"
+#include "cli/member.h"
 #include "cli/operator.h"
 #include "cli/terminal.h"
 #include "ledger/query.h"
@@ -84,14 +85,6 @@ static bool take_words(struct asked *a, char *const *words)
 
 /* ---- the answer ---- */
 
-static int64_t number_of(struct str object, const char *name)
-{
-    struct json_value v;
-    int64_t number;
-
-    return json_find(object, &v, name, NULL) || json_int(&v, &number) ? 0 : number;
-}
-
 /* A member as text; false: there is none. */
 static bool text_of(struct str object, const char *name, struct arena *a, struct str *ret)
 {
@@ -161,7 +154,7 @@ static void print_csv(void *arg, struct str item)
             putchar(',');
         }
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
-        printf("%s%lld", i ? "," : "", (long long)number_of(item, numbers[i].member));
+        printf("%s%lld", i ? "," : "", (long long)member_number(item, numbers[i].member));
     putchar('\n');
     arena_deinit(&a);
 }
@@ -177,7 +170,7 @@ struct table {
 
 static int64_t tokens_of(struct str item)
 {
-    return number_of(item, "prompt_tokens") + number_of(item, "completion_tokens");
+    return member_number(item, "prompt_tokens") + member_number(item, "completion_tokens");
 }
 
 static void measure(void *arg, struct str item)
@@ -218,7 +211,7 @@ static void print_number(int64_t number)
 static void print_numbers(struct str item)
 {
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        int64_t number = number_of(item, numbers[i].member);
+        int64_t number = member_number(item, numbers[i].member);
 
         if (strcmp(numbers[i].member, "cost_micros") == 0)
             printf("  %12.4f", (double)number / 1e6);
