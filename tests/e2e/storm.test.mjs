@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, test } from 'node:test';
 import { gatewayOf, service } from './lib/accounts.mjs';
-import { CANARY, finish, sleep, until } from './lib/harness.mjs';
+import { BINARY, CANARY, finish, sleep, until } from './lib/harness.mjs';
 import { outcomeOf } from './lib/outcome.mjs';
 
 after(finish);
@@ -20,6 +20,9 @@ const ACCOUNTS = 20;
 const PARALLEL = 3;
 const WARM_UPS = Math.max(20, SECONDS / 3);
 const PATIENCE_MS = 120_000;
+/** The address sanitizer keeps what is freed for a while (8 MiB, as set below), and the stack of
+ *  each place that allocates: a storm comes to many that calm weather does not know. */
+const HELD_BACK_MIB = BINARY.includes('/asan/') ? 16 : 0;
 
 /** Numbers from 0 to below 1 (mulberry32). */
 function randomOf(seed) {
@@ -267,7 +270,6 @@ test(`${CLIENTS} clients at ${ACCOUNTS} accounts, ${SECONDS} s of random faults`
     QUEUE_TIMEOUT: 100,
     UPSTREAM_ACCEPT_TIMEOUT: 2,
     UPSTREAM_CONNECT_TIMEOUT: 5,
-    // The address sanitizer keeps what is freed for a while, up to 256 MiB.
     ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? ''}:quarantine_size_mb=8`,
   };
   const gw = await gatewayOf(sim, ACCOUNTS, { env, account: { max_parallel: PARALLEL } });
@@ -304,6 +306,7 @@ test(`${CLIENTS} clients at ${ACCOUNTS} accounts, ${SECONDS} s of random faults`
   assert.ok(watch.most <= PARALLEL);
   assert.ok(stormy.whole > errors, 'most answers are whole');
   assert.equal(m.enginelabs_leases_draining, 0);
-  assert.ok(rss <= before.rss * 1.1, `RSS: ${before.rss} MiB before, ${rss} MiB after`);
+  const most = before.rss * 1.1 + HELD_BACK_MIB;
+  assert.ok(rss <= most, `RSS: ${before.rss} MiB before, ${rss} MiB after`);
   await until(async () => (await sim.state()).sockets === 0, 'no socket upstream');
 });

@@ -211,13 +211,13 @@ static void thoughts_are_for_who_asked(void)
                                         : "\"thinking\":{\"type\":\"adaptive\"},"
                      : stream  ? "\"stream\":true,"
                                : "");
-        reasoning("hm");
+        reasoning("hm, a thought"); /* no id that is drawn by chance has a comma */
         text("so");
         finish(CHAT_FINISH_STOP);
         settled();
         turn(f.l);
         EXPECT(has(wire_str(&f.w), "so"));
-        EXPECT(has(wire_str(&f.w), "hm") == asked_for);
+        EXPECT(has(wire_str(&f.w), "hm, a thought") == asked_for);
         end();
     }
 }
