@@ -85,8 +85,7 @@ static bool begin_block(struct decoder *d, struct str param, const struct json_v
     if (!decoder_expect(d, param, v->type, ALLOW_OBJECT, "an object"))
         return false;
     read_block(v, ret);
-    return decoder_string(d, arena_printf(d->arena, "%.*s.type", STR_ARGS(param)), &ret->type, true,
-                          ret_type);
+    return decoder_string_at(d, param, ".type", &ret->type, true, ret_type);
 }
 
 static bool add_text(struct decoder *d, struct str param, const struct json_value *text,
@@ -94,8 +93,7 @@ static bool add_text(struct decoder *d, struct str param, const struct json_valu
 {
     struct str s;
 
-    return decoder_string(d, arena_printf(d->arena, "%.*s.text", STR_ARGS(param)), text, true,
-                          &s) &&
+    return decoder_string_at(d, param, ".text", text, true, &s) &&
            add_part(d, m, CHAT_PART_TEXT, s);
 }
 
@@ -118,8 +116,7 @@ static bool read_source(struct decoder *d, struct str param, const struct json_v
     if (!decoder_expect(d, param, v->type, ALLOW_OBJECT, "an object"))
         return false;
     decoder_members(v, members, COUNT_OF(members));
-    return decoder_string(d, arena_printf(d->arena, "%.*s.type", STR_ARGS(param)), &ret->type, true,
-                          ret_type);
+    return decoder_string_at(d, param, ".type", &ret->type, true, ret_type);
 }
 
 /* "data:image/png;base64,..." */
@@ -130,10 +127,8 @@ static bool data_url(struct decoder *d, struct str param, const struct source *s
     struct str type, data;
     char *p;
 
-    if (!decoder_string(d, arena_printf(d->arena, "%.*s.media_type", STR_ARGS(param)),
-                        &s->media_type, true, &type) ||
-        !decoder_string(d, arena_printf(d->arena, "%.*s.data", STR_ARGS(param)), &s->data, true,
-                        &data))
+    if (!decoder_string_at(d, param, ".media_type", &s->media_type, true, &type) ||
+        !decoder_string_at(d, param, ".data", &s->data, true, &data))
         return false;
     ret->n = strlen(begin) + type.n + strlen(middle) + data.n;
     p = decoder_room(d, ret->n);
@@ -164,8 +159,7 @@ static bool add_image(struct decoder *d, struct str param, const struct json_val
     if (str_eq(type, STR("base64")))
         is_good = data_url(d, at, &s, &url);
     else if (str_eq(type, STR("url")))
-        is_good =
-            decoder_string(d, arena_printf(d->arena, "%.*s.url", STR_ARGS(at)), &s.url, true, &url);
+        is_good = decoder_string_at(d, at, ".url", &s.url, true, &url);
     else
         return decoder_refuse_word(d, arena_printf(d->arena, "%.*s.type", STR_ARGS(at)), type,
                                    "base64 or url");
@@ -185,8 +179,7 @@ static bool add_document(struct decoder *d, struct str param, const struct json_
     if (!str_eq(type, STR("text")))
         return decoder_refuse_word(d, arena_printf(d->arena, "%.*s.type", STR_ARGS(at)), type,
                                    "text");
-    return decoder_string(d, arena_printf(d->arena, "%.*s.data", STR_ARGS(at)), &s.data, true,
-                          &text) &&
+    return decoder_string_at(d, at, ".data", &s.data, true, &text) &&
            add_part(d, m, CHAT_PART_TEXT, text);
 }
 
@@ -224,7 +217,7 @@ static bool add_result_content(struct decoder *d, struct draft *m, const struct 
         return decoder_text(d, v, &text) && add_part(d, result, CHAT_PART_TEXT, text);
     if (!decoder_expect(d, param, v->type, ALLOW_ARRAY, "a string or an array of blocks"))
         return false;
-    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, v->raw);
     json_enter_array(&j);
     for (size_t i = 0; json_next_item(&j) && json_read(&j, &item); i++)
         if (!add_result_block(d, arena_printf(d->arena, "%.*s[%zu]", STR_ARGS(param), i), &item,
@@ -332,7 +325,7 @@ static bool read_blocks(struct decoder *d, struct draft *m, const struct json_va
     struct json_value item;
     struct json j;
 
-    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, v->raw);
     json_enter_array(&j);
     for (m->block = 0; json_next_item(&j) && json_read(&j, &item); m->block++)
         if (!(m->message.role == CHAT_ASSISTANT ? read_assistant_block(d, m, &item)

@@ -62,7 +62,7 @@ static bool refuse_items(struct decoder *d, struct str param, const struct json_
 {
     struct json j;
 
-    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, v->raw);
     json_enter_array(&j);
     return !json_next_item(&j) ||
            decoder_refuse(d, param, "must be empty: no upstream here runs tools by itself");

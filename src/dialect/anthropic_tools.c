@@ -5,11 +5,6 @@
  */
 #include "dialect/anthropic_decode.h"
 
-static struct str tool_param(struct decoder *d, size_t i, const char *rest)
-{
-    return arena_printf(d->arena, "tools[%zu]%s", i, rest);
-}
-
 static bool runs_at_anthropic(struct str type)
 {
     static const char *const begins[] = { "web_search_", "web_fetch_", "code_execution_",
@@ -34,21 +29,19 @@ static bool judge_tool(struct decoder *d, size_t i, const struct tool_draft *t)
     struct chat_tool tool = { .is_strict = t->strict.type == JSON_TRUE };
     struct str type;
 
-    if (!decoder_string(d, tool_param(d, i, ".type"), &t->type, false, &type))
+    if (!decoder_tool_string(d, i, ".type", &t->type, false, &type))
         return false;
     if (runs_at_anthropic(type))
         return true;
     if (type.n > 0 && !str_eq(type, STR("custom")))
-        return decoder_refuse_word(d, tool_param(d, i, ".type"), type,
+        return decoder_refuse_word(d, decoder_tool_param(d, i, ".type"), type,
                                    "custom: only Anthropic's models know this tool's arguments");
-    if (!decoder_string(d, tool_param(d, i, ".name"), &t->name, true, &tool.name) ||
-        !decoder_string(d, tool_param(d, i, ".description"), &t->description, false,
-                        &tool.description) ||
-        !decoder_expect(d, tool_param(d, i, ".input_schema"), t->schema.type, ALLOW_OBJECT,
-                        "an object"))
+    if (!decoder_tool_string(d, i, ".name", &t->name, true, &tool.name) ||
+        !decoder_tool_string(d, i, ".description", &t->description, false, &tool.description) ||
+        !decoder_tool_object(d, i, ".input_schema", &t->schema))
         return false;
     tool.parameters = t->schema.raw;
-    return decoder_add_tool(d, tool_param(d, i, ".name"), &tool);
+    return decoder_add_tool(d, i, ".name", &tool);
 }
 
 static bool read_tool(struct decoder *d, size_t i, const struct json_value *v)
@@ -60,7 +53,7 @@ static bool read_tool(struct decoder *d, size_t i, const struct json_value *v)
                                               { "input_schema", &t.schema },
                                               { "strict", &t.strict } };
 
-    if (!decoder_expect(d, tool_param(d, i, ""), v->type, ALLOW_OBJECT, "an object"))
+    if (!decoder_tool_object(d, i, "", v))
         return false;
     decoder_members(v, members, COUNT_OF(members));
     return judge_tool(d, i, &t);

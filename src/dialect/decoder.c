@@ -79,6 +79,15 @@ bool decoder_string(struct decoder *d, struct str param, const struct json_value
     return decoder_expect(d, param, v->type, ALLOW_STRING, "a string");
 }
 
+bool decoder_string_at(struct decoder *d, struct str param, const char *rest,
+                       const struct json_value *v, bool must, struct str *ret)
+{
+    if (v->type == JSON_STRING)
+        return decoder_text(d, v, ret);
+    param = arena_printf(d->arena, "%.*s%s", STR_ARGS(param), rest);
+    return decoder_string(d, param, v, must, ret);
+}
+
 char *decoder_room(struct decoder *d, size_t size)
 {
     char *room = arena_try(d->arena, size);
@@ -126,7 +135,7 @@ void decoder_members(const struct json_value *object, const struct decoder_membe
 
     if (object->type != JSON_OBJECT)
         return;
-    json_init(&j, object->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, object->raw);
     json_enter_object(&j);
     while (json_next_member(&j, &key)) {
         struct json_value *ret = find_member(members, n, key);

@@ -64,6 +64,11 @@ bool decoder_text(struct decoder *d, const struct json_value *v, struct str *ret
 bool decoder_string(struct decoder *d, struct str param, const struct json_value *v, bool must,
                     struct str *ret);
 
+/* The same of the member `rest` (".name") of what is at `param`: the two are put together only
+ * where it is refused. */
+bool decoder_string_at(struct decoder *d, struct str param, const char *rest,
+                       const struct json_value *v, bool must, struct str *ret);
+
 /* Refuses the body for want of memory. Always false. */
 bool decoder_no_memory(struct decoder *d);
 
@@ -123,9 +128,15 @@ bool decoder_schema(struct decoder *d, struct str param, const struct json_value
 typedef bool decoder_read_tool(struct decoder *d, size_t i, const struct json_value *v);
 bool decoder_read_tools(struct decoder *d, const struct json_value *v, decoder_read_tool *read);
 
-/* For such a reader: adds a tool whose name is at `param`; it must be one that a model can call,
- * and no other's. */
-bool decoder_add_tool(struct decoder *d, struct str param, const struct chat_tool *tool);
+/* For such a reader: the member `rest` (".name") of the tool at place `i`. Where it stands is
+ * written down only to refuse it. */
+struct str decoder_tool_param(struct decoder *d, size_t i, const char *rest);
+bool decoder_tool_string(struct decoder *d, size_t i, const char *rest, const struct json_value *v,
+                         bool must, struct str *ret);
+bool decoder_tool_object(struct decoder *d, size_t i, const char *rest, const struct json_value *v);
+
+/* Adds a tool whose name is at `rest`; it must be one that a model can call, and no other's. */
+bool decoder_add_tool(struct decoder *d, size_t i, const char *rest, const struct chat_tool *tool);
 
 /* Refuses a choice by name of a tool that is not there. */
 bool decoder_judge_named(struct decoder *d, struct str param, const char *what);

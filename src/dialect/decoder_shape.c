@@ -70,7 +70,7 @@ bool decoder_refuse_bias(struct decoder *d, struct str param, const struct json_
     struct str key;
     struct json j;
 
-    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, v->raw);
     json_enter_object(&j);
     return !json_next_member(&j, &key) ||
            decoder_refuse(d, param, "must be empty: this upstream has no tokens to weigh");
@@ -126,7 +126,7 @@ bool decoder_read_stops(struct decoder *d, struct str param, const struct json_v
     struct json j;
 
     d->request->limits.n_stops = 0;
-    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, v->raw);
     if (!json_enter_array(&j))
         return add_stop(d, param, v);
     while (json_next_item(&j) && json_read(&j, &item))
@@ -206,10 +206,8 @@ bool decoder_schema(struct decoder *d, struct str param, const struct json_value
     struct str at_schema = arena_printf(d->arena, "%.*s.schema", STR_ARGS(param));
 
     decoder_members(v, members, COUNT_OF(members));
-    if (!decoder_string(d, arena_printf(d->arena, "%.*s.name", STR_ARGS(param)), &name, needs_name,
-                        &f->name) ||
-        !decoder_string(d, arena_printf(d->arena, "%.*s.description", STR_ARGS(param)),
-                        &description, false, &f->description))
+    if (!decoder_string_at(d, param, ".name", &name, needs_name, &f->name) ||
+        !decoder_string_at(d, param, ".description", &description, false, &f->description))
         return false;
     if (!decoder_expect(d, at_schema, schema.type, ALLOW_OBJECT, "an object"))
         return false;
@@ -235,31 +233,49 @@ bool decoder_judge_named(struct decoder *d, struct str param, const char *what)
            decoder_refuse(d, param, what);
 }
 
+struct str decoder_tool_param(struct decoder *d, size_t i, const char *rest)
+{
+    return arena_printf(d->arena, "tools[%zu]%s", i, rest);
+}
+
+bool decoder_tool_string(struct decoder *d, size_t i, const char *rest, const struct json_value *v,
+                         bool must, struct str *ret)
+{
+    if (v->type == JSON_STRING)
+        return decoder_text(d, v, ret);
+    return decoder_string(d, decoder_tool_param(d, i, rest), v, must, ret);
+}
+
+bool decoder_tool_object(struct decoder *d, size_t i, const char *rest, const struct json_value *v)
+{
+    return v->type == JSON_OBJECT ||
+           decoder_expect(d, decoder_tool_param(d, i, rest), v->type, ALLOW_OBJECT, "an object");
+}
+
 /* Models write names, and read them between quotes. */
-static bool judge_name(struct decoder *d, struct str param, struct str name)
+static const char *problem_of_name(const struct decoder *d, struct str name)
 {
     if (name.n == 0)
-        return decoder_refuse(d, param, "must not be empty text");
+        return "must not be empty text";
     if (name.n > TOOL_NAME_MAX)
-        return decoder_refuse(d, param, "is longer than 256 bytes");
+        return "is longer than 256 bytes";
     for (size_t i = 0; i < name.n; i++)
         if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7f || name.p[i] == '"' ||
             name.p[i] == '\\')
-            return decoder_refuse(d, param,
-                                  "must have no quotes, backslashes and control characters");
-    return !map_find(&d->tool_names, name) ||
-           decoder_refuse(d, param, "is the name of another tool, too");
+            return "must have no quotes, backslashes and control characters";
+    return map_find(&d->tool_names, name) ? "is the name of another tool, too" : NULL;
 }
 
-bool decoder_add_tool(struct decoder *d, struct str param, const struct chat_tool *tool)
+bool decoder_add_tool(struct decoder *d, size_t i, const char *rest, const struct chat_tool *tool)
 {
+    const char *problem = problem_of_name(d, tool->name);
     struct chat_tools *t = &d->request->tools;
     struct chat_tool *list;
 
     if (t->n == TOOLS_MAX)
         return decoder_refuse(d, STR("tools"), "has more than 4096 items");
-    if (!judge_name(d, param, tool->name))
-        return false;
+    if (problem)
+        return decoder_refuse(d, decoder_tool_param(d, i, rest), problem);
     list = decoder_grow(d, d->tools, t->n, sizeof(*list));
     if (!list)
         return false;
@@ -277,7 +293,7 @@ bool decoder_read_tools(struct decoder *d, const struct json_value *v, decoder_r
 
     d->request->tools.n = 0;
     map_init(&d->tool_names);
-    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, v->raw);
     json_enter_array(&j);
     for (size_t i = 0; is_good && json_next_item(&j) && json_read(&j, &item); i++)
         is_good = read(d, i, &item) || decoder_soften(d);

@@ -40,7 +40,7 @@ static bool refuse_former(struct decoder *d, struct str param, const struct json
 {
     struct json j;
 
-    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, v->raw);
     if (json_enter_array(&j) && !json_next_item(&j))
         return true;
     return decoder_refuse(d, param, "is a former name: use tools and tool_choice");
@@ -51,7 +51,7 @@ static bool check_modalities(struct decoder *d, struct str param, const struct j
     struct json_value item;
     struct json j;
 
-    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, v->raw);
     json_enter_array(&j);
     while (json_next_item(&j) && json_read(&j, &item))
         if (!str_eq(item.raw, STR("\"text\"")))

@@ -2,11 +2,6 @@
 /* Tools and formats of a chat completion. */
 #include "dialect/openai_chat_decode.h"
 
-static struct str tool_param(struct decoder *d, size_t i, const char *rest)
-{
-    return arena_printf(d->arena, "tools[%zu]%s", i, rest);
-}
-
 static bool judge_function(struct decoder *d, size_t i, const struct json_value *function)
 {
     struct json_value name = { 0 }, description = { 0 }, parameters = { 0 }, strict = { 0 };
@@ -16,21 +11,19 @@ static bool judge_function(struct decoder *d, size_t i, const struct json_value 
                                               { "strict", &strict } };
     struct chat_tool tool = { 0 };
 
-    if (!decoder_expect(d, tool_param(d, i, ".function"), function->type, ALLOW_OBJECT,
-                        "an object"))
+    if (!decoder_tool_object(d, i, ".function", function))
         return false;
     decoder_members(function, members, COUNT_OF(members));
-    if (!decoder_string(d, tool_param(d, i, ".function.name"), &name, true, &tool.name) ||
-        !decoder_string(d, tool_param(d, i, ".function.description"), &description, false,
-                        &tool.description))
+    if (!decoder_tool_string(d, i, ".function.name", &name, true, &tool.name) ||
+        !decoder_tool_string(d, i, ".function.description", &description, false, &tool.description))
         return false;
-    if (parameters.type > JSON_NULL && !decoder_expect(d, tool_param(d, i, ".function.parameters"),
-                                                       parameters.type, ALLOW_OBJECT, "an object"))
+    if (parameters.type > JSON_NULL &&
+        !decoder_tool_object(d, i, ".function.parameters", &parameters))
         return false;
     if (parameters.type == JSON_OBJECT)
         tool.parameters = parameters.raw;
     tool.is_strict = strict.type == JSON_TRUE;
-    return decoder_add_tool(d, tool_param(d, i, ".function.name"), &tool);
+    return decoder_add_tool(d, i, ".function.name", &tool);
 }
 
 static bool judge_tool(struct decoder *d, size_t i, const struct json_value *v)
@@ -39,13 +32,13 @@ static bool judge_tool(struct decoder *d, size_t i, const struct json_value *v)
     const struct decoder_member members[] = { { "type", &type }, { "function", &function } };
     struct str word;
 
-    if (!decoder_expect(d, tool_param(d, i, ""), v->type, ALLOW_OBJECT, "an object"))
+    if (!decoder_tool_object(d, i, "", v))
         return false;
     decoder_members(v, members, COUNT_OF(members));
-    if (!decoder_string(d, tool_param(d, i, ".type"), &type, true, &word))
+    if (!decoder_tool_string(d, i, ".type", &type, true, &word))
         return false;
     if (!str_eq(word, STR("function")))
-        return decoder_refuse_word(d, tool_param(d, i, ".type"), word, "function");
+        return decoder_refuse_word(d, decoder_tool_param(d, i, ".type"), word, "function");
     return judge_function(d, i, &function);
 }
 

@@ -32,7 +32,7 @@ static bool read_prompt(struct decoder *d, struct str param, const struct json_v
     struct json j;
 
     if (v->type == JSON_ARRAY) {
-        json_init(&j, v->raw, JSON_DEPTH_MAX);
+        json_init_checked(&j, v->raw);
         json_enter_array(&j);
         if (!json_next_item(&j) || !json_read(&j, &first))
             return decoder_refuse(d, param, "must hold a prompt");

@@ -21,10 +21,8 @@ static bool read_grammar(struct decoder *d, struct str param, const struct json_
                                               { "definition", &definition } };
 
     decoder_members(format, members, COUNT_OF(members));
-    return decoder_string(d, arena_printf(d->arena, "%.*s.syntax", STR_ARGS(param)), &syntax, false,
-                          ret_syntax) &&
-           decoder_string(d, arena_printf(d->arena, "%.*s.definition", STR_ARGS(param)),
-                          &definition, false, ret_definition);
+    return decoder_string_at(d, param, ".syntax", &syntax, false, ret_syntax) &&
+           decoder_string_at(d, param, ".definition", &definition, false, ret_definition);
 }
 
 bool responses_custom_tool(struct decoder *d, struct str param, const struct json_value *format,

@@ -8,11 +8,6 @@
 
 /* ---- tools ---- */
 
-static struct str tool_param(struct decoder *d, size_t i, const char *rest)
-{
-    return arena_printf(d->arena, "tools[%zu]%s", i, rest);
-}
-
 static bool may_be_missed(struct str type)
 {
     static const char *const types[] = { "namespace", "image_generation", "tool_search" };
@@ -37,26 +32,25 @@ static bool judge_tool(struct decoder *d, size_t i, const struct tool_draft *t)
     struct chat_tool tool = { .is_strict = t->strict.type == JSON_TRUE };
     struct str type;
 
-    if (!decoder_string(d, tool_param(d, i, ".type"), &t->type, true, &type))
+    if (!decoder_tool_string(d, i, ".type", &t->type, true, &type))
         return false;
     if (may_be_missed(type))
         return true;
     if (!str_eq(type, STR("function")) && !str_eq(type, STR("custom")))
-        return decoder_refuse_word(d, tool_param(d, i, ".type"), type, "function or custom");
-    if (!decoder_string(d, tool_param(d, i, ".name"), &t->name, true, &tool.name) ||
-        !decoder_string(d, tool_param(d, i, ".description"), &t->description, false,
-                        &tool.description))
+        return decoder_refuse_word(d, decoder_tool_param(d, i, ".type"), type,
+                                   "function or custom");
+    if (!decoder_tool_string(d, i, ".name", &t->name, true, &tool.name) ||
+        !decoder_tool_string(d, i, ".description", &t->description, false, &tool.description))
         return false;
     if (str_eq(type, STR("custom")))
-        return responses_custom_tool(d, tool_param(d, i, ".format"), &t->format, &tool) &&
-               decoder_add_tool(d, tool_param(d, i, ".name"), &tool);
+        return responses_custom_tool(d, decoder_tool_param(d, i, ".format"), &t->format, &tool) &&
+               decoder_add_tool(d, i, ".name", &tool);
     if (t->parameters.type > JSON_NULL) {
-        if (!decoder_expect(d, tool_param(d, i, ".parameters"), t->parameters.type, ALLOW_OBJECT,
-                            "an object"))
+        if (!decoder_tool_object(d, i, ".parameters", &t->parameters))
             return false;
         tool.parameters = t->parameters.raw;
     }
-    return decoder_add_tool(d, tool_param(d, i, ".name"), &tool);
+    return decoder_add_tool(d, i, ".name", &tool);
 }
 
 static bool read_tool(struct decoder *d, size_t i, const struct json_value *v)
@@ -69,7 +63,7 @@ static bool read_tool(struct decoder *d, size_t i, const struct json_value *v)
                                               { "strict", &t.strict },
                                               { "format", &t.format } };
 
-    if (!decoder_expect(d, tool_param(d, i, ""), v->type, ALLOW_OBJECT, "an object"))
+    if (!decoder_tool_object(d, i, "", v))
         return false;
     decoder_members(v, members, COUNT_OF(members));
     return judge_tool(d, i, &t);

@@ -73,16 +73,13 @@ static bool judge_part(struct decoder *d, struct str param, const struct part *p
         return false;
     if (str_eq(type, STR("input_text")) || str_eq(type, STR("output_text")) ||
         str_eq(type, STR("text")))
-        return decoder_string(d, arena_printf(d->arena, "%.*s.text", STR_ARGS(param)), &p->text,
-                              true, &text) &&
+        return decoder_string_at(d, param, ".text", &p->text, true, &text) &&
                add_part(d, texts, CHAT_PART_TEXT, text);
     if (str_eq(type, STR("refusal")))
-        return decoder_string(d, arena_printf(d->arena, "%.*s.refusal", STR_ARGS(param)),
-                              &p->refusal, true, &text) &&
+        return decoder_string_at(d, param, ".refusal", &p->refusal, true, &text) &&
                add_part(d, texts, CHAT_PART_TEXT, text);
     if (str_eq(type, STR("input_image")))
-        return decoder_string(d, arena_printf(d->arena, "%.*s.image_url", STR_ARGS(param)),
-                              &p->image_url, true, &text) &&
+        return decoder_string_at(d, param, ".image_url", &p->image_url, true, &text) &&
                add_part(d, images, CHAT_PART_IMAGE, text);
     return decoder_refuse_word(d, at_type, type, "input_text, output_text, refusal or input_image");
 }
@@ -115,7 +112,7 @@ static bool read_content(struct decoder *d, struct str param, const struct json_
     if (!decoder_expect(d, param, v->type, ALLOW_STRING | ALLOW_ARRAY,
                         "a string or an array of parts"))
         return false;
-    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, v->raw);
     json_enter_array(&j);
     for (size_t i = 0; json_next_item(&j) && json_read(&j, &item); i++)
         if (!read_part(d, arena_printf(d->arena, "%.*s[%zu]", STR_ARGS(param), i), &item, texts,
@@ -209,7 +206,7 @@ static bool join_texts(struct decoder *d, const struct json_value *list, struct 
 
     if (list->type != JSON_ARRAY)
         return true;
-    json_init(&j, list->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, list->raw);
     json_enter_array(&j);
     while (json_next_item(&j) && json_read(&j, &part)) {
         struct json_value text = { 0 };
@@ -285,7 +282,7 @@ bool responses_items(struct decoder *d, const struct json_value *array)
     struct json_value item;
     struct json j;
 
-    json_init(&j, array->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, array->raw);
     json_enter_array(&j);
     for (size_t i = 0; json_next_item(&j) && json_read(&j, &item); i++)
         if (!read_item(d, i, &item))

@@ -76,7 +76,7 @@ static void write_items(struct json_writer *w, const struct json_value *array)
     struct json_value item;
     struct json j;
 
-    json_init(&j, array->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, array->raw);
     if (!json_enter_array(&j))
         return;
     while (json_next_item(&j) && json_read(&j, &item))
@@ -184,7 +184,7 @@ static void write_rest(struct json_writer *w, const struct json_value *item)
     struct str key;
     struct json j;
 
-    json_init(&j, item->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, item->raw);
     if (!json_enter_object(&j))
         return;
     while (json_next_member(&j, &key) && json_read(&j, &v)) {
@@ -226,7 +226,7 @@ static struct json_value *gather(const struct json_value *input, bool is_rising,
     size_t n = 0;
     struct json j;
 
-    json_init(&j, input->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, input->raw);
     json_enter_array(&j);
     while (json_next_item(&j) && json_skip(&j))
         n++;
@@ -234,7 +234,7 @@ static struct json_value *gather(const struct json_value *input, bool is_rising,
     list = arena_try(a, (n + 1) * sizeof(*list));
     if (!list)
         return NULL;
-    json_init(&j, input->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, input->raw);
     json_enter_array(&j);
     for (size_t i = 0; json_next_item(&j) && json_read(&j, &item); i++)
         list[is_rising ? i : n - 1 - i] = item;

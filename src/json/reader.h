@@ -48,12 +48,17 @@ struct json {
     unsigned depth_max;
     bool first;           /* no item of the innermost array or object was read yet */
     bool lone_surrogates; /* \uD83D without its partner is let through (upstream frames) */
+    bool is_checked;      /* the text was read before */
     enum err failed;      /* ERR_BAD_INPUT or ERR_TOO_BIG (depth); sticks */
 };
 
 /* Starts on a whole text that outlives all slices taken from it. `depth_max` is how many arrays
  * and objects may stand in one another, JSON_DEPTH_MAX at most. */
 void json_init(struct json *j, struct str text, unsigned depth_max);
+
+/* Starts on a value that json_read() gave, or on a whole text of which json_end() was ERR_NONE:
+ * arrays and objects in it are passed over without judging them again. */
+void json_init_checked(struct json *j, struct str text);
 
 /* The type of the value that comes next by its first byte, without consuming it. JSON_NONE,
  * which is an error, when no value can begin there. */

@@ -65,8 +65,7 @@ static const char *find_prompt(struct str message, char *ret_kind)
     struct json j;
     struct str key;
 
-    json_init(&j, message, JSON_DEPTH_MAX);
-    j.lone_surrogates = true;
+    json_init_checked(&j, message);
     if (!json_enter_object(&j))
         return NULL;
     while (json_next_member(&j, &key))
@@ -96,8 +95,7 @@ static void add_messages(struct editor *e, struct str value, struct str text)
     char kind = '[';
     struct json j;
 
-    json_init(&j, value, JSON_DEPTH_MAX);
-    j.lone_surrogates = true;
+    json_init_checked(&j, value);
     if (!json_enter_array(&j)) {
         add(e, value);
         return;
@@ -268,8 +266,7 @@ enum err body_edit(struct str in, const struct provider_edit *edits, size_t n, s
 
     if (n > BODY_EDITS_MAX)
         return ERR_BAD_INPUT;
-    json_init(&j, in, JSON_DEPTH_MAX);
-    j.lone_surrogates = true;
+    json_init_checked(&j, in);
     if (!json_enter_object(&j))
         return j.failed == ERR_TOO_BIG ? ERR_TOO_BIG : ERR_BAD_INPUT;
     at = j.p;

@@ -12,10 +12,10 @@ enum { BODY_EDITS_MAX = 64 };
 /*
  * Appends `in` with the edits made, each member by all edits in their order: one that was renamed
  * is edited further under its new name. At most BODY_EDITS_MAX. Keys are compared as they are
- * spelled out ("mod\u0065l" is "model"). Surrogate escapes need no partner.
+ * spelled out ("mod\u0065l" is "model"). `in` is JSON that was checked before: a reader came to its
+ * end. Surrogate escapes need no partner.
  *
- * ERR_BAD_INPUT: no JSON object, or too many edits. ERR_TOO_BIG: nested too deep, or `out` is full.
- * ERR_NOMEM. After an error `out` ends anywhere.
+ * ERR_BAD_INPUT: no JSON object, or too many edits. ERR_TOO_BIG: `out` is full. ERR_NOMEM. After an error `out` ends anywhere.
  */
 MUST_USE enum err body_edit(struct str in, const struct provider_edit *edits, size_t n,
                             struct buf *out);

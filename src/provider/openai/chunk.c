@@ -120,7 +120,7 @@ static void add_content(struct walk *w, size_t choice, const struct json_value *
         add_text(w, PIECE_TEXT, choice, v);
         return;
     }
-    json_init(&j, v->raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, v->raw);
     j.lone_surrogates = true;
     if (v->type != JSON_ARRAY || !json_enter_array(&j)) {
         note_flaw(w, "a content that is neither a text nor an array of parts");
@@ -197,7 +197,7 @@ static void add_calls(struct walk *w, size_t choice, const struct said *s)
     if (s->function_call.type == JSON_OBJECT) {
         struct call c = { 0 };
 
-        json_init(&j, s->function_call.raw, JSON_DEPTH_MAX);
+        json_init_checked(&j, s->function_call.raw);
         j.lone_surrogates = true;
         read_function(&j, &c);
         add_call(w, choice, &c, 0);
@@ -207,7 +207,7 @@ static void add_calls(struct walk *w, size_t choice, const struct said *s)
             note_flaw(w, "tool calls that are no array");
         return;
     }
-    json_init(&j, s->tool_calls.raw, JSON_DEPTH_MAX);
+    json_init_checked(&j, s->tool_calls.raw);
     j.lone_surrogates = true;
     json_enter_array(&j);
     for (size_t i = 0; json_next_item(&j); i++) {

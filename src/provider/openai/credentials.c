@@ -162,6 +162,7 @@ static enum err merge(struct str old, const struct credentials *c, struct buf *o
     char number[32];
     struct buf access;
     struct buf refresh;
+    struct json_value whole;
     enum err err = quote(secret_reveal(&c->access), &access);
 
     if (quote(secret_reveal(&c->refresh), &refresh))
@@ -172,7 +173,7 @@ static enum err merge(struct str old, const struct credentials *c, struct buf *o
         { EDIT_SET, STR("refreshToken"), buf_str(&refresh) },
         { EDIT_SET, STR("expiresAt"), str_of(number) },
     };
-    if (!err && body_edit(old, edits, COUNT_OF(edits), out)) {
+    if (!err && (json_find(old, &whole, NULL) || body_edit(old, edits, COUNT_OF(edits), out))) {
         buf_clear(out);
         err = body_edit(STR("{}"), edits, COUNT_OF(edits), out);
     }

@@ -74,6 +74,15 @@ static void copy_value(struct json *j, struct json_writer *w)
     }
 }
 
+static void expect_an_end_without_checks(struct str text)
+{
+    struct json j;
+
+    json_init_checked(&j, text);
+    json_skip(&j);
+    BUG_ON(json_end(&j));
+}
+
 static enum err rewrite(struct str text, uint8_t choice, struct buf *out)
 {
     struct json j = start(text, choice);
@@ -88,6 +97,8 @@ static enum err rewrite(struct str text, uint8_t choice, struct buf *out)
     err = json_end(&j);
     json_skip(&skipped);
     BUG_ON(json_end(&skipped) != err || json_offset(&skipped) != json_offset(&j));
+    if (!err)
+        expect_an_end_without_checks(text);
     return err;
 }
 

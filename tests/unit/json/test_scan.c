@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "test.h"
 #include "json/escape.h"
+#include "json/reader.h"
+#include "json/skip.h"
 
 enum { MIXTURES = 40000, MIXTURE_MAX = 96 };
 
@@ -211,6 +213,69 @@ static void pairs_up_every_run_of_backslashes(void)
     }
 }
 
+/* An array of strings full of brackets, quotes and backslashes, and of brackets beside them. */
+static size_t nest(char *out, size_t size)
+{
+    static const char *const inside[] = { "[",    "]{",  "}", "\\\\",
+                                          "\\\"", "\\n", "a", "\xC3\xA9 text" };
+    static const char *const outside[] = { "[", "{", "]", "}", ",", ":1" };
+    size_t want = any_below(size - 32);
+    size_t n = 1;
+
+    out[0] = '[';
+    while (n < want) {
+        const char *piece = outside[any_below(COUNT_OF(outside))];
+
+        memcpy(out + n, piece, strlen(piece));
+        n += strlen(piece);
+        out[n++] = '"';
+        for (size_t left = any_below(8); left > 0 && n < want; left--) {
+            piece = inside[any_below(COUNT_OF(inside))];
+            memcpy(out + n, piece, strlen(piece));
+            n += strlen(piece);
+        }
+        out[n++] = '"';
+    }
+    return n;
+}
+
+static void both_kinds_find_the_end_of_what_is_nested(void)
+{
+    enum { NESTED_MAX = 400 };
+    char text[NESTED_MAX];
+    size_t closed = 0;
+
+    for (int i = 0; i < MIXTURES; i++) {
+        size_t n = nest(text, sizeof(text));
+        char *copy = exact(text, n);
+        const char *end = skip_nested_by_1(copy, copy + n);
+
+        EXPECT(skip_nested(copy, copy + n) == end);
+        closed += end < copy + n;
+        mem_free(copy);
+    }
+    EXPECT(closed > MIXTURES / 4 && closed < MIXTURES);
+}
+
+static void checked_text_is_read_as_any_other(void)
+{
+    struct str text =
+        STR("{\"a\":[1,{\"]\":\"\\\\\"}],\"b\":{\"c\":\"}\\\"\"} ,\"d\":\"\\ud83d\"}");
+    static const char *const want[] = { "[1,{\"]\":\"\\\\\"}]", "{\"c\":\"}\\\"\"}",
+                                        "\"\\ud83d\"" };
+    struct json_value v;
+    struct str key;
+    struct json j;
+    size_t n = 0;
+
+    json_init_checked(&j, text);
+    EXPECT(json_enter_object(&j));
+    while (json_next_member(&j, &key) && json_read(&j, &v))
+        EXPECT_STR(v.raw, want[n++]);
+    EXPECT_INT(n, COUNT_OF(want));
+    EXPECT_INT(json_end(&j), ERR_NONE);
+}
+
 static void reads_the_units_of_escapes(void)
 {
     static const struct {
@@ -233,6 +298,8 @@ static void reads_the_units_of_escapes(void)
 }
 
 static const struct test suite[] = {
+    { "both kinds find the end of what is nested", both_kinds_find_the_end_of_what_is_nested },
+    { "checked text is read as any other", checked_text_is_read_as_any_other },
     { "both kinds check strings alike", both_kinds_check_strings_alike },
     { "both kinds escape alike", both_kinds_escape_alike },
     { "both kinds unescape alike", both_kinds_unescape_alike },

@@ -151,11 +151,7 @@ static void edits_in_place(void)
 
 static void refuses_what_is_no_object(void)
 {
-    static const char *const bad[] = {
-        "",         "[]",         "\"model\"",      "nul",        "{",           "{\"a\"",
-        "{\"a\":1", "{\"a\":1,}", "{\"a\":01}",     "{\"a\":1}x", "{\"a\":1}{}", "{\"a\":\"\xff\"}",
-        "{a:1}",    "{\"a\":[}",  "{\"a\":\"\n\"}", "{,\"a\":1}"
-    };
+    static const char *const bad[] = { "[]", "\"model\"", "null", "1", "[{\"model\":1}]" };
 
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct buf out;
@@ -181,8 +177,6 @@ static void knows_its_bounds(void)
 {
     struct provider_edit many[BODY_EDITS_MAX + 1];
     struct buf out;
-    char deep[4 * JSON_DEPTH_MAX];
-    size_t n = 0;
 
     for (size_t i = 0; i < COUNT_OF(many); i++)
         many[i] = (struct provider_edit){ EDIT_SET, STR("a"), STR("1") };
@@ -193,11 +187,6 @@ static void knows_its_bounds(void)
     buf_init(&out, 65536);
     EXPECT_INT(body_edit(STR("{\"a\":2}"), many, BODY_EDITS_MAX, &out), ERR_NONE);
     EXPECT_STR(buf_str(&out), "{\"a\":1}");
-    n += (size_t)snprintf(deep, sizeof(deep), "{\"a\":");
-    for (int i = 0; i < JSON_DEPTH_MAX; i++)
-        deep[n++] = '[';
-    deep[n] = '\0';
-    EXPECT_INT(edit(deep, "", &out), ERR_TOO_BIG);
     buf_deinit(&out);
 }
 
