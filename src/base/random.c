@@ -101,25 +101,22 @@ void random_uuid(char out[UUID_LEN + 1])
 }
 
 /* Six bits are drawn until they are below 62: no letter is likelier than another. */
-static char random_letter(void)
-{
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    unsigned char b;
-
-    do {
-        random_bytes(&b, 1);
-        b &= 63;
-    } while (b >= sizeof(letters) - 1);
-    return letters[b];
-}
-
 void random_id(const char *prefix, size_t n, char *out)
 {
-    size_t at = strlen(prefix);
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    unsigned char drawn[RANDOM_ID_MAX];
+    char *end;
 
     BUG_ON(n > RANDOM_ID_MAX);
-    memcpy(out, prefix, at);
-    for (size_t i = 0; i < n; i++)
-        out[at + i] = random_letter();
-    out[at + n] = '\0';
+    memcpy(out, prefix, strlen(prefix));
+    out += strlen(prefix);
+    for (end = out + n; out < end;) {
+        size_t left = (size_t)(end - out);
+
+        random_bytes(drawn, left);
+        for (size_t i = 0; i < left; i++)
+            if ((drawn[i] & 63) < sizeof(letters) - 1)
+                *out++ = letters[drawn[i] & 63];
+    }
+    *out = '\0';
 }

@@ -109,6 +109,18 @@ enum err str_to_u64(struct str s, uint64_t max, uint64_t *ret_value)
     return ERR_NONE;
 }
 
+struct str str_of_u64(uint64_t n, char room[STR_U64_MAX])
+{
+    char *end = room + STR_U64_MAX;
+    char *p = end;
+
+    do {
+        *--p = (char)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    return (struct str){ p, (size_t)(end - p) };
+}
+
 char *str_to_z(struct str s, char *out, size_t cap)
 {
     size_t n;

@@ -78,6 +78,10 @@ bool str_next_item(struct str *list, struct str *ret_item);
 /* Whole decimal digits only, no sign, no space. ERR_BAD_INPUT, or ERR_TOO_BIG above `max`. */
 MUST_USE enum err str_to_u64(struct str s, uint64_t max, uint64_t *ret_value);
 
+/* The decimal digits of `n`, at the end of `room`. */
+enum { STR_U64_MAX = 20 };
+struct str str_of_u64(uint64_t n, char room[STR_U64_MAX]);
+
 /* Copies `s` into `out` with a NUL, cut to fit `cap` (at least 1). Returns out. */
 char *str_to_z(struct str s, char *out, size_t cap);
 

@@ -266,15 +266,37 @@ static void add_utf8(struct token_estimate *e, unsigned char c)
     e->utf8_char = c & (0x3Fu >> e->utf8_left);
 }
 
+/* The small letters that a word goes on with, which is what most of a text is. */
+static size_t add_small_letters(struct token_estimate *e, struct str text)
+{
+    unsigned letter = e->letter;
+    int32_t surprise = 0;
+    size_t n = 0;
+
+    for (; n < text.n && text.p[n] >= 'a' && text.p[n] <= 'z'; n++) {
+        unsigned next = (unsigned)text.p[n] - 'a';
+
+        surprise += pairs[letter][next] - 'c';
+        letter = next;
+    }
+    e->surprise += surprise;
+    e->letter = (uint8_t)letter;
+    e->run += (uint32_t)n;
+    return n;
+}
+
 void token_estimate_add(struct token_estimate *e, struct str text)
 {
     for (size_t i = 0; i < text.n; i++) {
         unsigned char c = (unsigned char)text.p[i];
 
-        if (c < 0x80)
-            add_ascii(e, c);
-        else
+        if (c >= 0x80) {
             add_utf8(e, c);
+            continue;
+        }
+        add_ascii(e, c);
+        if (e->kind == LATIN)
+            i += add_small_letters(e, str_from(text, i + 1));
     }
 }
 

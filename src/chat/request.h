@@ -7,6 +7,7 @@
 
 #include "chat/failure.h"
 #include "chat/shape.h"
+#include "json/reader.h"
 
 enum chat_role { CHAT_SYSTEM, CHAT_DEVELOPER, CHAT_USER, CHAT_ASSISTANT, CHAT_TOOL };
 
@@ -64,6 +65,9 @@ struct chat_request {
     struct str asked; /* with `keeps`: what is new in it, JSON as the client wrote it */
     bool keeps;       /* the answer is to be kept for later requests */
     struct str raw; /* the body as it came, where that is an OpenAI chat completion; else p NULL */
+    const struct json_member
+        *members; /* of it, in their order; none where there are more than 64 */
+    size_t n_members;
     struct failure
         doubt; /* with `raw`: why this request is refused unless the body goes upstream
                   as it came, to a server that may know better; FAILURE_NONE: it is not */

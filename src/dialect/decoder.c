@@ -2,7 +2,10 @@
 /* Refusals, values and the frame of a body. decoder_shape.c has the parameters. */
 #include "dialect/decoder.h"
 
-enum { QUOTED_MAX = 64 }; /* how much of a client's own text an error message repeats */
+enum {
+    QUOTED_MAX = 64, /* how much of a client's own text an error message repeats */
+    MEMBERS_MAX = 64
+};
 
 static const char *type_name(enum json_type type)
 {
@@ -149,6 +152,24 @@ void decoder_members(const struct json_value *object, const struct decoder_membe
 
 /* ---- the body ---- */
 
+/* The member that was read up to where the reader stands. */
+static bool note_member(struct decoder *d, struct str key, const char *value)
+{
+    struct json_member *grown;
+
+    d->has_many |= d->n_members == MEMBERS_MAX;
+    if (d->has_many || d->json.failed) {
+        d->n_members = 0;
+        return true;
+    }
+    grown = decoder_grow(d, d->members, d->n_members, sizeof(*grown));
+    if (!grown)
+        return false;
+    grown[d->n_members++] = (struct json_member){ key, { value, (size_t)(d->json.p - value) } };
+    d->members = grown;
+    return true;
+}
+
 static bool read_body(struct decoder *d, bool (*read_member)(struct decoder *d, struct str key))
 {
     enum json_type type = json_peek(&d->json);
@@ -161,9 +182,12 @@ static bool read_body(struct decoder *d, bool (*read_member)(struct decoder *d, 
         return false;
     }
     if (json_enter_object(&d->json))
-        while (json_next_member(&d->json, &key))
-            if (!read_member(d, key))
+        while (json_next_member(&d->json, &key)) {
+            const char *value = (json_peek(&d->json), d->json.p);
+
+            if (!read_member(d, key) || !note_member(d, key, value))
                 return false;
+        }
     return true;
 }
 

@@ -25,6 +25,9 @@ struct decoder {
     struct map tool_names; /* of `tools`, in decoder_read_tools() */
     struct chat_parameter *parameters;
     struct chat_parameter *repeated;
+    struct json_member *members; /* of the body; none where there are more than 64 */
+    size_t n_members;
+    bool has_many;
     void *more; /* what else the dialect gathers */
 };
 

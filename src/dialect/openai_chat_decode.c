@@ -141,6 +141,8 @@ bool openai_chat_decode(struct str body, struct arena *a, struct chat_request *r
         return false;
     }
     request.raw = body;
+    request.members = d.members;
+    request.n_members = d.n_members;
     *ret = request;
     return true;
 }

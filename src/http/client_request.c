@@ -37,6 +37,7 @@ static enum err check(const struct http_call_params *p)
 
 static enum err add_ours(struct buf *out, const struct http_call_params *p)
 {
+    char digits[STR_U64_MAX];
     enum err err = ERR_NONE;
 
     if (!has_header(p, "accept-encoding"))
@@ -46,8 +47,8 @@ static enum err add_ours(struct buf *out, const struct http_call_params *p)
     if (!err && p->is_streamed && p->length == HTTP_LENGTH_UNKNOWN)
         err = buf_add(out, STR("Transfer-Encoding: chunked\r\n"));
     else if (!err && (p->is_streamed || wants_length(p)))
-        err = buf_addf(out, "Content-Length: %llu\r\n",
-                       (unsigned long long)(p->is_streamed ? p->length : p->body.n));
+        err = BUF_ADD_ALL(out, STR("Content-Length: "),
+                          str_of_u64(p->is_streamed ? p->length : p->body.n, digits), STR("\r\n"));
     return err;
 }
 
@@ -57,13 +58,13 @@ enum err client_write_head(struct buf *out, const struct http_call_params *p)
     enum err err = check(p);
 
     if (!err)
-        err = buf_addf(out, "%s %s%.*s HTTP/1.1\r\nHost: %s\r\n", http_method_name(p->method),
-                       p->url->path, STR_ARGS(p->target), url_host_header(p->url, host));
+        err = BUF_ADD_ALL(out, str_of(http_method_name(p->method)), STR(" "), str_of(p->url->path),
+                          p->target, STR(" HTTP/1.1\r\nHost: "),
+                          str_of(url_host_header(p->url, host)), STR("\r\n"));
     if (!err)
         err = add_ours(out, p);
     for (size_t i = 0; i < p->n_headers && !err; i++)
-        err = buf_addf(out, "%.*s: %.*s\r\n", STR_ARGS(p->headers[i].name),
-                       STR_ARGS(p->headers[i].value));
+        err = BUF_ADD_ALL(out, p->headers[i].name, STR(": "), p->headers[i].value, STR("\r\n"));
     if (!err)
         err = buf_add(out, STR("\r\n"));
     return err;

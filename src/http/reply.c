@@ -110,20 +110,7 @@ void reply_flush(struct http_connection *c)
 
 static enum err add_header(struct buf *out, struct str name, struct str value)
 {
-    char *room;
-    size_t n = name.n + 2 + value.n + 2;
-
-    if (buf_reserve(out, n, &room))
-        return ERR_NOMEM;
-    memcpy(room, name.p, name.n);
-    room[name.n] = ':';
-    room[name.n + 1] = ' ';
-    if (value.n > 0)
-        memcpy(room + name.n + 2, value.p, value.n);
-    room[n - 2] = '\r';
-    room[n - 1] = '\n';
-    buf_commit(out, n);
-    return ERR_NONE;
+    return BUF_ADD_ALL(out, name, STR(": "), value, STR("\r\n"));
 }
 
 static bool status_has_body(int status)
@@ -158,10 +145,12 @@ static enum err add_connection(struct http_connection *c, const struct server_re
 static enum err add_framing(struct http_connection *c, const struct server_request *q, int status,
                             uint64_t length)
 {
+    char digits[STR_U64_MAX];
+
     if (!status_has_body(status))
         return ERR_NONE;
     if (!q->is_stream || q->is_sized)
-        return buf_addf(&c->out.buf, "content-length: %llu\r\n", (unsigned long long)length);
+        return add_header(&c->out.buf, STR("content-length"), str_of_u64(length, digits));
     if (q->r.head.minor_version > 0)
         return buf_add(&c->out.buf, STR("transfer-encoding: chunked\r\n"));
     return ERR_NONE;
@@ -183,6 +172,7 @@ static enum err add_headers(struct http_connection *c, const struct http_header 
 static enum err add_head(struct http_connection *c, struct server_request *q, int status,
                          const struct http_header *headers, size_t n, uint64_t length)
 {
+    char digits[STR_U64_MAX];
     enum err err;
 
     BUG_ON(q->is_begun || status < 200 || status > 999);
@@ -190,7 +180,8 @@ static enum err add_head(struct http_connection *c, struct server_request *q, in
     q->is_bodiless = q->r.head.method == HTTP_HEAD || !status_has_body(status);
     q->is_chunked = q->is_stream && !q->is_sized && !q->is_bodiless && q->r.head.minor_version > 0;
     decide_closing(c, q);
-    err = buf_addf(&c->out.buf, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
+    err = BUF_ADD_ALL(&c->out.buf, STR("HTTP/1.1 "), str_of_u64((uint64_t)status, digits), STR(" "),
+                      str_of(http_reason(status)), STR("\r\n"));
     if (!err)
         err = add_header(&c->out.buf, STR("date"), loop_http_date(c->server->loop));
     if (!err)

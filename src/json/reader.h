@@ -38,6 +38,12 @@ struct json_value {
     bool escaped;        /* a string with at least one backslash */
 };
 
+/* A member of an object, as it stands: the key between its quotes, the value whole. */
+struct json_member {
+    struct str key;
+    struct str value;
+};
+
 enum { JSON_DEPTH_MAX = 128 };
 
 struct json {

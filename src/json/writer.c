@@ -17,6 +17,12 @@ static void put(struct json_writer *w, struct str s)
         w->failed = buf_add(w->out, s);
 }
 
+static void put_all(struct json_writer *w, const struct str *parts, size_t n)
+{
+    if (!w->failed)
+        w->failed = buf_add_all(w->out, parts, n);
+}
+
 static void put_char(struct json_writer *w, char c)
 {
     put(w, (struct str){ &c, 1 });
@@ -73,17 +79,16 @@ void json_w_array_end(struct json_writer *w)
 
 void json_w_key(struct json_writer *w, const char *name)
 {
-    begin(w);
-    put_char(w, '"');
-    put(w, str_of(name));
-    put(w, STR("\":"));
+    const struct str parts[] = { w->need_comma ? STR(",\"") : STR("\""), str_of(name), STR("\":") };
+
+    put_all(w, parts, COUNT_OF(parts));
     w->need_comma = false;
 }
 
 void json_w_str(struct json_writer *w, struct str s)
 {
-    begin(w);
-    put_char(w, '"');
+    put(w, w->need_comma ? STR(",\"") : STR("\""));
+    w->need_comma = true;
     if (!w->failed)
         w->failed = json_escape_add(w->out, s);
     put_char(w, '"');
@@ -91,17 +96,13 @@ void json_w_str(struct json_writer *w, struct str s)
 
 void json_w_int(struct json_writer *w, int64_t i)
 {
-    uint64_t rest = i < 0 ? 0 - (uint64_t)i : (uint64_t)i;
-    char digits[20];
-    char *p = digits + sizeof(digits);
+    char digits[STR_U64_MAX];
+    uint64_t n = i < 0 ? 0 - (uint64_t)i : (uint64_t)i;
+    const struct str parts[] = { w->need_comma ? STR(",") : STR(""), i < 0 ? STR("-") : STR(""),
+                                 str_of_u64(n, digits) };
 
-    do {
-        *--p = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest);
-    if (i < 0)
-        *--p = '-';
-    json_w_raw(w, (struct str){ p, (size_t)(digits + sizeof(digits) - p) });
+    put_all(w, parts, COUNT_OF(parts));
+    w->need_comma = true;
 }
 
 void json_w_bool(struct json_writer *w, bool b)

@@ -218,15 +218,40 @@ static enum err gather(struct provider_call *c, const struct chunk *chunk)
     return err;
 }
 
-static enum err splice(struct provider_call *c, struct str json, bool without_usage)
+/* The one `model` is put in the place of the upstream's. */
+static enum err splice_model(struct provider_call *c, struct str json, struct str model,
+                             struct str *ret)
+{
+    struct str rest = str_from(json, (size_t)(model.p - json.p) + model.n);
+    enum err err;
+
+    *ret = json;
+    if (str_eq(model, c->model_json))
+        return ERR_NONE;
+    buf_clear(&c->spliced);
+    err =
+        BUF_ADD_ALL(&c->spliced, str_sub(json, 0, (size_t)(model.p - json.p)), c->model_json, rest);
+    *ret = buf_str(&c->spliced);
+    return err;
+}
+
+/* What the client gets of a chunk that was read; good until the next. */
+static enum err splice(struct provider_call *c, struct str json, const struct chunk *chunk,
+                       bool without_usage, struct str *ret)
 {
     const struct provider_edit edits[] = {
         { EDIT_REPLACE, STR("model"), c->model_json },
         { EDIT_DROP, STR("usage"), STR("") },
     };
 
+    enum err err;
+
+    if (chunk->model.p && !without_usage)
+        return splice_model(c, json, chunk->model, ret);
     buf_clear(&c->spliced);
-    return body_edit(json, edits, without_usage ? 2 : 1, &c->spliced);
+    err = body_edit(json, edits, without_usage ? 2 : 1, &c->spliced);
+    *ret = buf_str(&c->spliced);
+    return err;
 }
 
 static enum err emit_raw(struct provider_call *c, struct str json, struct str said,
@@ -259,19 +284,20 @@ static enum err take_raw(struct provider_call *c, struct str json, const struct 
     /* We asked for it, not the client. */
     bool is_ours =
         chunk_is_usage(chunk) && c->request.chat->stream && !c->request.chat->include_usage;
+    struct str spliced;
     enum err err;
 
     if (is_ours && !chunk->has_more)
         return ERR_NONE;
-    err = splice(c, json, is_ours);
+    err = splice(c, json, chunk, is_ours, &spliced);
     if (!err && c->phase < PHASE_ANSWERING && !chunk->first && !chunk->is_said &&
-        c->kind == ANSWER_STREAM && queue_add(&c->prelude, buf_str(&c->spliced), false) == ERR_NONE)
+        c->kind == ANSWER_STREAM && queue_add(&c->prelude, spliced, false) == ERR_NONE)
         return ERR_NONE;
     if (!err)
         err = gather(c, chunk);
     if (!err)
         err = emit_prelude(c);
-    return err ? err : emit_raw(c, buf_str(&c->spliced), buf_str(&c->said), buf_str(&c->thought));
+    return err ? err : emit_raw(c, spliced, buf_str(&c->said), buf_str(&c->thought));
 }
 
 static enum err take_piece(struct provider_call *c, const struct piece *p)

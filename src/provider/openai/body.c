@@ -21,6 +21,30 @@ struct member {
     bool is_dropped;
 };
 
+/* The members of the object: from a list, or, where there is none, from its text. */
+struct source {
+    const struct json_member *members;
+    size_t n;
+    struct json json;
+};
+
+static bool next_member(struct source *s, struct json_member *ret)
+{
+    struct json_value value;
+
+    if (s->members) {
+        if (s->n == 0)
+            return false;
+        *ret = *s->members++;
+        s->n--;
+        return true;
+    }
+    if (!json_next_member(&s->json, &ret->key) || !json_read(&s->json, &value))
+        return false;
+    ret->value = value.raw;
+    return true;
+}
+
 struct editor {
     const struct provider_edit *edits;
     size_t n;
@@ -177,17 +201,16 @@ static void apply_all(struct editor *e, struct member *m, size_t from)
 }
 
 /* Looks ahead, since the name may be taken before the member that takes it. */
-static void find_renames(struct editor *e, struct json j)
+static void find_renames(struct editor *e, struct source from)
 {
-    struct json_value value;
+    struct json_member member;
     uint64_t renames = 0;
-    struct str key;
 
     for (size_t i = 0; i < e->n; i++)
         if (e->edits[i].type == EDIT_RENAME)
             renames |= UINT64_C(1) << i;
-    while (renames && json_next_member(&j, &key) && json_read(&j, &value)) {
-        struct member m = { .key = { key.p - 1, key.n + 2 }, .value = value.raw };
+    while (renames && next_member(&from, &member)) {
+        struct member m = { .key = { member.key.p - 1, member.key.n + 2 }, .value = member.value };
 
         apply_all(e, &m, 0);
     }
@@ -240,43 +263,43 @@ static void add_missing(struct editor *e)
     }
 }
 
-static void edit_members(struct editor *e, struct json *j, const char **at)
+static void edit_members(struct editor *e, struct source from, const char **at)
 {
-    struct json_value value;
-    struct str key;
+    struct json_member member;
 
-    while (json_next_member(j, &key) && json_read(j, &value)) {
+    while (next_member(&from, &member)) {
+        struct str key = member.key;
         struct member m = { .lead = between(*at, key.p - 1),
                             .key = { key.p - 1, key.n + 2 },
-                            .gap = between(key.p + key.n + 1, value.raw.p),
-                            .value = value.raw };
+                            .gap = between(key.p + key.n + 1, member.value.p),
+                            .value = member.value };
 
         apply_all(e, &m, 0);
         add_member(e, &m);
-        *at = value.raw.p + value.raw.n;
+        *at = member.value.p + member.value.n;
     }
+}
+
+enum err body_edit_members(struct str in, const struct json_member *members, size_t n_members,
+                           const struct provider_edit *edits, size_t n, struct buf *out)
+{
+    struct source from = { .members = n_members ? members : NULL, .n = n_members };
+    struct editor e = { .edits = edits, .n = n, .out = out };
+    const char *at;
+
+    json_init_checked(&from.json, in);
+    if (n > BODY_EDITS_MAX || !json_enter_object(&from.json))
+        return ERR_BAD_INPUT;
+    at = from.json.p;
+    add(&e, between(in.p, at));
+    find_renames(&e, from);
+    edit_members(&e, from, &at);
+    add_missing(&e);
+    add(&e, between(at, in.p + in.n));
+    return e.err;
 }
 
 enum err body_edit(struct str in, const struct provider_edit *edits, size_t n, struct buf *out)
 {
-    struct editor e = { .edits = edits, .n = n, .out = out };
-    const char *at;
-    enum err err;
-    struct json j;
-
-    if (n > BODY_EDITS_MAX)
-        return ERR_BAD_INPUT;
-    json_init_checked(&j, in);
-    if (!json_enter_object(&j))
-        return j.failed == ERR_TOO_BIG ? ERR_TOO_BIG : ERR_BAD_INPUT;
-    at = j.p;
-    add(&e, between(in.p, at));
-    find_renames(&e, j);
-    edit_members(&e, &j, &at);
-    err = json_end(&j);
-    if (err)
-        return err;
-    add_missing(&e);
-    add(&e, between(at, in.p + in.n));
-    return e.err;
+    return body_edit_members(in, NULL, 0, edits, n, out);
 }

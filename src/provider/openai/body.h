@@ -6,6 +6,7 @@
 #pragma once
 
 #include "provider/provider.h"
+#include "json/reader.h"
 
 enum { BODY_EDITS_MAX = 64 };
 
@@ -15,7 +16,13 @@ enum { BODY_EDITS_MAX = 64 };
  * spelled out ("mod\u0065l" is "model"). `in` is JSON that was checked before: a reader came to its
  * end. Surrogate escapes need no partner.
  *
- * ERR_BAD_INPUT: no JSON object, or too many edits. ERR_TOO_BIG: `out` is full. ERR_NOMEM. After an error `out` ends anywhere.
+ * ERR_BAD_INPUT: no JSON object, or too many edits. ERR_TOO_BIG: `out` is full. ERR_NOMEM. After an
+ * error `out` ends anywhere.
  */
 MUST_USE enum err body_edit(struct str in, const struct provider_edit *edits, size_t n,
                             struct buf *out);
+
+/* The same where the members of `in` are known: it is not read again. Without any it is. */
+MUST_USE enum err body_edit_members(struct str in, const struct json_member *members,
+                                    size_t n_members, const struct provider_edit *edits, size_t n,
+                                    struct buf *out);

@@ -415,6 +415,8 @@ static void read_other(struct walk *w, struct str key, bool *is_error)
 
     if (!json_read(&w->json, &v))
         return;
+    if (json_key_eq(key, STR("model")))
+        w->chunk->model = w->chunk->n_models++ ? (struct str){ NULL, 0 } : v.raw;
     if (json_key_eq(key, STR("object")))
         *is_error = str_eq(v.raw, STR("\"error\""));
     else if (v.type != JSON_NULL && !is_of_frame(key))

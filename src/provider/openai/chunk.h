@@ -32,6 +32,8 @@ struct chunk {
     bool has_usage;
     bool is_counted; /* the usage has both counts, and they make sense */
     struct chat_usage usage;
+    struct str model; /* the value of `model`; p NULL: none, or several */
+    unsigned n_models;
     struct str error;  /* the value of `error` unless that is null, false, 0 or empty; all of an
                           object that calls itself one; p NULL: none */
     const char *limit; /* after ERR_TOO_BIG: which, "more than ..." */

@@ -53,7 +53,9 @@ enum err compose_body(struct provider_call *c)
     n = list_edits(c, model, edits);
     err = r->wants_raw ? buf_reserve(&c->body, r->chat->raw.n + 256, &room) : ERR_NONE;
     if (err || r->wants_raw)
-        return err ? err : body_edit(r->chat->raw, edits, n, &c->body);
+        return err ? err
+                   : body_edit_members(r->chat->raw, r->chat->members, r->chat->n_members, edits, n,
+                                       &c->body);
     if (n == 0)
         return request_write(r->chat, r->model, &c->body);
     buf_init(&written, SIZE_MAX / 2);

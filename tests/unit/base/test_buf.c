@@ -38,6 +38,23 @@ static void a_wiped_buffer_is_empty_and_usable(void)
     EXPECT_INT(mem_budget_used(), 0);
 }
 
+static void takes_all_parts_or_none(void)
+{
+    const struct str parts[] = { STR("ab"), { NULL, 0 }, STR("c") };
+    const struct str too_long[] = { STR("x"), { "", SIZE_MAX } };
+    struct buf b;
+
+    buf_init(&b, 6);
+    EXPECT_INT(BUF_ADD_ALL(&b, STR("1"), STR("23")), ERR_NONE);
+    EXPECT_INT(buf_add_all(&b, parts, COUNT_OF(parts)), ERR_NONE);
+    EXPECT_STR(buf_str(&b), "123abc");
+    EXPECT_INT(buf_add_all(&b, parts, 1), ERR_TOO_BIG);
+    EXPECT_INT(buf_add_all(&b, too_long, COUNT_OF(too_long)), ERR_TOO_BIG);
+    EXPECT_INT(buf_add_all(&b, parts, 0), ERR_NONE);
+    EXPECT_STR(buf_str(&b), "123abc");
+    buf_deinit(&b);
+}
+
 static void holds_exactly_its_bound(void)
 {
     for (size_t max = 0; max < 300; max++) {
@@ -181,6 +198,7 @@ static void counts_against_the_memory_budget(void)
 }
 
 static const struct test suite[] = {
+    { "takes all parts or none", takes_all_parts_or_none },
     { "gathers what is added", gathers_what_is_added },
     { "a wiped buffer is empty and usable", a_wiped_buffer_is_empty_and_usable },
     { "holds exactly its bound", holds_exactly_its_bound },

@@ -136,6 +136,15 @@ static void reads_whole_numbers_only(void)
     }
 }
 
+static void writes_whole_numbers(void)
+{
+    char room[STR_U64_MAX];
+
+    EXPECT_STR(str_of_u64(0, room), "0");
+    EXPECT_STR(str_of_u64(1090, room), "1090");
+    EXPECT_STR(str_of_u64(UINT64_MAX, room), "18446744073709551615");
+}
+
 static void makes_a_c_string_that_fits(void)
 {
     char out[4];
@@ -154,6 +163,7 @@ static void compares_keys_in_constant_time(void)
 }
 
 static const struct test suite[] = {
+    { "writes whole numbers", writes_whole_numbers },
     { "compares without case in ASCII only", compares_without_case_in_ascii_only },
     { "knows prefixes and suffixes", knows_prefixes_and_suffixes },
     { "clips a slice to what is there", clips_a_slice_to_what_is_there },

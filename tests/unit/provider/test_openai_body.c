@@ -43,6 +43,27 @@ static enum err edit(const char *in, const char *note, struct buf *out)
     return body_edit(str_of(in), list, n, out);
 }
 
+/* The same with the members listed before. */
+static enum err edit_known(const char *in, const char *note, struct buf *out)
+{
+    struct json_member members[8];
+    struct provider_edit list[8];
+    struct json_value value;
+    size_t n_members = 0;
+    struct str key;
+    struct json j;
+    size_t n;
+
+    json_init(&j, str_of(in), JSON_DEPTH_MAX);
+    EXPECT(json_enter_object(&j));
+    while (json_next_member(&j, &key) && json_read(&j, &value)) {
+        EXPECT(n_members < COUNT_OF(members));
+        members[n_members++] = (struct json_member){ key, value.raw };
+    }
+    edits(note, list, &n);
+    return body_edit_members(str_of(in), members, n_members, list, n, out);
+}
+
 static const struct {
     const char *in;
     const char *edits;
@@ -145,6 +166,9 @@ static void edits_in_place(void)
         EXPECT_INT(edit(rows[i].in, rows[i].edits, &out), ERR_NONE);
         EXPECT_STR(buf_str(&out), rows[i].want);
         EXPECT_INT(json_find(buf_str(&out), &whole, NULL), ERR_NONE);
+        buf_clear(&out);
+        EXPECT_INT(edit_known(rows[i].in, rows[i].edits, &out), ERR_NONE);
+        EXPECT_STR(buf_str(&out), rows[i].want);
         buf_deinit(&out);
     }
 }
