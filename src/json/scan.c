@@ -236,8 +236,33 @@ static ALWAYS_INLINE const char *string_end(enum block_kind kind, const char *p,
     return p;
 }
 
+#if BLOCK_SSE2
+/* The length of a string that ends in its first block, with nothing in it that wants a look; else
+ * 16 or more. Most keys and many values do. */
+static ALWAYS_INLINE unsigned short_length(const char *p)
+{
+    __m128i v = block_load(p);
+    struct found f = look(STRING, v);
+    uint32_t wants_a_look = f.backslashes | f.controls | f.high;
+
+    return f.quotes & (wants_a_look - 1) & ~wants_a_look
+               ? (unsigned)__builtin_ctz(f.quotes | 1u << 16)
+               : 16;
+}
+#endif
+
 const char *scan_string(const char *p, const char *end, bool lone, bool *ret_escaped)
 {
+#if BLOCK_SSE2
+    if (end - p >= 16) {
+        unsigned n = short_length(p);
+
+        if (n < 16) {
+            *ret_escaped = false;
+            return p + n;
+        }
+    }
+#endif
     return string_end(BLOCK_IN_USE, p, end, lone, ret_escaped);
 }
 

@@ -210,7 +210,7 @@ static bool escaped_eq(struct str raw, struct str name)
 }
 
 /* What is escaped is longer than its text. */
-bool json_key_eq(struct str raw_key, struct str name)
+bool json_key_eq_escaped(struct str raw_key, struct str name)
 {
     bool escaped;
 
