@@ -8,12 +8,14 @@ static enum err on_event(void *arg, const struct sse_event *ev);
 void stream_init(struct stream *s, size_t max, stream_on_chunk *on_chunk, void *arg)
 {
     *s = (struct stream){ .on_chunk = on_chunk, .arg = arg };
+    frame_init(&s->frame);
     sse_init(&s->sse, max, on_event, s);
 }
 
 void stream_deinit(struct stream *s)
 {
     sse_deinit(&s->sse);
+    frame_deinit(&s->frame);
 }
 
 enum err stream_feed(struct stream *s, struct str in)
@@ -68,11 +70,15 @@ static enum err take_chunk(struct stream *s, const struct sse_event *ev, struct 
 {
     bool is_error = str_eq(ev->type, STR("error"));
     struct chunk chunk;
-    enum err err = stream_read(ev->data, is_error, a, &chunk);
+    enum err err = ERR_NONE;
 
-    s->limit = chunk.limit;
-    if (err)
-        return err;
+    if (is_error || !frame_read(&s->frame, ev->data, a, &chunk)) {
+        err = stream_read(ev->data, is_error, a, &chunk);
+        s->limit = chunk.limit;
+        if (err)
+            return err;
+        frame_keep(&s->frame, ev->data, &chunk);
+    }
     note_choices(s, &chunk);
     return s->on_chunk(s->arg, ev->data, is_error, &chunk);
 }

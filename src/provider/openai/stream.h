@@ -6,7 +6,7 @@
 #pragma once
 
 #include "http/sse.h"
-#include "provider/openai/chunk.h"
+#include "provider/openai/frame.h"
 
 enum { STREAM_EVENT_MAX = 16 << 20 };
 
@@ -17,6 +17,7 @@ typedef enum err stream_on_chunk(void *arg, struct str data, bool is_error,
 
 struct stream {
     struct sse sse;
+    struct frame frame; /* of the newest chunks */
     stream_on_chunk *on_chunk;
     void *arg;
     size_t n_choices;  /* that were asked for; 0: one */

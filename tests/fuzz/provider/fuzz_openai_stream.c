@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Streams of chunks. Properties: cuts do not matter; what is handed on is JSON, but for errors, in
- * order; an answer that is whole stays whole. */
+/* Streams of chunks. Properties: cuts do not matter; a chunk says what it says alone; what is
+ * handed on is JSON, but for errors, in order; an answer that is whole stays whole. */
 #include "base/mem.h"
 #include "provider/openai/stream.h"
 #include "json/reader.h"
@@ -23,6 +23,24 @@ static void digest(uint64_t *d, struct str s)
     *d = (*d ^ 256) * UINT64_C(1099511628211);
 }
 
+/* What was said of a chunk that is like the one before is what a reading says. */
+static void expect_the_same_alone(struct str json, const struct chunk *c)
+{
+    const struct piece *p = c->first;
+    struct chunk alone;
+    struct arena a;
+
+    arena_init(&a);
+    BUG_ON(chunk_read(json, &a, &alone));
+    for (const struct piece *q = alone.first; q; q = q->next, p = p->next)
+        BUG_ON(!p || p->type != q->type || p->choice != q->choice || !str_eq(p->text, q->text));
+    BUG_ON(p || c->choices != alone.choices || c->spoken != alone.spoken);
+    BUG_ON(c->is_said != alone.is_said || c->has_more != alone.has_more || c->flaw != alone.flaw);
+    BUG_ON(c->model.p != alone.model.p || c->error.p != alone.error.p);
+    BUG_ON(c->has_usage != alone.has_usage || c->is_counted != alone.is_counted);
+    arena_deinit(&a);
+}
+
 static enum err on_chunk(void *arg, struct str json, bool is_error, const struct chunk *c)
 {
     struct run *r = arg;
@@ -31,6 +49,8 @@ static enum err on_chunk(void *arg, struct str json, bool is_error, const struct
     json_init(&j, json, JSON_DEPTH_MAX);
     j.lone_surrogates = true;
     BUG_ON(!is_error && (!json_skip(&j) || json_end(&j)));
+    if (!is_error)
+        expect_the_same_alone(json, c);
     r->chunks++;
     digest(&r->digest, json);
     for (const struct piece *p = c->first; p; p = p->next) {
@@ -50,7 +70,7 @@ static struct run decode(struct str in, size_t first, size_t step)
     stream_init(&s, LIMIT, on_chunk, &r);
     r.err = stream_feed(&s, str_sub(in, 0, first));
     for (size_t at = first; at < in.n; at += step) {
-        was_whole = s.is_done;
+        was_whole = s.is_done && stream_is_whole(&s);
         r.err = stream_feed(&s, str_sub(in, at, step));
         BUG_ON(was_whole && !stream_is_whole(&s));
     }
