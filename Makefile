@@ -70,7 +70,7 @@ coverage: $(BUILD)/.packages-lint ## branch coverage of the unit tests
 verify-long: build $(BUILD)/.packages-lint $(BUILD)/.npm ## what takes too long for each change: hours
 	@scripts/verify-long
 
-bench: build $(BUILD)/.packages-test ## figures of the main job on this machine
+bench: build $(BUILD)/.packages-test ## what requests cost beside nginx and others (BENCH=quick: 2 minutes)
 	@bench/run
 
 install: build ## install below DESTDIR/PREFIX
