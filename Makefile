@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The front door; CMakePresets.json and CMakeLists.txt do the work. `make help` lists the targets.
 .POSIX:
-.PHONY: all build run test unit e2e lint fuzz asan tsan coverage verify-long bench install deb clean help
+.PHONY: all build run test unit e2e lint fuzz asan tsan coverage verify-long bench install uninstall dist deb sbom \
+	clean help
 
 PREFIX = /usr/local
 DESTDIR =
@@ -22,8 +23,16 @@ $(BUILD)/.packages-test: scripts/packages.txt
 	@scripts/install-packages build test
 	@mkdir -p $(BUILD) && touch $@
 
+$(BUILD)/.packages-deb: scripts/packages.txt
+	@scripts/install-packages build deb
+	@mkdir -p $(BUILD) && touch $@
+
 $(BUILD)/.packages-lint: scripts/packages.txt
-	@scripts/install-packages build test lint
+	@scripts/install-packages build test lint deb
+	@mkdir -p $(BUILD) && touch $@
+
+$(BUILD)/.packages-long: scripts/packages.txt
+	@scripts/install-packages long
 	@mkdir -p $(BUILD) && touch $@
 
 $(BUILD)/.npm: tests/e2e/package-lock.json tests/e2e/clients/package-lock.json tests/e2e/inference/package-lock.json \
@@ -67,18 +76,26 @@ fuzz: $(BUILD)/.packages-lint ## each fuzz target, FUZZ_SECONDS (10) seconds
 coverage: $(BUILD)/.packages-lint ## branch coverage of the unit tests
 	@scripts/run-coverage
 
-verify-long: build $(BUILD)/.packages-lint $(BUILD)/.npm ## what takes too long for each change: hours
+verify-long: build $(BUILD)/.packages-lint $(BUILD)/.packages-long $(BUILD)/.npm ## what takes too long for each change: hours
 	@scripts/verify-long
 
 bench: build $(BUILD)/.packages-test ## what requests cost beside nginx and others (BENCH=quick: 2 minutes)
 	@bench/run
 
-install: build ## install below DESTDIR/PREFIX
-	install -D -m 755 $(BUILD)/enginelabs-2api $(DESTDIR)$(PREFIX)/bin/enginelabs-2api
-	install -D -m 644 .env.example $(DESTDIR)$(PREFIX)/share/doc/enginelabs-2api/env.example
+install: build ## program, manual pages, completions and service below DESTDIR/PREFIX
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) scripts/install-files install
 
-deb: build ## a Debian package, build/enginelabs-2api_VERSION_ARCH.deb
+uninstall: ## take them away again
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) scripts/install-files uninstall
+
+dist: ## the sources as a tarball that builds offline, build/enginelabs-2api-VERSION.tar.gz
+	@scripts/make-dist
+
+deb: build $(BUILD)/.packages-deb ## a Debian package, build/enginelabs-2api_VERSION_ARCH.deb
 	@scripts/make-deb
+
+sbom: build $(BUILD)/.packages-deb ## what the binary is linked to, build/enginelabs-2api.spdx.json
+	@scripts/make-sbom $(BUILD)/enginelabs-2api >$(BUILD)/enginelabs-2api.spdx.json
 
 clean: ## forget what was built
 	rm -rf $(BUILD)
