@@ -7,7 +7,7 @@
 #include "base/random.h"
 #include "json/reader.h"
 
-enum { ID_LETTERS = 16 };
+enum { ID_LETTERS = 16, DEPTH_MAX = 8 };
 
 #define EXACT_MAX (INT64_C(1) << 53)
 
@@ -26,7 +26,7 @@ const char *key_period_name(enum key_period per)
 
 /* ---- members, from JSON ---- */
 
-/* What reads one of them. */
+/* What reads one of them. Its value was passed over whole, so that to read it again never fails. */
 struct taker {
     struct key_record *k;
     struct arena *a;
@@ -99,7 +99,7 @@ static bool take_models(struct taker *t, const struct json_value *v)
     struct json j;
     size_t n = 0;
 
-    json_init(&j, v->raw, 1);
+    json_init(&j, v->raw, DEPTH_MAX);
     if (v->type != JSON_NULL && !json_enter_array(&j))
         return wrong(t, "it must be a list of names, or null for all models");
     while (v->type != JSON_NULL && json_next_item(&j) && json_read(&j, &item)) {
@@ -144,19 +144,23 @@ static int index_of(const struct json_value *v, const char *const *names, int n,
 /* {"unit":"tokens","per":"month","limit":1000000}; "used" is what the API told. */
 static bool take_budget(struct taker *t, const struct json_value *v, struct key_budget *ret)
 {
-    struct json_value unit = { 0 }, per = { 0 }, limit = { 0 }, other;
+    struct json_value unit = { 0 }, per = { 0 }, limit = { 0 }, part;
     struct json j;
     struct str key;
     int u, p;
 
-    json_init(&j, v->raw, 2);
+    json_init(&j, v->raw, DEPTH_MAX);
     if (!json_enter_object(&j))
         return wrong(t, "a budget is an object with unit, per and limit");
-    while (json_next_member(&j, &key))
-        json_read(&j, json_key_eq(key, STR("unit"))    ? &unit
-                      : json_key_eq(key, STR("per"))   ? &per
-                      : json_key_eq(key, STR("limit")) ? &limit
-                                                       : &other);
+    while (json_next_member(&j, &key) && json_read(&j, &part))
+        if (json_key_eq(key, STR("unit")))
+            unit = part;
+        else if (json_key_eq(key, STR("per")))
+            per = part;
+        else if (json_key_eq(key, STR("limit")))
+            limit = part;
+        else if (!json_key_eq(key, STR("used")))
+            return wrong(t, "a budget has unit, per and limit, and no other member");
     u = index_of(&unit, units, KEY_UNITS, t->a);
     p = index_of(&per, periods, KEY_PERIODS, t->a);
     if (u < 0 || p < 0)
@@ -177,7 +181,7 @@ static bool take_budgets(struct taker *t, const struct json_value *v)
     k->n_budgets = 0;
     if (v->type == JSON_NULL)
         return true;
-    json_init(&j, v->raw, 3);
+    json_init(&j, v->raw, DEPTH_MAX);
     if (!json_enter_array(&j))
         return wrong(t, "it must be a list of budgets, or null");
     while (json_next_item(&j) && json_read(&j, &item)) {
@@ -227,12 +231,13 @@ bool key_record_edit(struct key_record *ret, struct str json, struct arena *a,
     struct str key;
     struct json j;
 
-    json_init(&j, json, 8);
+    json_init(&j, json, DEPTH_MAX);
     if (!json_enter_object(&j))
         return wrong(&t, "the body must be a JSON object");
     while (json_next_member(&j, &key) && json_read(&j, &v))
         if (!take_member(&t, key, &v))
             return false;
+    t.name = "";
     return json_end(&j) == ERR_NONE || wrong(&t, "the body is no JSON");
 }
 
@@ -358,7 +363,7 @@ enum err key_record_read(struct str id, struct str json, struct arena *a, struct
     bool has_hash = false;
 
     *ret = (struct key_record){ .id = arena_dup(a, id) };
-    json_init(&j, json, 8);
+    json_init(&j, json, DEPTH_MAX);
     if (!json_enter_object(&j))
         return ERR_BAD_INPUT;
     while (json_next_member(&j, &key) && json_read(&j, &v)) {

@@ -93,6 +93,8 @@ static const struct {
     { "{\"models\":\"GPT5\"}", "models", "list" },
     { "{\"models\":[1]}", "models", "text" },
     { "{\"models\":[\"\"]}", "models", "text" },
+    { "{\"models\":[[\"GPT5\"]]}", "models", "text" },
+    { "{\"models\":[\"GPT5\",{\"a\":[1]}]}", "models", "text" },
     { "{\"requests_per_minute\":0}", "requests_per_minute", "from 1" },
     { "{\"requests_per_minute\":1.5}", "requests_per_minute", "whole" },
     { "{\"parallel_requests\":1001}", "parallel_requests", "1000" },
@@ -103,8 +105,12 @@ static const struct {
     { "{\"budgets\":[{\"unit\":\"tokens\",\"per\":\"day\",\"limit\":1},"
       "{\"unit\":\"tokens\",\"per\":\"day\",\"limit\":2}]}",
       "budgets", "same unit" },
+    { "{\"budgets\":[{\"unit\":\"tokens\",\"per\":\"day\",\"limit\":1,\"a\":[[[1]]]}]}", "budgets",
+      "no other member" },
+    { "{\"budgets\":[[[[1]]]]}", "budgets", "object" },
     { "{\"sha256\":\"00\"}", "sha256", "no such member" },
     { "{\"nmae\":\"x\"}", "nmae", "no such member" },
+    { "{\"disabled\":true", "", "no JSON" },
 };
 
 static void what_is_wrong_is_named(void)
