@@ -194,6 +194,18 @@ struct str arena_dup(struct arena *a, struct str s)
     return (struct str){ p, s.n };
 }
 
+struct str arena_join(struct arena *a, const struct str *parts, size_t n)
+{
+    size_t size = 0;
+    char *text;
+
+    for (size_t i = 0; i < n; i++)
+        size += parts[i].n;
+    text = alloc_text(a, size);
+    *str_join(parts, n, text) = '\0';
+    return (struct str){ text, size };
+}
+
 struct str arena_printf(struct arena *a, const char *format, ...)
 {
     va_list args;

@@ -33,6 +33,7 @@ void *arena_try(struct arena *a, size_t size) MUST_USE;
 
 /* Copies with a NUL behind (not counted in n), so that .p is also a C string. */
 struct str arena_dup(struct arena *a, struct str s);
+struct str arena_join(struct arena *a, const struct str *parts, size_t n); /* STRS() */
 struct str arena_printf(struct arena *a, const char *format, ...) FORMAT(2, 3);
 
 /* Calls fn(arg) when the arena goes. */

@@ -106,20 +106,14 @@ enum err buf_add_all(struct buf *b, const struct str *parts, size_t n)
 {
     size_t size = 0;
     enum err err;
-    char *p;
 
     for (size_t i = 0; i < n; i++)
         if (parts[i].n > b->max || (size += parts[i].n) > b->max)
             return ERR_TOO_BIG;
-    err = make_room(b, size);
-    if (err)
+    err = size > 0 ? make_room(b, size) : ERR_NONE;
+    if (err || size == 0)
         return err;
-    p = b->p + b->n;
-    for (size_t i = 0; i < n; i++)
-        if (parts[i].n > 0) {
-            memcpy(p, parts[i].p, parts[i].n);
-            p += parts[i].n;
-        }
+    str_join(parts, n, b->p + b->n);
     b->n += size;
     return ERR_NONE;
 }

@@ -40,14 +40,9 @@ static inline bool buf_is_empty(const struct buf *b)
  * lie in the buffer itself. */
 MUST_USE enum err buf_add(struct buf *b, struct str s);
 MUST_USE enum err buf_add_char(struct buf *b, char c);
-MUST_USE enum err buf_add_all(struct buf *b, const struct str *parts, size_t n);
+MUST_USE enum err buf_add_all(struct buf *b, const struct str *parts, size_t n); /* STRS() */
 MUST_USE enum err buf_addf(struct buf *b, const char *format, ...) FORMAT(2, 3);
 MUST_USE enum err buf_vaddf(struct buf *b, const char *format, va_list args) FORMAT(2, 0);
-
-/* buf_add_all() of the strs that follow: all of them, or none. */
-#define BUF_ADD_ALL(b, ...)                               \
-    buf_add_all((b), (const struct str[]){ __VA_ARGS__ }, \
-                sizeof((const struct str[]){ __VA_ARGS__ }) / sizeof(struct str))
 
 /* Room for `n` more bytes at *ret_room; buf_commit() says how many were used. */
 MUST_USE enum err buf_reserve(struct buf *b, size_t n, char **ret_room);

@@ -109,6 +109,16 @@ enum err str_to_u64(struct str s, uint64_t max, uint64_t *ret_value)
     return ERR_NONE;
 }
 
+char *str_join(const struct str *parts, size_t n, char *out)
+{
+    for (size_t i = 0; i < n; i++)
+        if (parts[i].n > 0) {
+            memcpy(out, parts[i].p, parts[i].n);
+            out += parts[i].n;
+        }
+    return out;
+}
+
 struct str str_of_u64(uint64_t n, char room[STR_U64_MAX])
 {
     char *end = room + STR_U64_MAX;

@@ -78,6 +78,14 @@ bool str_next_item(struct str *list, struct str *ret_item);
 /* Whole decimal digits only, no sign, no space. ERR_BAD_INPUT, or ERR_TOO_BIG above `max`. */
 MUST_USE enum err str_to_u64(struct str s, uint64_t max, uint64_t *ret_value);
 
+/* A list of strs and its length, as two arguments: buf_add_all(b, STRS(a, STR(": "), b)). */
+#define STRS(...)                          \
+    ((const struct str[]){ __VA_ARGS__ }), \
+        sizeof((const struct str[]){ __VA_ARGS__ }) / sizeof(struct str)
+
+/* Copies all of them to `out`, one behind the other; returns the place behind the last. */
+char *str_join(const struct str *parts, size_t n, char *out);
+
 /* The decimal digits of `n`, at the end of `room`. */
 enum { STR_U64_MAX = 20 };
 struct str str_of_u64(uint64_t n, char room[STR_U64_MAX]);

@@ -14,12 +14,15 @@ static const char FALLBACK[] =
 void gateway_set_headers(struct http_request *r, struct str headers, const char *upstream,
                          unsigned attempts, int64_t here_us)
 {
-    if (here_us < 0)
-        here_us = 0;
-    r->extra_headers = arena_printf(
-        &r->arena, "%.*sx-upstream: %s\r\nx-attempts: %u\r\nx-gateway-overhead-ms: %lld.%02lld\r\n",
-        STR_ARGS(headers), upstream ? upstream : "none", attempts, (long long)(here_us / 1000),
-        (long long)(here_us / 10 % 100));
+    char tries[STR_U64_MAX], digits[STR_U64_MAX];
+    uint64_t us = here_us > 0 ? (uint64_t)here_us : 0;
+    const char tenths[2] = { (char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10) };
+
+    r->extra_headers = arena_join(
+        &r->arena, STRS(headers, STR("x-upstream: "), upstream ? str_of(upstream) : STR("none"),
+                        STR("\r\nx-attempts: "), str_of_u64(attempts, tries),
+                        STR("\r\nx-gateway-overhead-ms: "), str_of_u64(us / 1000, digits), STR("."),
+                        (struct str){ tenths, sizeof(tenths) }, STR("\r\n")));
 }
 
 void gateway_reply_json(struct http_request *r, int status, struct str body)

@@ -47,8 +47,9 @@ static enum err add_ours(struct buf *out, const struct http_call_params *p)
     if (!err && p->is_streamed && p->length == HTTP_LENGTH_UNKNOWN)
         err = buf_add(out, STR("Transfer-Encoding: chunked\r\n"));
     else if (!err && (p->is_streamed || wants_length(p)))
-        err = BUF_ADD_ALL(out, STR("Content-Length: "),
-                          str_of_u64(p->is_streamed ? p->length : p->body.n, digits), STR("\r\n"));
+        err = buf_add_all(out, STRS(STR("Content-Length: "),
+                                    str_of_u64(p->is_streamed ? p->length : p->body.n, digits),
+                                    STR("\r\n")));
     return err;
 }
 
@@ -58,13 +59,14 @@ enum err client_write_head(struct buf *out, const struct http_call_params *p)
     enum err err = check(p);
 
     if (!err)
-        err = BUF_ADD_ALL(out, str_of(http_method_name(p->method)), STR(" "), str_of(p->url->path),
-                          p->target, STR(" HTTP/1.1\r\nHost: "),
-                          str_of(url_host_header(p->url, host)), STR("\r\n"));
+        err = buf_add_all(out, STRS(str_of(http_method_name(p->method)), STR(" "),
+                                    str_of(p->url->path), p->target, STR(" HTTP/1.1\r\nHost: "),
+                                    str_of(url_host_header(p->url, host)), STR("\r\n")));
     if (!err)
         err = add_ours(out, p);
     for (size_t i = 0; i < p->n_headers && !err; i++)
-        err = BUF_ADD_ALL(out, p->headers[i].name, STR(": "), p->headers[i].value, STR("\r\n"));
+        err =
+            buf_add_all(out, STRS(p->headers[i].name, STR(": "), p->headers[i].value, STR("\r\n")));
     if (!err)
         err = buf_add(out, STR("\r\n"));
     return err;

@@ -110,7 +110,7 @@ void reply_flush(struct http_connection *c)
 
 static enum err add_header(struct buf *out, struct str name, struct str value)
 {
-    return BUF_ADD_ALL(out, name, STR(": "), value, STR("\r\n"));
+    return buf_add_all(out, STRS(name, STR(": "), value, STR("\r\n")));
 }
 
 static bool status_has_body(int status)
@@ -180,8 +180,8 @@ static enum err add_head(struct http_connection *c, struct server_request *q, in
     q->is_bodiless = q->r.head.method == HTTP_HEAD || !status_has_body(status);
     q->is_chunked = q->is_stream && !q->is_sized && !q->is_bodiless && q->r.head.minor_version > 0;
     decide_closing(c, q);
-    err = BUF_ADD_ALL(&c->out.buf, STR("HTTP/1.1 "), str_of_u64((uint64_t)status, digits), STR(" "),
-                      str_of(http_reason(status)), STR("\r\n"));
+    err = buf_add_all(&c->out.buf, STRS(STR("HTTP/1.1 "), str_of_u64((uint64_t)status, digits),
+                                        STR(" "), str_of(http_reason(status)), STR("\r\n")));
     if (!err)
         err = add_header(&c->out.buf, STR("date"), loop_http_date(c->server->loop));
     if (!err)

@@ -134,16 +134,15 @@ bool url_eq(const struct url *a, const struct url *b)
 char *url_host_header(const struct url *u, char *out)
 {
     const struct endpoint *e = &u->endpoint;
-    bool is_ipv6 = strchr(e->host, ':') != NULL;
-    const char *open = is_ipv6 ? "[" : "";
-    const char *close = is_ipv6 ? "]" : "";
+    bool is_ipv6 = !e->is_unix && strchr(e->host, ':');
+    bool has_port = !e->is_unix && e->port != default_port(e);
+    char digits[STR_U64_MAX];
 
-    if (e->is_unix) /* its host is a path */
-        snprintf(out, URL_HOST_HEADER_SIZE, "localhost");
-    else if (e->port == default_port(e))
-        snprintf(out, URL_HOST_HEADER_SIZE, "%s%s%s", open, e->host, close);
-    else
-        snprintf(out, URL_HOST_HEADER_SIZE, "%s%s%s:%u", open, e->host, close, e->port);
+    *str_join(STRS(is_ipv6 ? STR("[") : STR(""),
+                   e->is_unix ? STR("localhost") : str_of(e->host), /* else its host is a path */
+                   is_ipv6 ? STR("]") : STR(""), has_port ? STR(":") : STR(""),
+                   has_port ? str_of_u64(e->port, digits) : STR("")),
+              out) = '\0';
     return out;
 }
 

@@ -229,8 +229,8 @@ static enum err splice_model(struct provider_call *c, struct str json, struct st
     if (str_eq(model, c->model_json))
         return ERR_NONE;
     buf_clear(&c->spliced);
-    err =
-        BUF_ADD_ALL(&c->spliced, str_sub(json, 0, (size_t)(model.p - json.p)), c->model_json, rest);
+    err = buf_add_all(&c->spliced,
+                      STRS(str_sub(json, 0, (size_t)(model.p - json.p)), c->model_json, rest));
     *ret = buf_str(&c->spliced);
     return err;
 }

@@ -121,7 +121,7 @@ size_t ask_headers(const struct openai_config *config, struct str token, struct 
 {
     if (token.n > 0)
         headers[n++] = (struct http_header){ STR("Authorization"),
-                                             arena_printf(a, "Bearer %.*s", STR_ARGS(token)) };
+                                             arena_join(a, STRS(STR("Bearer "), token)) };
     for (size_t i = 0; i < config->n_headers && n < HTTP_HEADERS_MAX; i++)
         headers[n++] = (struct http_header){ str_of(config->headers[i].name),
                                              secret_reveal(&config->headers[i].value) };

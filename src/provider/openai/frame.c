@@ -41,7 +41,8 @@ void frame_keep(struct frame *f, struct str json, const struct chunk *chunk)
         return;
     buf_clear(&f->around);
     f->head = 0;
-    if (BUF_ADD_ALL(&f->around, str_sub(json, 0, at), str_from(json, at + chunk->first->text.n)))
+    if (buf_add_all(&f->around,
+                    STRS(str_sub(json, 0, at), str_from(json, at + chunk->first->text.n))))
         return;
     f->head = at;
     f->chunk = *chunk;

@@ -160,7 +160,19 @@ static void runs_releases_newest_first(void)
     buf_deinit(&order);
 }
 
+static void joins_texts(void)
+{
+    struct arena a;
+
+    arena_init(&a);
+    EXPECT_STR(arena_join(&a, STRS(STR("a"), { NULL, 0 }, STR("bc"))), "abc");
+    EXPECT_INT(arena_join(&a, STRS(STR("a"), STR("b"))).p[2], '\0');
+    EXPECT_STR(arena_join(&a, NULL, 0), "");
+    arena_deinit(&a);
+}
+
 static const struct test suite[] = {
+    { "joins texts", joins_texts },
     { "gives zeroed and aligned memory", gives_zeroed_and_aligned_memory },
     { "never gives a byte twice", never_gives_a_byte_twice },
     { "copies and prints with a NUL behind", copies_and_prints_with_a_nul_behind },

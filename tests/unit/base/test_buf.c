@@ -45,7 +45,7 @@ static void takes_all_parts_or_none(void)
     struct buf b;
 
     buf_init(&b, 6);
-    EXPECT_INT(BUF_ADD_ALL(&b, STR("1"), STR("23")), ERR_NONE);
+    EXPECT_INT(buf_add_all(&b, STRS(STR("1"), STR("23"))), ERR_NONE);
     EXPECT_INT(buf_add_all(&b, parts, COUNT_OF(parts)), ERR_NONE);
     EXPECT_STR(buf_str(&b), "123abc");
     EXPECT_INT(buf_add_all(&b, parts, 1), ERR_TOO_BIG);
