@@ -7,6 +7,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/buf.h"
 #include "net/timer.h"
@@ -92,12 +93,17 @@ struct store_backend {
     void (*run)(struct store *s, void *port, struct store_op *op);
 
     void (*close)(struct store *s);
+
+    /* Its lock, as store_lock(); `is_given` as store_give(). Any thread. Optional. */
+    int (*lock)(struct store *s);
+    void (*give)(struct store *s, bool is_given);
 };
 
 /* Every store begins with this. */
 struct store {
     const struct store_backend *backend;
-    int64_t deadline_ms; /* the backend's, unless it stands on another store */
+    int64_t deadline_ms;  /* the backend's, unless it stands on another store */
+    atomic_bool is_joint; /* a process before or after this one has it, too */
     pthread_mutex_t problem_mutex;
     char problem[STORE_PROBLEM_MAX]; /* under the mutex; "" when all is well */
     char told[STORE_PROBLEM_MAX];    /* under the mutex: what whoever watches knows */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -149,6 +150,31 @@ enum err file_lock_take(const char *path, struct file_lock *ret, struct file_loc
     return ERR_NONE;
 }
 
+static bool is_lock_of(const char *path, int fd)
+{
+    int named = open_lock(path, O_RDONLY | O_NONBLOCK);
+    struct stat a, b;
+    bool is_same = named >= 0 && fstat(named, &a) == 0 && fstat(fd, &b) == 0 &&
+                   a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+
+    if (named >= 0)
+        close(named);
+    return is_same;
+}
+
+bool file_lock_take_over(const char *path, int fd, struct file_lock *ret)
+{
+    struct file_lock l = { .fd = fd };
+
+    if (!is_lock_of(path, fd))
+        return false;
+    read_text(fd, l.former, sizeof(l.former));
+    l.is_damaged = str_eq(lines_of(l.former).state, STR("damaged"));
+    (void)write_owner(&l); /* else it names the process before, until that one is gone */
+    *ret = l;
+    return true;
+}
+
 bool file_lock_knows(const char *path)
 {
     char text[FILE_LOCK_TEXT_MAX];
@@ -185,8 +211,8 @@ static void let_go(struct file_lock *l, bool is_written)
 
 void file_lock_release(struct file_lock *l)
 {
-    if (l->fd >= 0)
-        let_go(l, write_lines(l, "", STR("")));
+    if (l->fd >= 0) /* what is given on goes with the last descriptor */
+        let_go(l, l->is_given || write_lines(l, "", STR("")));
 }
 
 void file_lock_put_back(struct file_lock *l)

@@ -14,6 +14,7 @@ enum { FILE_LOCK_WHY_MAX = 512, FILE_LOCK_TEXT_MAX = 192 };
 struct file_lock {
     int fd; /* -1: not held */
     bool is_damaged;
+    bool is_given;                   /* another process has it as well */
     char former[FILE_LOCK_TEXT_MAX]; /* what the owner before left */
 };
 
@@ -29,6 +30,10 @@ struct file_lock_past {
  * (FILE_LOCK_WHY_MAX) says which and what to do. */
 MUST_USE enum err file_lock_take(const char *path, struct file_lock *ret,
                                  struct file_lock_past *ret_past, char *ret_why);
+
+/* Takes over the lock that the process before still has: `fd` is its descriptor. False: it is
+ * another file's lock, and `fd` the caller's; else `ret` owns it. */
+MUST_USE bool file_lock_take_over(const char *path, int fd, struct file_lock *ret);
 
 /* Whether a lock of that file, held or not, says that it is the store's. */
 bool file_lock_knows(const char *path);

@@ -365,7 +365,29 @@ static void close_memory(struct store *s)
     mem_free(m);
 }
 
-static const struct store_backend backend = { .name = "memory", .run = run, .close = close_memory };
+/* What is in memory stays behind; the cookies go on. */
+static int lock_of(struct store *s)
+{
+    struct memory *m = CONTAINER_OF(s, struct memory, store);
+
+    return m->durable ? store_lock(m->durable) : -1;
+}
+
+static void give(struct store *s, bool is_given)
+{
+    struct memory *m = CONTAINER_OF(s, struct memory, store);
+
+    if (m->durable)
+        store_give(m->durable, is_given);
+}
+
+static const struct store_backend backend = {
+    .name = "memory",
+    .run = run,
+    .close = close_memory,
+    .lock = lock_of,
+    .give = give,
+};
 
 struct store *store_memory_new(size_t max_entries)
 {

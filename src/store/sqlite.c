@@ -28,7 +28,7 @@ enum {
 
 struct sqlite {
     struct store store;
-    struct sqlite_file file; /* the thread's */
+    struct sqlite_file file; /* the thread's; which lock it is: of the mutex, too */
     char *path;              /* owned */
     pthread_t thread;
 
@@ -261,7 +261,9 @@ static void try_file(struct sqlite *q)
     q->retry_ms = clock_now_ms() + PROBE_MS;
     if (!err) { /* first, so that who sees the problem gone sees nothing of the stand-in */
         sqlite_file_close(&q->file);
+        pthread_mutex_lock(&q->mutex);
         q->file = file;
+        pthread_mutex_unlock(&q->mutex);
     }
     set_problem(q, &why); /* or that a damaged one was moved aside */
     if (!err)
@@ -365,25 +367,50 @@ static void start_thread(struct sqlite *q)
     BUG_ON(pthread_create(&q->thread, NULL, run_thread, q));
 }
 
+static int lock_of(struct store *s)
+{
+    struct sqlite *q = sqlite_of(s);
+    int fd;
+
+    pthread_mutex_lock(&q->mutex);
+    fd = q->file.lock.fd;
+    pthread_mutex_unlock(&q->mutex);
+    return fd;
+}
+
+static void give(struct store *s, bool is_given)
+{
+    struct sqlite *q = sqlite_of(s);
+
+    pthread_mutex_lock(&q->mutex);
+    q->file.lock.is_given = is_given;
+    pthread_mutex_unlock(&q->mutex);
+    if (is_given)
+        atomic_store(&s->is_joint, true); /* for good: locks that nobody else wants cost little */
+}
+
 static const struct store_backend backend = {
     .name = "sqlite",
     .deadline_ms = DEADLINE_MS,
     .run = run,
     .close = close_sqlite,
+    .lock = lock_of,
+    .give = give,
 };
 
-enum err store_sqlite_open(const char *path, struct store **ret, char *ret_why)
+enum err store_sqlite_take_over(const char *path, int lock_fd, struct store **ret, char *ret_why)
 {
     struct sqlite_file file;
     struct sqlite_why why;
     struct sqlite *q;
-    enum err err = sqlite_file_open(path, &file, &why);
+    enum err err = sqlite_file_take_over(path, lock_fd, &file, &why);
 
     str_to_z(str_of(why.text), ret_why, STORE_WHY_MAX);
     if (err && (err != ERR_IO || sqlite_file_open_to_read(path, &file)))
         return err == ERR_BAD_INPUT ? ERR_IO : err;
     q = mem_new(struct sqlite);
     store_init(&q->store, &backend);
+    atomic_store(&q->store.is_joint, lock_fd >= 0);
     q->file = file;
     q->path = mem_alloc(strlen(path) + 1);
     memcpy(q->path, path, strlen(path));
@@ -396,4 +423,9 @@ enum err store_sqlite_open(const char *path, struct store **ret, char *ret_why)
     start_thread(q);
     *ret = &q->store;
     return ERR_NONE;
+}
+
+enum err store_sqlite_open(const char *path, struct store **ret, char *ret_why)
+{
+    return store_sqlite_take_over(path, -1, ret, ret_why);
 }

@@ -3,14 +3,22 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "store/sqlite_wal.h"
 
-static enum err take_lock(const char *path, struct sqlite_file *f, struct file_lock_past *ret_past,
-                          struct sqlite_why *why)
+/* With a lock of the process before, nothing has ended; one of another file is let go. */
+static enum err take_lock(const char *path, int given_fd, struct sqlite_file *f,
+                          struct file_lock_past *ret_past, struct sqlite_why *why)
 {
-    enum err err = file_lock_take(path, &f->lock, ret_past, why->text);
+    enum err err;
 
+    *ret_past = (struct file_lock_past){ 0 };
+    if (given_fd >= 0 && file_lock_take_over(path, given_fd, &f->lock))
+        return ERR_NONE;
+    if (given_fd >= 0)
+        close(given_fd);
+    err = file_lock_take(path, &f->lock, ret_past, why->text);
     return err == ERR_IO ? sqlite_place_judge(errno, why) : err;
 }
 
@@ -34,7 +42,8 @@ static enum err forget_tips(struct sqlite_db *db, const char *path, struct sqlit
     return err;
 }
 
-enum err sqlite_file_open(const char *path, struct sqlite_file *ret, struct sqlite_why *ret_why)
+static enum err open_with(const char *path, int lock_fd, struct sqlite_file *ret,
+                          struct sqlite_why *ret_why)
 {
     struct sqlite_file f = { .db = NULL };
     struct sqlite_place place;
@@ -44,8 +53,10 @@ enum err sqlite_file_open(const char *path, struct sqlite_file *ret, struct sqli
 
     *ret_why = (struct sqlite_why){ .text = "" };
     err = sqlite_place_find(path, &place, ret_why);
+    if (err && lock_fd >= 0)
+        close(lock_fd);
     if (!err)
-        err = take_lock(place.path, &f, &past, ret_why);
+        err = take_lock(place.path, lock_fd, &f, &past, ret_why);
     if (err)
         return err;
     frames = past.was_killed ? sqlite_wal_frames(place.path) : 0;
@@ -59,6 +70,17 @@ enum err sqlite_file_open(const char *path, struct sqlite_file *ret, struct sqli
     }
     *ret = f;
     return ERR_NONE;
+}
+
+enum err sqlite_file_open(const char *path, struct sqlite_file *ret, struct sqlite_why *ret_why)
+{
+    return open_with(path, -1, ret, ret_why);
+}
+
+enum err sqlite_file_take_over(const char *path, int lock_fd, struct sqlite_file *ret,
+                               struct sqlite_why *ret_why)
+{
+    return open_with(path, lock_fd, ret, ret_why);
 }
 
 enum err sqlite_file_open_to_read(const char *path, struct sqlite_file *ret)

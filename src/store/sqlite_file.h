@@ -20,6 +20,11 @@ struct sqlite_file {
 MUST_USE enum err sqlite_file_open(const char *path, struct sqlite_file *ret,
                                    struct sqlite_why *ret_why);
 
+/* The same file as the process before, which has it for a while yet and gave its lock (`lock_fd`,
+ * owned from now on). */
+MUST_USE enum err sqlite_file_take_over(const char *path, int lock_fd, struct sqlite_file *ret,
+                                        struct sqlite_why *ret_why);
+
 /* After ERR_IO. ERR_IO: not even that; what was renewed cannot be known then. */
 MUST_USE enum err sqlite_file_open_to_read(const char *path, struct sqlite_file *ret);
 

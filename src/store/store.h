@@ -96,6 +96,19 @@ void store_memory_keep(struct store *memory, struct store *durable);
  * lock) is no error: until it has passed the store is not ready, and only reads work. */
 MUST_USE enum err store_sqlite_open(const char *path, struct store **ret, char *ret_why);
 
+/* The same, while the process before this one still works with it: `lock_fd` is what store_lock()
+ * gave there, and owned from now on. */
+MUST_USE enum err store_sqlite_take_over(const char *path, int lock_fd, struct store **ret,
+                                         char *ret_why);
+
+/* What another process needs to open the same store while this one has it: a descriptor, which
+ * stays the store's, or -1: it needs nothing, or there is no such store now. */
+int store_lock(struct store *s);
+
+/* From now on another process may have the store as well (or, after all, has not): its lock is left
+ * alone at the end. */
+void store_give(struct store *s, bool is_given);
+
 /* All ports must be closed. Waits until what was asked for is written. NULL is fine. */
 void store_close(struct store *s);
 
@@ -112,6 +125,9 @@ const char *store_name(const struct store *s);
 
 /* Whether other processes work on the same entries. */
 bool store_is_shared(const struct store *s);
+
+/* Whether others work on them now: they are shared, or handed over from process to process. */
+bool store_is_joint(const struct store *s);
 
 struct store_port *store_port_open(struct store *s, struct loop *l);
 

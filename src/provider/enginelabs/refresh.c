@@ -63,7 +63,7 @@ static void finish(struct refresh *r, const struct refresh_result *result);
 
 static bool is_shared(const struct refresh *r)
 {
-    return r->params.store && store_is_shared(store_of(r->params.store));
+    return r->params.store && store_is_joint(store_of(r->params.store));
 }
 
 /* Whether this is the one who may sign in now. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which file it is, and whose. */
+#include <fcntl.h>
+
 #include "sqlite_rig.h"
 
 static void nobody_else_may_read_its_files(void)
@@ -198,6 +200,110 @@ static void a_lock_that_cannot_be_made_says_what_to_do(void)
     remove_folder(&p);
 }
 
+/* ---- handed on ---- */
+
+static void take_over(struct place *to, const struct place *from)
+{
+    struct store *s;
+    int lock = dup(store_lock(from->b.store)); /* as the next process has it */
+
+    EXPECT(lock >= 0);
+    *to = *from;
+    EXPECT(!store_is_joint(from->b.store));
+    store_give(from->b.store, true);
+    EXPECT(store_is_joint(from->b.store));
+    EXPECT_INT(store_sqlite_take_over(to->file, lock, &s, to->why), ERR_NONE);
+    EXPECT_Z(to->why, "");
+    EXPECT(store_is_joint(s) && !store_is_shared(s));
+    bench_open(&to->b, s, loop_new());
+}
+
+/* Both work on it; a claim is one's alone; the lock is held until the last has closed. */
+static void two_processes_have_it_while_it_is_handed_on(void)
+{
+    struct store *third;
+    struct place old, new;
+    char why[STORE_WHY_MAX];
+
+    set_up(&old);
+    contract_put(&old.b, "b", "x", 60000);
+    take_over(&new, &old);
+    contract_put(&old.b, "d", "y", 60000);
+    expect_claimed(&new.b, "d", 0, "y");
+    expect_claimed(&new.b, "b", 0, "x");
+    contract_put(&new.b, "a", "z", 60000);
+    close_store(&old);
+    EXPECT_INT(store_sqlite_open(new.file, &third, why), ERR_CONFLICT);
+    expect_claimed(&new.b, "a", 0, "z");
+    close_store(&new);
+    open_store(&new); /* it was a clean end */
+    EXPECT_Z(new.why, "");
+    tear_down(&new);
+}
+
+static void lock_text(const struct place *p, char out[64])
+{
+    char path[160];
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof(path), "%s.lock", p->file);
+    fd = open(path, O_RDONLY);
+    n = read(fd, out, 63);
+    EXPECT(n > 0);
+    out[n] = '\0';
+    close(fd);
+}
+
+static void the_lock_says_that_the_last_of_them_has_ended(void)
+{
+    struct place old, new;
+    char text[64];
+
+    set_up(&old);
+    take_over(&new, &old);
+    close_store(&old);
+    lock_text(&new, text);
+    EXPECT(text[0] != '\n'); /* it is in use, and who is killed now was no clean end */
+    close_store(&new);
+    lock_text(&new, text);
+    EXPECT_Z(text, "\n\nstore\n");
+    remove_folder(&new);
+}
+
+/* Who was to take over did not come. */
+static void what_is_taken_back_ends_as_ever(void)
+{
+    struct place p;
+    char text[64];
+
+    set_up(&p);
+    store_give(p.b.store, true);
+    store_give(p.b.store, false);
+    close_store(&p);
+    lock_text(&p, text);
+    EXPECT_Z(text, "\n\nstore\n");
+    remove_folder(&p);
+}
+
+/* The settings name another file than before. */
+static void a_lock_of_another_file_is_let_go(void)
+{
+    struct place p;
+    struct store *s;
+    int ends[2];
+    char byte;
+
+    make_folder(&p);
+    EXPECT(pipe(ends) == 0); /* whose reader learns when it is closed */
+    EXPECT_INT(store_sqlite_take_over(p.file, ends[1], &s, p.why), ERR_NONE);
+    EXPECT_INT(read(ends[0], &byte, 1), 0);
+    EXPECT(store_lock(s) >= 0);
+    store_close(s);
+    close(ends[0]);
+    remove_folder(&p);
+}
+
 static const struct test suite[] = {
     { "nobody else may read its files", nobody_else_may_read_its_files },
     { "a second process is told who has the file", a_second_process_is_told_who_has_the_file },
@@ -209,6 +315,11 @@ static const struct test suite[] = {
     { "an empty file is taken", an_empty_file_is_taken },
     { "all names of a file have one lock", all_names_of_a_file_have_one_lock },
     { "a lock that cannot be made says what to do", a_lock_that_cannot_be_made_says_what_to_do },
+    { "two processes have it while it is handed on", two_processes_have_it_while_it_is_handed_on },
+    { "the lock says that the last of them has ended",
+      the_lock_says_that_the_last_of_them_has_ended },
+    { "what is taken back ends as ever", what_is_taken_back_ends_as_ever },
+    { "a lock of another file is let go", a_lock_of_another_file_is_let_go },
 };
 
 static void on_disk(void) __attribute__((constructor));
