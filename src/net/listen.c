@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening the socket to listen on. Runs at start, so it may look names up and wait. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -121,4 +122,59 @@ enum err listen_open(struct endpoint *e, int *ret_fd, char *ret_what)
     else
         *ret_fd = fd;
     return err;
+}
+
+static bool listens(int fd)
+{
+    int type = 0, is_listening = 0;
+    socklen_t n = sizeof(type);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) != 0 || type != SOCK_STREAM)
+        return false;
+    n = sizeof(is_listening);
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &n) == 0 && is_listening;
+}
+
+static void endpoint_of(const struct address *a, struct endpoint *ret)
+{
+    char host[ADDRESS_TEXT_MAX];
+    size_t path_at = offsetof(struct sockaddr_un, sun_path);
+
+    *ret = (struct endpoint){ .port = address_port(a) };
+    ret->is_unix = a->sa.any.sa_family == AF_UNIX;
+    if (!ret->is_unix) {
+        address_text(a, host);
+        str_to_z(str_of(host), ret->host, sizeof(ret->host));
+    } else if (a->n > path_at) {
+        str_to_z(
+            (struct str){ a->sa.local.sun_path, strnlen(a->sa.local.sun_path, a->n - path_at) },
+            ret->host, sizeof(ret->host));
+    }
+}
+
+enum err listen_adopt(int fd, struct endpoint *ret, char *ret_what)
+{
+    struct address a = { .n = sizeof(a.sa) };
+    int flags = fcntl(fd, F_GETFL);
+
+    if (!listens(fd) || getsockname(fd, &a.sa.any, &a.n) != 0 || flags < 0 ||
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+        snprintf(ret_what, WHAT_MAX,
+                 "descriptor %d, which this process was started with, is no listening stream "
+                 "socket",
+                 fd);
+        return ERR_BAD_INPUT;
+    }
+    endpoint_of(&a, ret);
+    return ERR_NONE;
+}
+
+bool listen_meets(const struct endpoint *e, const struct endpoint *wanted)
+{
+    struct address literal;
+
+    if (e->is_unix != wanted->is_unix || (wanted->port != 0 && wanted->port != e->port))
+        return false;
+    return strcmp(e->host, wanted->host) == 0 ||
+           (!wanted->is_unix && !address_of_literal(wanted->host, 0, &literal));
 }

@@ -13,6 +13,14 @@
  * nobody answers on is replaced; mode 0600. */
 MUST_USE enum err listen_open(struct endpoint *e, int *ret_fd, char *ret_what);
 
+/* Makes a listening socket that another process opened fit for listener_new(): non-blocking, closed
+ * on exec. `ret` becomes its address. ERR_BAD_INPUT: it is none; `ret_what` as above. */
+MUST_USE enum err listen_adopt(int fd, struct endpoint *ret, char *ret_what);
+
+/* Whether a socket at `e` is what `wanted` asks for: a name may mean any address, port 0 any port.
+ */
+bool listen_meets(const struct endpoint *e, const struct endpoint *wanted);
+
 struct listener;
 
 /* Accepts from the shared socket on this loop. `accept` owns the connection, reading is off,

@@ -297,6 +297,66 @@ static void sends_small_pieces_at_once(void)
     hall_close(&h);
 }
 
+/* ---- sockets of other processes ---- */
+
+static void adopts_what_another_process_opened(void)
+{
+    static const char *const places[] = { "127.0.0.1:0", "[::1]:0", "unix:/tmp/adopted.sock" };
+
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        struct endpoint e = endpoint_of(places[i]);
+        struct endpoint got;
+        char what[WHAT_MAX];
+        int fd;
+
+        EXPECT_INT(listen_open(&e, &fd, what), ERR_NONE);
+        EXPECT(fcntl(fd, F_SETFL, 0) == 0 && fcntl(fd, F_SETFD, 0) == 0);
+        EXPECT_INT(listen_adopt(fd, &got, what), ERR_NONE);
+        EXPECT(endpoint_eq(&got, &e));
+        EXPECT((fcntl(fd, F_GETFL) & O_NONBLOCK) && (fcntl(fd, F_GETFD) & FD_CLOEXEC));
+        close(fd);
+        if (e.is_unix)
+            unlink(e.host);
+    }
+}
+
+static void adopts_nothing_that_does_not_listen(void)
+{
+    const int fds[] = { open("/dev/null", O_RDWR), socket(AF_INET, SOCK_STREAM, 0),
+                        socket(AF_INET, SOCK_DGRAM, 0), -1 };
+    struct endpoint e;
+    char what[WHAT_MAX];
+
+    for (size_t i = 0; i < COUNT_OF(fds); i++) {
+        EXPECT_INT(listen_adopt(fds[i], &e, what), ERR_BAD_INPUT);
+        EXPECT(strstr(what, "is no listening stream socket") != NULL);
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+}
+
+static void knows_whether_a_socket_is_what_is_wanted(void)
+{
+    static const struct {
+        const char *at;
+        const char *wanted;
+        bool meets;
+    } rows[] = {
+        { "127.0.0.1:80", "127.0.0.1:80", true },  { "127.0.0.1:80", "127.0.0.1:0", true },
+        { "127.0.0.1:80", "localhost:80", true },  { "127.0.0.1:80", "localhost:81", false },
+        { "127.0.0.1:80", "127.0.0.1:81", false }, { "127.0.0.1:80", "0.0.0.0:80", false },
+        { "unix:/run/a", "unix:/run/a", true },    { "unix:/run/a", "unix:/run/b", false },
+        { "unix:/run/a", "127.0.0.1:80", false },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct endpoint at = endpoint_of(rows[i].at);
+        struct endpoint wanted = endpoint_of(rows[i].wanted);
+
+        EXPECT_INT(listen_meets(&at, &wanted), rows[i].meets);
+    }
+}
+
 static const struct test suite[] = {
     { "accepts on the port it was given", accepts_on_the_port_it_was_given },
     { "says what is wrong with a place", says_what_is_wrong_with_a_place },
@@ -308,6 +368,9 @@ static const struct test suite[] = {
     { "two loops share one socket", two_loops_share_one_socket },
     { "pauses when it is out of descriptors", pauses_when_it_is_out_of_descriptors },
     { "sends small pieces at once", sends_small_pieces_at_once },
+    { "adopts what another process opened", adopts_what_another_process_opened },
+    { "adopts nothing that does not listen", adopts_nothing_that_does_not_listen },
+    { "knows whether a socket is what is wanted", knows_whether_a_socket_is_what_is_wanted },
 };
 
 TEST_MAIN(suite)
