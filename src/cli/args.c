@@ -115,9 +115,9 @@ static bool take_help(struct cli_args *args, int argc, char **argv)
 
 int args_parse(int argc, char **argv, struct cli_args *ret)
 {
-    struct cli_args args = { .command = "serve",
-                             .env_file = ".env",
-                             .config = "enginelabs-2api.yaml" };
+    struct cli_args args = {
+        .all = argv, .command = "serve", .env_file = ".env", .config = "enginelabs-2api.yaml"
+    };
     int i = 1;
 
     if (argc > 1 && strcmp(argv[1], "--version") == 0)

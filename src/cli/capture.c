@@ -331,7 +331,7 @@ static struct store *open_store(const struct settings *s)
 {
     char why[STORE_WHY_MAX];
     struct store *store;
-    enum err err = cli_open_store(s, &store, why);
+    enum err err = cli_open_store(s, -1, &store, why);
 
     if (!err)
         return store;

@@ -248,7 +248,7 @@ static int check_online(const struct settings *s)
     char why[STORE_WHY_MAX];
     struct store *store;
     bool usable = false;
-    enum err err = cli_open_store(s, &store, why);
+    enum err err = cli_open_store(s, -1, &store, why);
 
     if (err && err != ERR_CONFLICT) {
         fprintf(stderr, "enginelabs-2api: cannot open the store: %s\n", why);

@@ -14,6 +14,7 @@ enum cli_demo { DEMO_OFF, DEMO_ON, DEMO_AUTO };
 
 /* What stood on the command line. */
 struct cli_args {
+    char *const *all;     /* main()'s, NULL-ended */
     const char *command;  /* "serve" when none was named */
     const char *env_file; /* --env-file, or ".env" */
     bool env_file_given;
@@ -60,10 +61,12 @@ size_t cli_connections_that_fit(const struct settings *s);
 enum { CONTROL_PATH_SIZE = 4096 };
 bool cli_control_path(const struct settings *s, char path[CONTROL_PATH_SIZE]);
 
-/* Opens the store that the settings name. ERR_CONFLICT: another process has it; ERR_IO: it cannot
- * be used. `ret_why` (STORE_WHY_MAX) says why then; else it is empty, or has what the log should
- * say. */
-MUST_USE enum err cli_open_store(const struct settings *s, struct store **ret, char *ret_why);
+/* Opens the store that the settings name, or takes it over with the lock `lock_fd` of the process
+ * before (-1: there is none), which is owned from now on. ERR_CONFLICT: another process has it;
+ * ERR_IO: it cannot be used. `ret_why` (STORE_WHY_MAX) says why then; else it is empty, or has what
+ * the log should say. */
+MUST_USE enum err cli_open_store(const struct settings *s, int lock_fd, struct store **ret,
+                                 char *ret_why);
 
 /* What `check` prints of the upstreams, asked by this process; whether all can be used. */
 bool cli_check_upstreams(const struct settings *s, struct store *store);

@@ -72,7 +72,7 @@ static int try_cookie(const char *cookie)
     if (setenv("CLERK_COOKIE", cookie, 1) || cli_load_settings(&args, SETTINGS_SERVE, &s))
         return EXIT_USAGE;
     fputs("Signing in...\n", stderr);
-    if (cli_open_store(&s, &store, why)) {
+    if (cli_open_store(&s, -1, &store, why)) {
         fprintf(stderr, "enginelabs-2api: cannot open the store: %s\n", why);
     } else {
         usable = cli_check_upstreams(&s, store);

@@ -61,7 +61,7 @@ static bool serve_ourselves(struct cli_operator *o, const struct settings *s)
     o->setup = (struct gateway_setup){ .settings = s, .refs = 1 };
     o->gateway = (struct gateway){ .setup = &o->setup, .store = o->store, .trust = s->trust };
     o->gateway.keys = key_ring_new();
-    o->control = control_open(&o->gateway, o->at.listen.host, why);
+    o->control = control_open(&o->gateway, o->at.listen.host, -1, why);
     if (!o->control)
         return fail(o->at.listen.host, why);
     await_store(o->store);
@@ -93,7 +93,7 @@ struct cli_operator *cli_operator_open(const struct settings *s)
 {
     struct cli_operator *o = mem_new(struct cli_operator);
     char why[STORE_WHY_MAX];
-    enum err err = cli_open_store(s, &o->store, why);
+    enum err err = cli_open_store(s, -1, &o->store, why);
     bool is_there;
 
     o->at = *s;

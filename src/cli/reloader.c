@@ -382,10 +382,12 @@ static void judge(const struct reloader *r, uint64_t asked, struct settings *set
 }
 
 /* What the start made of "any free port" and of more connections than fit is what is meant. */
-static void settle(const struct settings *now, struct settings *settings)
+static void settle(const struct settings *now, bool is_passed, struct settings *settings)
 {
     struct settings fit = *settings; /* only looked at */
 
+    if (is_passed)
+        settings->listen = now->listen;
     if (settings->listen.port == 0)
         settings->listen.port = now->listen.port;
     fit.workers = now->workers;
@@ -404,7 +406,7 @@ void reload(const struct reloader *r)
     } else if (cli_read_settings(r->args, SETTINGS_SERVE, true, settings, &problems)) {
         refuse(r, asked, buf_str(&problems));
     } else {
-        settle(r->gateway->setup->settings, settings);
+        settle(r->gateway->setup->settings, r->is_passed, settings);
         judge(r, asked, settings);
     }
     buf_deinit(&problems);

@@ -29,6 +29,7 @@ struct reloader {
     struct gateway_worker *shares; /* n_workers of the gateway */
     struct worker **workers;
     struct control *control; /* NULL: there is none */
+    bool is_passed;          /* the socket was, so LISTEN says nothing */
 };
 
 /* Loads the settings anew as the command line says. Says in the log what came of it, and to those

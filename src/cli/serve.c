@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* serve: builds the gateway from its settings, runs it until a signal, takes it down again. */
-#include <fcntl.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,13 +16,16 @@
 #include "cli/command.h"
 #include "cli/demo.h"
 #include "cli/descriptors.h"
+#include "cli/inherited.h"
 #include "cli/reloader.h"
+#include "cli/successor.h"
 #include "cli/upstreams.h"
 #include "gateway/crew.h"
 #include "gateway/minutes.h"
 #include "gateway/relay.h"
 #include "keys/key_ring.h"
 #include "ops/control.h"
+#include "ops/notify.h"
 #include "ops/ops.h"
 #include "ops/rest.h"
 #include "ops/signals.h"
@@ -101,7 +105,11 @@ struct server {
     struct gateway gateway;
     struct gateway_worker *shares;
     struct worker **workers;
-    struct control *control; /* NULL: there is none */
+    struct control *control;    /* NULL: there is none */
+    struct inherited inherited; /* what is not in use yet */
+    struct successor successor;
+    bool is_kept; /* a service manager keeps the socket, for whoever comes after this process */
+    bool is_ours; /* the socket: nobody else serves it */
 };
 
 /* The simulator's address and cookie stand in for what an account would need. */
@@ -167,11 +175,19 @@ static void on_store_changed(void *arg, const char *problem)
         log_info("the store works again", LOG_Z("store", store_name(arg)));
 }
 
+static int take_inherited(struct server *s, enum inherited_what what)
+{
+    int fd = s->inherited.fds[what];
+
+    s->inherited.fds[what] = -1;
+    return fd;
+}
+
 static enum err open_store(struct server *s)
 {
     char why[STORE_WHY_MAX];
 
-    if (cli_open_store(&s->settings, &s->gateway.store, why)) {
+    if (cli_open_store(&s->settings, take_inherited(s, INHERITED_STORE), &s->gateway.store, why)) {
         fprintf(stderr, "enginelabs-2api: cannot open the store: %s\n", why);
         return ERR_IO;
     }
@@ -181,12 +197,56 @@ static enum err open_store(struct server *s)
     return ERR_NONE;
 }
 
+/* What is passed wins over LISTEN, and must be as safe. */
+static enum err adopt_socket(struct server *s, int fd, char *ret_what)
+{
+    struct settings *to = &s->settings;
+    struct endpoint wanted = to->listen;
+    char at[HOST_MAX + 9];
+    bool is_meant;
+    enum err err;
+
+    s->gateway.listen_fd = fd;
+    err = listen_adopt(fd, &to->listen, ret_what);
+    if (err)
+        return err;
+    is_meant = listen_meets(&to->listen, &wanted);
+    if (!s->is_kept && !is_meant)
+        log_warn("LISTEN is another address now; only a restart changes it",
+                 LOG_Z("address", endpoint_text(&to->listen, at)));
+    if (settings_may_listen(to)) {
+        if (is_meant)
+            str_to_z(str_of(wanted.host), to->listen.host, sizeof(to->listen.host));
+    } else {
+        snprintf(ret_what, 256,
+                 "the socket %s that was passed is open to other machines, and API_MASTER_KEY is "
+                 "not set: set a key, or ALLOW_NO_AUTH=true if everybody may use your account",
+                 endpoint_text(&to->listen, at));
+        err = ERR_BAD_INPUT;
+    }
+    return err;
+}
+
+static enum err open_socket(struct server *s, char *ret_what)
+{
+    int kept = take_inherited(s, INHERITED_KEPT);
+    int given = take_inherited(s, INHERITED_LISTEN);
+
+    s->is_kept = kept >= 0;
+    if (kept >= 0 && given >= 0)
+        close(given); /* what the manager keeps outlives it */
+    if (kept >= 0 || given >= 0)
+        return adopt_socket(s, kept >= 0 ? kept : given, ret_what);
+    s->is_ours = true;
+    return listen_open(&s->settings.listen, &s->gateway.listen_fd, ret_what);
+}
+
 static enum err open_shared(struct server *s)
 {
     struct gateway *g = &s->gateway;
     char what[256];
 
-    if (listen_open(&s->settings.listen, &g->listen_fd, what)) {
+    if (open_socket(s, what)) {
         fprintf(stderr, "enginelabs-2api: cannot listen: %s\n", what);
         return ERR_IO;
     }
@@ -233,17 +293,19 @@ static void open_control(struct server *s)
 
     if (!cli_control_path(&s->first->settings, path))
         return;
-    s->control = control_open(&s->gateway, path, why);
+    s->control = control_open(&s->gateway, path, take_inherited(s, INHERITED_CONTROL), why);
     if (!s->control)
         log_warn("commands cannot reach this gateway", LOG_Z("reason", why));
 }
 
 /* Who comes now is refused at once, instead of waiting for an accept that never comes. The path is
- * free for the next gateway. */
+ * free for the next gateway. Where another process has the socket, or will, they wait for that. */
 static void stop_listening(struct server *s)
 {
     const struct endpoint *at = s->first ? &s->first->settings.listen : &s->settings.listen;
 
+    if (!s->is_ours)
+        return;
     if (at->is_unix)
         unlink(at->host);
     shutdown(s->gateway.listen_fd, SHUT_RD);
@@ -282,6 +344,9 @@ static void close_all(struct server *s)
     tls_trust_free(g->trust);
     demo_free(s->demo);
     settings_deinit(&s->settings);
+    for (size_t i = 0; i < INHERITED_WHATS; i++)
+        if (s->inherited.fds[i] >= 0)
+            close(s->inherited.fds[i]);
 }
 
 static void print_quoted(struct str s)
@@ -339,26 +404,117 @@ static void rest_if_due(struct rest *r)
     metric_add(METRIC_MEMORY_TRIMS, 1);
 }
 
-/* Until one that ends the process, which it returns. */
+/* ---- from process to process (docs/internals/handover.md) ---- */
+
+static void tell_manager(const char *state)
+{
+    if (notify_manager(state))
+        log_warn("the service manager cannot be told", LOG_Z("state", state),
+                 LOG_Z("reason", strerror(errno)));
+}
+
+/* To the manager; or to the process before, to which the manager listens, and which now leaves. */
+static void say_it_serves(struct server *s)
+{
+    int ready = take_inherited(s, INHERITED_READY);
+
+    s->is_ours = !s->is_kept;
+    if (ready < 0) {
+        tell_manager("READY=1");
+        return;
+    }
+    if (write(ready, "", 1) != 1)
+        log_warn("the process before this one is gone already", LOG_Z("reason", strerror(errno)));
+    close(ready);
+}
+
+static void start_successor(struct server *s)
+{
+    struct inherited give;
+
+    inherited_init(&give);
+    give.fds[s->is_kept ? INHERITED_KEPT : INHERITED_LISTEN] = s->gateway.listen_fd;
+    give.fds[INHERITED_CONTROL] = s->control ? control_fd(s->control) : -1;
+    give.fds[INHERITED_STORE] = store_lock(s->gateway.store);
+    store_give(s->gateway.store, true);
+    if (!successor_start(&s->successor, s->args->all, &give)) {
+        log_info("a new process is started", LOG_INT("pid", s->successor.pid));
+        return;
+    }
+    log_error("the new process cannot be started; this one goes on",
+              LOG_Z("reason", strerror(errno)));
+    store_give(s->gateway.store, false);
+}
+
+/* Whether this one has to leave. */
+static bool look_at_successor(struct server *s)
+{
+    pid_t pid = s->successor.pid;
+    char state[64];
+
+    if (successor_serves(&s->successor)) {
+        snprintf(state, sizeof(state), "MAINPID=%ld", (long)pid);
+        tell_manager(state);
+        s->is_ours = false;
+        s->gateway.is_handed_on = true;
+        return true;
+    }
+    if (pid <= 0 || s->successor.pid > 0)
+        return false;
+    store_give(s->gateway.store, false);
+    log_error("the new process ended before it served; this one goes on",
+              LOG_Z("reason", "it has said so itself"));
+    return false;
+}
+
+/* ---- from start to end ---- */
+
+/* Until one that ends the process, which it returns; SIGUSR2: another process goes on. */
 static int serve_signals(struct server *s)
 {
-    const struct reloader r = { &s->gateway, s->args, s->shares, s->workers, s->control };
+    const struct reloader r = {
+        &s->gateway, s->args, s->shares, s->workers, s->control, s->is_kept
+    };
     struct rest rest = { 0 };
     int number;
 
-    while ((number = signals_wait(REST_LOOK_MS)) == SIGHUP || number == 0) {
+    for (;;) {
+        number = signals_wait(REST_LOOK_MS, s->successor.ready_fd);
         if (number == SIGHUP)
             reload(&r);
+        else if (number == SIGUSR2)
+            start_successor(s);
+        else if (number != 0)
+            return number;
         else
             rest_if_due(&rest);
+        if (look_at_successor(s))
+            return SIGUSR2;
     }
-    return number;
+}
+
+static void leave(struct server *s, int number)
+{
+    bool is_handed_on = s->gateway.is_handed_on;
+
+    if (s->successor.pid > 0) {
+        successor_end(&s->successor);
+        store_give(s->gateway.store, false);
+    }
+    log_info(
+        is_handed_on ? "handed over" : "shutting down", LOG_INT("signal", number),
+        LOG_INT("shutdown_timeout_s", setup_settings(&s->gateway)->shutdown_timeout_ms / 1000));
+    s->gateway.has_next = is_handed_on || s->is_kept;
+    if (!is_handed_on)
+        tell_manager("STOPPING=1");
+    signals_arm_second(!is_handed_on);
+    stop_workers(s);
+    log_info("stopped", LOG_INT("signal", number));
 }
 
 static int serve(struct server *s)
 {
     int code = EXIT_FAILED;
-    int number;
 
     /* Not before: settings may come from a pipe that nobody writes to. */
     signals_block();
@@ -370,13 +526,8 @@ static int serve(struct server *s)
         start_workers(s);
         open_control(s);
         say_ready(s);
-        number = serve_signals(s);
-        log_info(
-            "shutting down", LOG_INT("signal", number),
-            LOG_INT("shutdown_timeout_s", setup_settings(&s->gateway)->shutdown_timeout_ms / 1000));
-        signals_arm_second();
-        stop_workers(s);
-        log_info("stopped", LOG_INT("signal", number));
+        say_it_serves(s);
+        leave(s, serve_signals(s));
         code = EXIT_DONE;
     }
     close_all(s);
@@ -390,11 +541,15 @@ static int run(const struct cli_args *args)
         [DEMO_OFF] = SETTINGS_SERVE, [DEMO_ON] = SETTINGS_DEMO, [DEMO_AUTO] = SETTINGS_SERVE_OR_DEMO
     };
     struct server *s = mem_new(struct server);
+    char what[INHERITED_WHAT_MAX];
     int code = EXIT_USAGE;
 
     s->args = args;
     s->gateway.listen_fd = -1;
-    if (!cli_load_settings(args, uses[args->demo], &s->settings))
+    successor_init(&s->successor);
+    if (inherited_take(&s->inherited, what))
+        fprintf(stderr, "enginelabs-2api: cannot listen: %s\n", what);
+    else if (!cli_load_settings(args, uses[args->demo], &s->settings))
         code = serve(s);
     mem_free(s);
     return code;
@@ -414,6 +569,7 @@ const struct command command_serve = {
             "  --config FILE       YAML settings to read instead of enginelabs-2api.yaml\n"
             "  --env-file FILE     settings to read instead of .env\n\n"
             "SIGTERM lets running answers finish, then ends; a second one ends at once.\n"
+            "SIGUSR2 starts the program anew and hands over to it; running answers finish.\n"
             "SIGHUP loads the settings anew (see: enginelabs-2api help reload).\n\n"
             "Examples:\n"
             "  enginelabs-2api serve --demo\n"

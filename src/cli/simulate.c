@@ -46,7 +46,7 @@ static int serve_until_signal(struct endpoint *at, struct str scenario)
                STR_ARGS(buf_str(&cookie)));
     fflush(stdout);
     buf_deinit(&cookie);
-    signals_wait(0);
+    signals_wait(0, -1);
     demo_free(d);
     return EXIT_DONE;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "cli/command.h"
@@ -53,7 +54,19 @@ static enum err state_path(const struct settings *s, const char *name, char path
     return err;
 }
 
-static enum err open_sqlite(const struct settings *s, struct store **ret, char *ret_why)
+/* `lock_fd` as in cli_open_store(). */
+static enum err open_file(enum err err, const char *path, int lock_fd, struct store **ret,
+                          char *ret_why)
+{
+    if (!err)
+        return store_sqlite_take_over(path, lock_fd, ret, ret_why);
+    if (lock_fd >= 0)
+        close(lock_fd);
+    return err;
+}
+
+static enum err open_sqlite(const struct settings *s, int lock_fd, struct store **ret,
+                            char *ret_why)
 {
     struct str path = str_from(str_of(s->store_url), strlen("sqlite:"));
     char at[PATH_SIZE];
@@ -63,18 +76,18 @@ static enum err open_sqlite(const struct settings *s, struct store **ret, char *
         str_to_z(path, at, sizeof(at));
     else
         err = state_path(s, "state.db", at, ret_why);
-    return err ? err : store_sqlite_open(at, ret, ret_why);
+    return open_file(err, at, lock_fd, ret, ret_why);
 }
 
 /* Conversations are forgotten at the end, renewed cookies are not: the account would be lost. */
-static enum err open_memory(const struct settings *s, struct store **ret, char *ret_why)
+static enum err open_memory(const struct settings *s, int lock_fd, struct store **ret,
+                            char *ret_why)
 {
     struct store *cookies;
     char at[PATH_SIZE];
     enum err err = state_path(s, "cookies.db", at, ret_why);
 
-    if (!err)
-        err = store_sqlite_open(at, &cookies, ret_why);
+    err = open_file(err, at, lock_fd, &cookies, ret_why);
     if (err)
         return err;
     *ret = store_memory_new(TIPS_MAX);
@@ -134,18 +147,20 @@ bool cli_control_path(const struct settings *s, char path[CONTROL_PATH_SIZE])
     return file.n > 0 || s->state_directory;
 }
 
-enum err cli_open_store(const struct settings *s, struct store **ret, char *ret_why)
+enum err cli_open_store(const struct settings *s, int lock_fd, struct store **ret, char *ret_why)
 {
     struct str url = str_of(s->store_url);
 
     ret_why[0] = '\0';
+    if (str_starts(url, STR("memory:")) && !s->is_demo)
+        return open_memory(s, lock_fd, ret, ret_why);
+    if (str_starts(url, STR("sqlite:")) && !s->is_demo)
+        return open_sqlite(s, lock_fd, ret, ret_why);
+    if (lock_fd >= 0)
+        close(lock_fd);
     if (s->is_demo) {
         *ret = store_memory_new(TIPS_MAX); /* the simulator forgets its chats, too */
         return ERR_NONE;
     }
-    if (str_starts(url, STR("memory:")))
-        return open_memory(s, ret, ret_why);
-    if (str_starts(url, STR("sqlite:")))
-        return open_sqlite(s, ret, ret_why);
     return open_redis(s, ret, ret_why);
 }

@@ -87,7 +87,9 @@ struct gateway {
     int listen_fd;
     size_t n_workers;
     int64_t started_wall_ms;
-    atomic_bool draining;      /* SIGTERM came */
+    bool is_handed_on;         /* another process goes on with all that this one has */
+    bool has_next;             /* another process has the socket, or will; both before `draining` */
+    atomic_bool draining;      /* SIGTERM came, or is_handed_on */
     atomic_size_t connections; /* open client connections of all workers */
 };
 
@@ -140,8 +142,7 @@ void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop
 /* From now on requests are served by `s`. On the worker's thread, not while its share is closed. */
 void gateway_share_switch(struct gateway_worker *w, struct gateway_setup *s);
 
-/* The newest view; it lives as long as somebody holds it. Giving it back is fine in any callback.
- */
+/* The newest view; it lives as long as it is held. Giving it back is fine in any callback. */
 struct gateway_view *gateway_view_ref(struct gateway_worker *w);
 void gateway_view_unref(struct gateway_view *v);
 

@@ -232,6 +232,13 @@ static void refuse_path(struct gateway_worker *w, struct http_request *r, bool k
     buf_deinit(&out);
 }
 
+/* Where another process has the socket, or will, who comes late on a connection that is open is
+ * served: the other one never sees it. */
+static bool is_closing(const struct gateway *g)
+{
+    return atomic_load(&g->draining) && !g->has_next;
+}
+
 /* ---- the service ---- */
 
 static void on_head(void *arg, struct http_request *r, size_t *max_body)
@@ -257,7 +264,7 @@ static void on_head(void *arg, struct http_request *r, size_t *max_body)
         w->gateway->guard(w, r, max_body);
     if (row->needs & PATH_KEY)
         access_check(w, r, row->dialect);
-    if ((row->needs & PATH_KEY) && !http_reply_is_begun(r) && atomic_load(&w->gateway->draining))
+    if ((row->needs & PATH_KEY) && !http_reply_is_begun(r) && is_closing(w->gateway))
         gateway_reply_error_as(r, row->dialect, FAILURE_OVERLOADED,
                                "The gateway is shutting down; try again in a moment.");
 }

@@ -425,13 +425,18 @@ bool loader_is_missing(const struct loader *l, const struct secret *secret, cons
     return !secret_is_set(secret) && !l->bad[row_named(name)] && !l->has_no_file;
 }
 
+bool settings_may_listen(const struct settings *s)
+{
+    return s->allow_no_auth || endpoint_is_loopback(&s->listen) || s->n_keys > 0 ||
+           secret_is_set(&s->api_master_key);
+}
+
 static void check_key(struct loader *l)
 {
     const struct settings *s = l->out;
     char text[HOST_MAX + 9];
 
-    if (s->allow_no_auth || endpoint_is_loopback(&s->listen) || s->n_keys ||
-        !loader_is_missing(l, &s->api_master_key, "API_MASTER_KEY"))
+    if (settings_may_listen(s) || !loader_is_missing(l, &s->api_master_key, "API_MASTER_KEY"))
         return;
     loader_problem(
         l,

@@ -133,6 +133,9 @@ void settings_deinit(struct settings *s);
 /* Makes the upstream "cto" of the flat settings once more, after some of them were changed. */
 void settings_remake_upstream(struct settings *s);
 
+/* Whether somebody has to show a key, or everybody who can connect may. */
+bool settings_may_listen(const struct settings *s);
+
 enum log_level settings_log_level(const struct settings *s);
 enum log_format settings_log_format(const struct settings *s, int fd);
 

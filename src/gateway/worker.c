@@ -17,6 +17,10 @@
 /* For answers that are complete to leave, after SHUTDOWN_TIMEOUT. */
 enum { LAST_WORDS_MS = 5000 };
 
+/* How long clients may keep a connection idle that they opened before another process took over:
+ * nothing waits for it to end. */
+enum { HANDED_ON_GRACE_MS = 5000 };
+
 static void on_accept(void *arg, struct conn *c)
 {
     struct gateway_worker *w = arg;
@@ -82,5 +86,7 @@ void gateway_worker_stop(void *arg, struct loop *l)
 
     listener_free(w->listener);
     timer_arm(l, &w->drain_limit, w->view->settings->shutdown_timeout_ms, on_drain_limit, w);
-    http_server_drain(w->server, on_served, w);
+    http_server_drain(w->server,
+                      w->gateway->is_handed_on ? HANDED_ON_GRACE_MS : HTTP_DRAIN_GRACE_MS,
+                      on_served, w);
 }

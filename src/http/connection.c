@@ -10,7 +10,6 @@
 #include "base/metrics.h"
 
 enum {
-    DRAIN_GRACE_MS = 100,   /* a request may be on its way when a server drains */
     DRAIN_LINGER_MS = 1000, /* without a byte in LINGER, when a server drains */
     DROPPABLE = 64 << 10,   /* of a body nobody wants, to keep the connection */
 };
@@ -74,7 +73,7 @@ static void arm_deadline(struct http_connection *c)
 
     switch (c->state) {
     case CONNECTION_IDLE:
-        ms = c->server->is_draining ? DRAIN_GRACE_MS : limits->idle_timeout_ms;
+        ms = c->server->is_draining ? c->server->grace_ms : limits->idle_timeout_ms;
         break;
     case CONNECTION_HEAD:
         ms = limits->head_timeout_ms;

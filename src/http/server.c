@@ -85,9 +85,11 @@ void server_left(struct http_server *s)
         loop_defer(s->loop, &s->drained_task);
 }
 
-void http_server_drain(struct http_server *s, void (*drained)(void *arg), void *arg)
+void http_server_drain(struct http_server *s, int64_t grace_ms, void (*drained)(void *arg),
+                       void *arg)
 {
     s->is_draining = true;
+    s->grace_ms = grace_ms;
     s->drained = drained;
     s->drained_arg = arg;
     LIST_EACH (node, &s->connections)

@@ -94,9 +94,12 @@ struct http_server *http_server_new(struct loop *l, const struct http_service *s
 /* Serves a connection from now on: what a listener's accept callback calls. */
 void http_server_accept(struct http_server *s, struct conn *c);
 
-/* Drains: closes idle connections, the others after their answer (Connection: close).
- * `drained(arg)` once none is left. */
-void http_server_drain(struct http_server *s, void (*drained)(void *arg), void *arg);
+/* Drains: serves what still comes on the connections that are open, and closes each after its
+ * answer (Connection: close), or when nothing came on it for `grace_ms`, since a request may be on
+ * its way. `drained(arg)` once none is left. */
+enum { HTTP_DRAIN_GRACE_MS = 100 };
+void http_server_drain(struct http_server *s, int64_t grace_ms, void (*drained)(void *arg),
+                       void *arg);
 
 /* Ends what a drain still waits for: requests that are not whole yet are answered 503. */
 void http_server_refuse_rest(struct http_server *s);

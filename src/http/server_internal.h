@@ -87,6 +87,7 @@ struct http_server {
     void *drained_arg;
     struct task drained_task;
     struct task retire;
+    int64_t grace_ms; /* while draining: of a connection that is idle */
     bool is_draining;
 };
 

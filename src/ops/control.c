@@ -271,11 +271,36 @@ static void stop(void *arg, struct loop *l)
     listener_free(c->listener);
     refuse_open_questions(c);
     timer_arm(l, &c->limit, LAST_WORDS_MS, on_served, c);
-    http_server_drain(c->server, on_served, c);
+    http_server_drain(c->server, HTTP_DRAIN_GRACE_MS, on_served, c);
     http_server_refuse_rest(c->server);
 }
 
-struct control *control_open(struct gateway *g, const char *path, char *ret_why)
+/* False: it listens elsewhere. */
+static bool adopt(struct control *c, int fd)
+{
+    struct endpoint at;
+    char what[256];
+
+    if (fd < 0 || listen_adopt(fd, &at, what) || !endpoint_eq(&at, &c->at))
+        return false;
+    c->fd = fd;
+    return true;
+}
+
+static enum err listen_at(struct control *c, const char *path, int fd, char *ret_why)
+{
+    if (strlen(path) >= sizeof(c->at.host)) {
+        snprintf(ret_why, 256, "the path %.150s... is too long for a socket", path);
+        return ERR_TOO_BIG;
+    }
+    if (adopt(c, fd))
+        return ERR_NONE;
+    if (fd >= 0)
+        close(fd);
+    return listen_open(&c->at, &c->fd, ret_why);
+}
+
+struct control *control_open(struct gateway *g, const char *path, int fd, char *ret_why)
 {
     struct control *c = mem_new(struct control);
     const struct worker_params params = { "control", start, stop, c };
@@ -283,9 +308,7 @@ struct control *control_open(struct gateway *g, const char *path, char *ret_why)
     c->gateway = g;
     c->at.is_unix = true;
     str_to_z(str_of(path), c->at.host, sizeof(c->at.host));
-    if (strlen(path) >= sizeof(c->at.host) || listen_open(&c->at, &c->fd, ret_why)) {
-        if (strlen(path) >= sizeof(c->at.host))
-            snprintf(ret_why, 256, "the path %.150s... is too long for a socket", path);
+    if (listen_at(c, path, fd, ret_why)) {
         mem_free(c);
         return NULL;
     }
@@ -296,6 +319,11 @@ struct control *control_open(struct gateway *g, const char *path, char *ret_why)
 struct gateway_worker *control_share(struct control *c)
 {
     return &c->share;
+}
+
+int control_fd(const struct control *c)
+{
+    return c->fd;
 }
 
 struct loop *control_loop(struct control *c)
@@ -309,7 +337,8 @@ void control_close(struct control *c)
         return;
     worker_stop(c->worker);
     worker_free(c->worker);
-    unlink(c->at.host);
+    if (!c->gateway->is_handed_on)
+        unlink(c->at.host);
     close(c->fd);
     mem_free(c);
 }

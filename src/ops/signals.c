@@ -3,10 +3,16 @@
 #include "ops/signals.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <time.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
+
+#include "base/macros.h"
+
+/* The main thread's, for good. */
+static int signal_fd = -1;
 
 static void termination_set(sigset_t *set)
 {
@@ -21,35 +27,46 @@ void signals_block(void)
 
     termination_set(&set);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR2);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    BUG_ON(signal_fd < 0);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
 }
 
-int signals_wait(int64_t timeout_ms)
+static int take_signal(void)
 {
-    struct timespec limit = { timeout_ms / 1000, timeout_ms % 1000 * 1000000 };
-    sigset_t set;
-    int number;
+    struct signalfd_siginfo info;
 
-    termination_set(&set);
-    sigaddset(&set, SIGHUP);
-    do
-        number = timeout_ms ? sigtimedwait(&set, NULL, &limit) : sigwaitinfo(&set, NULL);
-    while (number < 0 && errno == EINTR);
-    return number < 0 ? 0 : number;
+    return read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info) ? (int)info.ssi_signo : 0;
 }
+
+int signals_wait(int64_t timeout_ms, int fd)
+{
+    struct pollfd of[] = { { .fd = signal_fd, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
+    int n;
+
+    do
+        n = poll(of, COUNT_OF(of), timeout_ms ? (int)timeout_ms : -1);
+    while (n < 0 && errno == EINTR);
+    return n > 0 && of[0].revents ? take_signal() : 0;
+}
+
+static volatile sig_atomic_t ignored;
 
 static void end_now(int number)
 {
-    _exit(128 + number);
+    if (ignored-- <= 0)
+        _exit(128 + number);
 }
 
-void signals_arm_second(void)
+void signals_arm_second(bool was_asked)
 {
     struct sigaction action = { .sa_handler = end_now };
     sigset_t set;
 
+    ignored = was_asked ? 0 : 1;
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     termination_set(&set);

@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, test } from 'node:test';
 import { gatewayOf, service } from './lib/accounts.mjs';
+import { bytesOf, randomOf } from './lib/bytes.mjs';
 import { BINARY, CANARY, finish, sleep, until } from './lib/harness.mjs';
 import { outcomeOf } from './lib/outcome.mjs';
 
@@ -23,30 +24,6 @@ const PATIENCE_MS = 120_000;
 /** The address sanitizer keeps what is freed for a while (8 MiB, as set below), and the stack of
  *  each place that allocates: a storm comes to many that calm weather does not know. */
 const HELD_BACK_MIB = BINARY.includes('/asan/') ? 16 : 0;
-
-/** Numbers from 0 to below 1 (mulberry32). */
-function randomOf(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let x = Math.imul(state ^ (state >>> 15), state | 1);
-    x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** What the simulator says to `!bytes N SEED`. */
-function bytesOf(n, seed) {
-  const lower = 'abcdefghijklmnopqrstuvwxyz';
-  const letters = `${lower} ${lower.toUpperCase()}\n0123456789`;
-  let x = seed >>> 0;
-  let text = '';
-  for (let i = 0; i < n; i++) {
-    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
-    text += letters[x >>> 26];
-  }
-  return text;
-}
 
 /** Nothing here makes an account unusable for the rest of the storm, or its task endless. Those at
  *  places other than post and frames meet whoever comes next. */

@@ -39,8 +39,8 @@ const gateways = [];
 
 export class Gateway {
   /** `env` are settings; `args` what follows `serve`; `wrap` a command that runs it. */
-  constructor({ env = {}, args = [], cwd, wrap = [], name = 'gateway' } = {}) {
-    const command = [...wrap, BINARY, 'serve', ...args];
+  constructor({ env = {}, args = [], cwd, wrap = [], name = 'gateway', program = BINARY } = {}) {
+    const command = [...wrap, program, 'serve', ...args];
     this.env = { ...DEFAULTS, ...env };
     this.key = this.env.API_MASTER_KEY;
     this.errors = [];

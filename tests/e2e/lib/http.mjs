@@ -10,7 +10,7 @@ import { PATIENCE_MS } from './until.mjs';
 /** Starts a request; resolves with the head of the answer while the body is still coming. */
 export function open(
   port,
-  { method = 'GET', path = '/', headers = {}, body, host = '127.0.0.1', socketPath },
+  { method = 'GET', path = '/', headers = {}, body, host = '127.0.0.1', socketPath, agent = false },
 ) {
   return new Promise((resolve, reject) => {
     const target = socketPath ? { socketPath } : { host, port };
@@ -19,7 +19,7 @@ export function open(
       method,
       path,
       headers,
-      agent: false,
+      agent,
       timeout: 2 * PATIENCE_MS,
     });
     request.on('timeout', () => request.destroy(new Error(`${method} ${path}: no answer`)));

@@ -40,6 +40,7 @@ export class Program {
   /** `secretOutput`: standard output shows a secret by design (the simulator's cookie). */
   constructor(file, args, { env = {}, cwd, input, name, secretOutput = false } = {}) {
     const dir = cwd ?? tempDir();
+    this.dir = dir;
     this.name = name ?? `${path.basename(file)} ${args.join(' ')}`;
     this.stdout = '';
     this.stderr = '';

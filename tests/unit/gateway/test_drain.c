@@ -240,6 +240,26 @@ static void refuses_new_work_while_it_drains(void)
     expect_stopped();
 }
 
+/* Another process has the socket: who kept a connection to this one is served on it once more. */
+static void serves_who_comes_late_when_another_goes_on(void)
+{
+    begin_worker(NULL);
+    f.gateway.is_handed_on = f.gateway.has_next = true;
+    stop();
+    pass(4999); /* it may be idle for longer than in an end */
+    EXPECT(!f.w.is_closed);
+    ask(WHOLE);
+    text("x");
+    finish(CHAT_FINISH_STOP);
+    settled();
+    EXPECT(has(wire_str(&f.w), "HTTP/1.1 200 "));
+    EXPECT(has(wire_str(&f.w), "connection: close\r\n"));
+    turn(f.l);
+    EXPECT(f.w.is_closed && !f.w.is_reset);
+    expect_books(1, 0, 0);
+    expect_stopped();
+}
+
 /* Readiness and health are asked for while it drains. */
 static void still_says_how_it_is_while_it_drains(void)
 {
@@ -264,6 +284,7 @@ static const struct test suite[] = {
     { "refuses what is half sent", refuses_what_is_half_sent },
     { "cuts off a client that does not read", cuts_off_a_client_that_does_not_read },
     { "refuses new work while it drains", refuses_new_work_while_it_drains },
+    { "serves who comes late when another goes on", serves_who_comes_late_when_another_goes_on },
     { "still says how it is while it drains", still_says_how_it_is_while_it_drains },
 };
 

@@ -159,7 +159,7 @@ static void drains(void)
     open_wire(&busy);
     open_wire(&late);
     EXPECT(wire_feed_z(&busy, GET("/hold") GET("/2")));
-    http_server_drain(f.s, on_drained, NULL);
+    http_server_drain(f.s, HTTP_DRAIN_GRACE_MS, on_drained, NULL);
     EXPECT(!f.w.is_closed);
     EXPECT(wire_feed_z(&late, GET("/late")));
     EXPECT(has(wire_str(&late), "connection: close\r\n"));
@@ -195,7 +195,7 @@ static void refuses_the_rest_of_a_drain(void)
         EXPECT(wire_feed_z(&w[i], halves[i]));
     }
     w[1].broken = ERR_RESET;
-    http_server_drain(f.s, on_drained, NULL);
+    http_server_drain(f.s, HTTP_DRAIN_GRACE_MS, on_drained, NULL);
     http_server_refuse_rest(f.s);
     EXPECT_INT(f.n_gone, 1);
     EXPECT(w[1].is_reset);
@@ -216,7 +216,7 @@ static void refuses_the_rest_of_a_drain(void)
 static void drains_at_once_without_connections(void)
 {
     begin();
-    http_server_drain(f.s, on_drained, NULL);
+    http_server_drain(f.s, HTTP_DRAIN_GRACE_MS, on_drained, NULL);
     EXPECT_INT(f.n_drained, 0);
     turn(f.l);
     EXPECT_INT(f.n_drained, 1);
@@ -228,7 +228,7 @@ static void closes_kept_streams_after_a_drain_began(void)
     begin_connected();
     EXPECT(wire_feed_z(&f.w, GET("/stream")));
     turn(f.l);
-    http_server_drain(f.s, on_drained, NULL);
+    http_server_drain(f.s, HTTP_DRAIN_GRACE_MS, on_drained, NULL);
     http_reply_end(f.held);
     pass(100);
     EXPECT(f.w.is_closed);

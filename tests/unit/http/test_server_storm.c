@@ -153,7 +153,7 @@ static void one_connection(void)
     for (unsigned n = 10 + dice(60); n > 0 && f.w.conn; n--)
         act();
     if (dice(3) == 0) {
-        http_server_drain(f.s, on_drained, NULL);
+        http_server_drain(f.s, HTTP_DRAIN_GRACE_MS, on_drained, NULL);
         for (unsigned n = dice(30); n > 0 && f.w.conn; n--)
             act();
         if (dice(2))

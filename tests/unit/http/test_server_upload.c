@@ -357,7 +357,7 @@ static void an_upload_is_refused_when_the_server_ends(void)
 {
     begin_upload();
     EXPECT(wire_feed_z(&f.w, SIZED "012"));
-    http_server_drain(f.s, on_drained, NULL);
+    http_server_drain(f.s, HTTP_DRAIN_GRACE_MS, on_drained, NULL);
     turn(f.l);
     EXPECT_INT(u.n_gone, 0);
     http_server_refuse_rest(f.s);
