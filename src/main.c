@@ -35,6 +35,7 @@ int main(int argc, char **argv)
     struct cli_args args;
     int code;
 
+    cli_leave_no_core();
     open_standard_streams();
     code = args_parse(argc, argv, &args);
     if (!code)

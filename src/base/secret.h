@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "base/log.h"
 #include "base/str.h"
 
@@ -32,5 +33,9 @@ static inline struct str secret_reveal(const struct secret *s)
 
 /* Equal, in constant time for equal lengths. None equals nothing. */
 bool secret_eq(const struct secret *s, struct str other);
+
+/* `text` with what it has of `secret` illegible: itself, or a copy in `a`; empty when memory is
+ * short. Secrets of fewer than 8 bytes could be any word, and stay. */
+struct str secret_hide(struct str secret, struct arena *a, struct str text);
 
 #define LOG_SECRET(field) ((struct log_field){ (field), LOG_FIELD_SECRET, { NULL, 0 }, 0 })

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "cli/command.h"
 
 static const struct flag {
@@ -111,6 +112,11 @@ static bool take_help(struct cli_args *args, int argc, char **argv)
             return true;
         }
     return false;
+}
+
+void cli_leave_no_core(void)
+{
+    process_set_dumpable(false);
 }
 
 int args_parse(int argc, char **argv, struct cli_args *ret)

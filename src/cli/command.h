@@ -40,6 +40,9 @@ struct command {
 /* The command of that name, or NULL. */
 const struct command *command_find(const char *name);
 
+/* First of all: what a crash leaves, and debuggers see, has secrets in it. */
+void cli_leave_no_core(void);
+
 /* Parses main()'s arguments; EXIT_DONE, or EXIT_USAGE after saying on standard error what is wrong.
  */
 int args_parse(int argc, char **argv, struct cli_args *ret);

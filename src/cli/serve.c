@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/process.h"
 #include "cli/command.h"
 #include "cli/demo.h"
 #include "cli/descriptors.h"
@@ -518,6 +519,8 @@ static int serve(struct server *s)
 
     /* Not before: settings may come from a pipe that nobody writes to. */
     signals_block();
+    if (s->settings.core_dumps)
+        process_set_dumpable(true);
     log_start(settings_log_level(&s->settings), settings_log_format(&s->settings, STDERR_FILENO),
               STDERR_FILENO);
     mem_budget_set(s->settings.memory_limit);

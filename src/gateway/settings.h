@@ -76,6 +76,7 @@ struct settings {
     size_t max_body_bytes;
     size_t max_connections;
     size_t memory_limit;
+    bool core_dumps;
     size_t nginx_port; /* of the compose deployment; only checked here */
 
     const char *log_level;

@@ -79,6 +79,7 @@ const struct setting settings_table[] = {
     { "MAX_BODY_BYTES", SETTING_SIZE, FIELD(max_body_bytes), "32MiB", NULL },
     { "MAX_CONNECTIONS", SETTING_COUNT, FIELD(max_connections), "10000", NULL },
     { "MEMORY_LIMIT", SETTING_SIZE, FIELD(memory_limit), "1GiB", NULL },
+    { "CORE_DUMPS", SETTING_BOOL, FIELD(core_dumps), "false", NULL },
     { "NGINX_PORT", SETTING_COUNT, FIELD(nginx_port), "8089", NULL },
     { "LOG_LEVEL", SETTING_CHOICE, FIELD(log_level), "info", "debug|info|warn|error|off" },
     { "LOG_FORMAT", SETTING_CHOICE, FIELD(log_format), "auto", "auto|text|json" },
@@ -299,6 +300,7 @@ bool setting_needs_restart(const char *name)
         "NO_PROXY",
         "MAX_BODY_BYTES",
         "MAX_CONNECTIONS",
+        "CORE_DUMPS",
         "NGINX_PORT",
         "LOG_FORMAT",
     };

@@ -138,7 +138,8 @@ static void fail_inside(struct provider_call *c, struct str error, struct str wh
 {
     struct failure f;
 
-    status_error_inside(&f, &c->arena, name_of(c), error, whole);
+    status_error_inside(&f, &c->arena, name_of(c), key_turn_hide(&c->turn, &c->arena, error),
+                        key_turn_hide(&c->turn, &c->arena, whole));
     f.prompt_accepted = true;
     openai_call_finish(c, &f);
 }

@@ -128,6 +128,15 @@ size_t ask_headers(const struct openai_config *config, struct str token, struct 
     return n;
 }
 
+struct str ask_hide(const struct openai_config *config, struct str token, struct arena *a,
+                    struct str text)
+{
+    text = secret_hide(token, a, text);
+    for (size_t i = 0; i < config->n_headers; i++)
+        text = secret_hide(secret_reveal(&config->headers[i].value), a, text);
+    return text;
+}
+
 static void fetch(struct ask *a, struct str token)
 {
     const struct openai_config *config = a->instance->openai->config;
@@ -162,6 +171,7 @@ static void fail_transport(struct ask *a, const struct http_outcome *outcome)
 static void on_reply(void *arg, const struct fetch_result *result)
 {
     struct ask *a = arg;
+    const struct openai *o = a->instance->openai;
     struct oauth_port *port = a->instance->ports[a->key];
     int64_t wall_ms = loop_wall_ms(a->instance->env.loop);
     int status = result->head ? result->head->status : 0;
@@ -184,6 +194,9 @@ static void on_reply(void *arg, const struct fetch_result *result)
         return;
     }
     told = status_read(result->head, wall_ms);
-    status_failure(&f, &a->arena, a->instance->openai->config->name, &told, result->body);
+    status_failure(&f, &a->arena, o->config->name, &told,
+                   ask_hide(o->config,
+                            port ? secret_reveal(&a->token) : keys_secret(o->keys, a->key),
+                            &a->arena, result->body));
     finish(a, &(struct ask_result){ .failure = &f, .status = status });
 }

@@ -28,3 +28,8 @@ bool ask_is_listless(const struct ask_result *result);
  * how many there are. */
 size_t ask_headers(const struct openai_config *config, struct str token, struct arena *a,
                    struct http_header *headers, size_t n);
+
+/* `text` with what these headers have of secrets illegible; in `a` where that makes a difference.
+ */
+struct str ask_hide(const struct openai_config *config, struct str token, struct arena *a,
+                    struct str text);

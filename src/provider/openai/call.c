@@ -215,6 +215,7 @@ void openai_call_refused(struct provider_call *c)
     const struct status_rule *rule = status_rule(&c->status);
     struct openai *o = c->instance->openai;
     struct failure f;
+    struct str body;
 
     if (key_turn_renew(&c->turn, c->status.code)) {
         openai_call_set_state(c, CALL_TOKEN);
@@ -229,9 +230,10 @@ void openai_call_refused(struct provider_call *c)
         key_turn_next(&c->turn);
         return;
     }
-    status_failure(&f, &c->arena, o->config->name, &c->status, buf_str(&c->kept));
+    body = key_turn_hide(&c->turn, &c->arena, buf_str(&c->kept));
+    status_failure(&f, &c->arena, o->config->name, &c->status, body);
     if (!c->is_cut)
-        status_as_it_is(&f, &c->arena, c->type, buf_str(&c->kept));
+        status_as_it_is(&f, &c->arena, c->type, body);
     openai_call_finish(c, &f);
 }
 

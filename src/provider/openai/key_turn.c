@@ -3,6 +3,8 @@
  * with many would get one prompt as often. */
 #include "provider/openai/key_turn.h"
 
+#include "provider/openai/ask.h"
+
 static void on_token(void *arg, const struct notice *notice);
 
 static bool choose(const struct key_turn *t, size_t *ret_key, struct notice *ret_notice)
@@ -110,4 +112,13 @@ void key_turn_leave(struct key_turn *t)
 void key_turn_deinit(struct key_turn *t)
 {
     secret_deinit(&t->token);
+}
+
+struct str key_turn_hide(const struct key_turn *t, struct arena *a, struct str text)
+{
+    const struct openai *o = t->instance->openai;
+    struct str token =
+        t->instance->ports[t->key] ? secret_reveal(&t->token) : keys_secret(o->keys, t->key);
+
+    return ask_hide(o->config, token, a, text);
 }

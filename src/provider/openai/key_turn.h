@@ -42,6 +42,10 @@ bool key_turn_renew(struct key_turn *t, int status);
 /* Whether there is another key to try, and one more try. */
 bool key_turn_has_other(const struct key_turn *t);
 
+/* What an upstream said, without what the request went out with: some repeat it in their errors. In
+ * `a` where that makes a difference. */
+struct str key_turn_hide(const struct key_turn *t, struct arena *a, struct str text);
+
 /* No callback from now on. Harmless the second time. */
 void key_turn_leave(struct key_turn *t);
 void key_turn_deinit(struct key_turn *t);

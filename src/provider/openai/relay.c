@@ -331,7 +331,8 @@ static void on_refused(void *arg)
                      c->status.retry_after_ms, loop_now_ms(c->instance->env.loop));
     if (go_on(c, rule))
         return;
-    status_failure(&f, &c->arena, name_of(c), &c->status, buf_str(&c->words));
+    status_failure(&f, &c->arena, name_of(c), &c->status,
+                   key_turn_hide(&c->turn, &c->arena, buf_str(&c->words)));
     finish(c, &f, false);
 }
 

@@ -36,9 +36,31 @@ static void none_equals_nothing(void)
     EXPECT(!secret_eq(&s, STR("key")));
 }
 
+static void hides_itself_in_a_text(void)
+{
+    static const struct {
+        const char *text;
+        const char *want;
+    } rows[] = {
+        { "", "" },
+        { "no key", "no key" },
+        { "sk-12345", "********" },
+        { "sk-1234 sk-12345, sk-12345sk-12345", "sk-1234 ********, ****************" },
+    };
+    struct arena a;
+
+    arena_init(&a);
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        EXPECT_STR(secret_hide(STR("sk-12345"), &a, str_of(rows[i].text)), rows[i].want);
+    EXPECT_STR(secret_hide(STR("none"), &a, STR("none of it")), "none of it");
+    EXPECT_STR(secret_hide(STR("********"), &a, STR("********")), "********");
+    arena_deinit(&a);
+}
+
 static const struct test suite[] = {
     { "holds a copy and replaces it", holds_a_copy_and_replaces_it },
     { "none equals nothing", none_equals_nothing },
+    { "hides itself in a text", hides_itself_in_a_text },
 };
 
 TEST_MAIN(suite)
