@@ -84,11 +84,12 @@ struct export
     struct ledger_query query;
     struct ledger_reader reader;
     bool is_csv;
-    bool is_broken; /* memory was short */
-    uint64_t left;  /* rows that may still go out */
+    bool is_broken;  /* memory was short */
+    uint64_t before; /* rows with ids below */
+    uint64_t left;   /* rows that may still go out */
 };
 
-static void on_row(void *arg, struct str row)
+static void on_row(void *arg, uint64_t id, struct str row)
 {
     struct export *x = arg;
     struct buf *out = http_reply_buf(x->call->request);
@@ -97,9 +98,7 @@ static void on_row(void *arg, struct str row)
     if (x->left == 0)
         return;
     x->left--;
-    err = x->is_csv ? ledger_csv_row(row, out) : buf_add(out, row);
-    if (!err && !x->is_csv)
-        err = buf_add_char(out, '\n');
+    err = x->is_csv ? ledger_csv_row(id, row, out) : ledger_jsonl_row(id, row, out);
     x->is_broken = x->is_broken || err;
     http_reply_written(x->call->request);
 }
@@ -156,6 +155,7 @@ static void begin_export(struct export *x)
     }
     x->reader = (struct ledger_reader){ .port = x->call->worker->store,
                                         .query = &x->query,
+                                        .before = x->before,
                                         .each = on_row,
                                         .paused = on_paused,
                                         .arg = x };
@@ -166,9 +166,10 @@ void admin_usage_rows(struct admin_call *c)
 {
     struct export *x = arena_new(&c->request->arena, struct export);
     struct str format = admin_query(c, "format"), limit = admin_query(c, "limit");
+    struct str before = admin_query(c, "before");
 
     x->call = c;
-    x->left = UINT64_MAX;
+    x->left = x->before = UINT64_MAX;
     x->is_csv = str_eq(format, STR("csv"));
     if (strcmp(store_name(c->worker->gateway->store), "sqlite") != 0)
         gateway_reply_error(c->request, FAILURE_NOT_FOUND,
@@ -178,6 +179,8 @@ void admin_usage_rows(struct admin_call *c)
         admin_refuse(c, "format", "format: expected jsonl or csv.");
     else if (limit.n && str_to_u64(limit, UINT64_MAX, &x->left))
         admin_refuse(c, "limit", "limit: expected a whole number.");
+    else if (before.n && str_to_u64(before, UINT64_MAX, &x->before))
+        admin_refuse(c, "before", "before: expected the id of a row.");
     else if (read_query(c, &x->query))
         begin_export(x);
 }

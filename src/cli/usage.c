@@ -14,7 +14,7 @@
 #include "ledger/query.h"
 #include "json/reader.h"
 
-enum { PATH_MAX_SIZE = 900, COLUMNS = 4, TEXT_MAX = 60, BAR_WIDTH = 24 };
+enum { PATH_MAX_SIZE = 900, COLUMNS = 4, TEXT_MAX = 60, BAR_WIDTH = 24, ONLY_OF_ROWS = 2 };
 
 enum usage_format { USAGE_TABLE, USAGE_CSV, USAGE_JSONL };
 
@@ -57,17 +57,21 @@ static bool take_format(struct asked *a, struct str value)
 
 static bool take_word(struct asked *a, const char *word)
 {
-    static const char *const names[] = { "from", "to", "by", "key", "model" };
+    static const char *const names[] = {
+        "from", "to", "by", "key", "model", "limit", "before"
+    }; /* the last of rows only */
     struct str value;
     struct str name = str_cut(str_of(word), '=', &value);
 
     if (str_eq(name, STR("format")))
         return take_format(a, value) || complain("expected table, csv or jsonl", word);
-    for (size_t i = 0; i < COUNT_OF(names); i++)
+    for (size_t i = 0; i < COUNT_OF(names) - (a->wants_rows ? 0 : ONLY_OF_ROWS); i++)
         if (str_eq(name, str_of(names[i])) && name.n < strlen(word))
             return !(buf_addf(&a->path, "&%s=", names[i]) || percent_add(&a->path, value)) ||
                    complain("it is too long", word);
-    return complain("expected from=, to=, by=, key=, model= or format=", word);
+    return complain(a->wants_rows ? "expected from=, to=, key=, model=, limit=, before= or format="
+                                  : "expected from=, to=, by=, key=, model= or format=",
+                    word);
 }
 
 static bool take_words(struct asked *a, char *const *words)
@@ -358,8 +362,10 @@ const struct command command_usage = {
         "  key=ID            of one key: its id, as `keys list` has it, or master\n"
         "  model=NAME        of one model\n"
         "  format=table      table, csv or jsonl\n"
-        "  rows              single requests instead of sums, as jsonl or csv; where the store\n"
-        "                    is a file (STORE_URL=sqlite:)\n\n"
+        "  rows              single requests instead of sums, the newest first, as jsonl or csv;\n"
+        "                    where the store is a file (STORE_URL=sqlite:)\n"
+        "  limit=100         at most so many rows\n"
+        "  before=ID         rows with ids below: that of the last row has the next ones\n\n"
         "A gateway that runs is asked, through a socket in its state directory; else the store is\n"
         "opened. Costs are those of the settings' price table.\n\n"
         "Examples:\n"

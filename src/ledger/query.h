@@ -38,14 +38,14 @@ void ledger_ask(struct store_port *p, const struct ledger_query *q,
 
 /* ---- rows ---- */
 
-/* Reads rows one page of the store at a time. */
+/* Reads rows one page of the store at a time, the newest first. */
 struct ledger_reader {
     struct store_port *port;
     const struct ledger_query *query; /* borrowed; `by` does not count */
-    uint64_t after;
+    uint64_t before;                  /* rows with ids below; UINT64_MAX: all */
     bool is_at_end;
-    /* A row's JSON, which lives during the call. */
-    void (*each)(void *arg, struct str row);
+    /* A row's number, for `before`, and its JSON, which lives during the call. */
+    void (*each)(void *arg, uint64_t id, struct str row);
     /* The page is over; more may follow unless is_at_end. */
     void (*paused)(void *arg, enum err err);
     void *arg;
@@ -55,12 +55,15 @@ struct ledger_reader {
 /* Reads the next page. On the port's loop, never calls inside this call. */
 void ledger_read_page(struct ledger_reader *r);
 
+/* Adds a row as a line of JSON, with its id. */
+MUST_USE enum err ledger_jsonl_row(uint64_t id, struct str row, struct buf *out);
+
 /* ---- CSV (RFC 4180) ---- */
 
 /* The line of column names, and that of a row. A text that a spreadsheet would take for a formula
  * gets an apostrophe in front. */
 MUST_USE enum err ledger_csv_head(struct buf *out);
-MUST_USE enum err ledger_csv_row(struct str row, struct buf *out);
+MUST_USE enum err ledger_csv_row(uint64_t id, struct str row, struct buf *out);
 
 /* A text as a field. */
 MUST_USE enum err ledger_csv_text(struct str text, struct buf *out);

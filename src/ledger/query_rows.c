@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows of single requests: read by pages, filtered, and as lines of CSV. */
 #include "ledger/query.h"
+
+#include <inttypes.h>
+
 #include "json/reader.h"
 
 static const char *const columns[] = {
+    "id",
     "time",
     "request_id",
     "key",
     "dialect",
     "endpoint",
     "model",
+    "requested_model",
     "upstream",
     "account",
     "prompt_tokens",
@@ -30,8 +35,10 @@ static const char *const columns[] = {
 
 /* ---- reading ---- */
 
+/* By the same names as sums. */
 static bool has_text(struct str row, const char *name, const char *wanted)
 {
+    char part[LEDGER_PART_MAX], wanted_part[LEDGER_PART_MAX];
     struct json_value v;
     struct buf text;
     bool is_it;
@@ -40,7 +47,7 @@ static bool has_text(struct str row, const char *name, const char *wanted)
         return true;
     buf_init(&text, LEDGER_NAME_MAX);
     is_it = !json_find(row, &v, name, NULL) && !json_text_add(&v, &text) &&
-            str_eq(buf_str(&text), str_of(wanted));
+            str_eq(ledger_part(buf_str(&text), part), ledger_part(str_of(wanted), wanted_part));
     buf_deinit(&text);
     return is_it;
 }
@@ -65,16 +72,27 @@ static void on_rows(void *arg, const struct store_result *result)
     r->op = NULL;
     r->is_at_end = result->err || result->n_rows == 0;
     for (size_t i = 0; i < result->n_rows; i++) {
-        r->after = result->rows[i].id;
+        r->before = result->rows[i].id;
         if (is_asked_for(r->query, result->rows[i].value))
-            r->each(r->arg, result->rows[i].value);
+            r->each(r->arg, r->before, result->rows[i].value);
     }
     r->paused(r->arg, result->err);
 }
 
 void ledger_read_page(struct ledger_reader *r)
 {
-    r->op = store_read(r->port, STORE_USAGE, r->after, STORE_ROWS_MAX, on_rows, r);
+    r->op = store_read(r->port, STORE_USAGE, r->before, STORE_ROWS_MAX, on_rows, r);
+}
+
+/* ---- JSON lines ---- */
+
+enum err ledger_jsonl_row(uint64_t id, struct str row, struct buf *out)
+{
+    enum err err = buf_addf(out, "{\"id\":%" PRIu64 ",", id);
+
+    if (!err)
+        err = buf_add(out, str_from(row, 1));
+    return err ? err : buf_add_char(out, '\n');
 }
 
 /* ---- CSV ---- */
@@ -121,12 +139,12 @@ enum err ledger_csv_head(struct buf *out)
     return err ? err : buf_add(out, STR("\r\n"));
 }
 
-enum err ledger_csv_row(struct str row, struct buf *out)
+enum err ledger_csv_row(uint64_t id, struct str row, struct buf *out)
 {
-    enum err err = ERR_NONE;
+    enum err err = buf_addf(out, "%" PRIu64, id);
 
-    for (size_t i = 0; i < COUNT_OF(columns) && !err; i++) {
-        err = buf_add(out, i ? STR(",") : STR(""));
+    for (size_t i = 1; i < COUNT_OF(columns) && !err; i++) {
+        err = buf_add_char(out, ',');
         if (!err)
             err = add_field(out, row, columns[i]);
     }

@@ -43,6 +43,7 @@ enum err ledger_row_write(const struct ledger_row *row, struct buf *out)
     json_w_member_str(&j, "dialect", row->dialect);
     json_w_member_str(&j, "endpoint", row->endpoint);
     json_w_member_str(&j, "model", row->model);
+    json_w_member_str(&j, "requested_model", row->requested_model);
     json_w_member_str(&j, "upstream", row->upstream);
     json_w_member_str(&j, "account", row->account);
     write_tokens(&j, row);

@@ -12,8 +12,8 @@ struct ledger_row {
     struct str key;
     struct str dialect;
     struct str endpoint;
-    struct str model;       /* as the client named it */
-    struct str known_model; /* a name that there is, "other" or "none": for sums */
+    struct str model;           /* a name that there is, "other" or "none" */
+    struct str requested_model; /* as the client wrote it */
     struct str upstream;
     struct str account;
     int64_t prompt_tokens;

@@ -29,14 +29,14 @@ enum store_verb {
 /* Owned by the backend from run() to store_answer_*(). */
 struct store_op {
     enum store_verb verb;
-    const struct store_key *keys; /* get, put, swap: one; claim: n_keys */
+    const struct store_key *keys; /* get, put, swap: one; claim: n_keys; tally: of the mark */
     size_t n_keys;
     const struct store_counter *counters;
     size_t n_counters;
     const struct store_tally *tallies;
     size_t n_tallies;
     uint64_t holder;        /* hold */
-    int64_t limit;          /* hold */
+    int64_t limit;          /* hold; tally: the mark's number */
     enum store_space space; /* append, read, list */
     struct str value;       /* put, append; swap: the new one, unless `deletes` */
     struct str expected;    /* swap, unless `expects_none` */
@@ -44,7 +44,7 @@ struct store_op {
     bool deletes;
     int64_t ttl_ms;
     int64_t room;         /* put: of all large values; INT64_MAX: no bound */
-    uint64_t after_id;    /* read */
+    uint64_t before_id;   /* read */
     struct str after_key; /* list */
     size_t max;           /* read, list */
     int64_t now_ms;       /* the loop's clock when it was asked for */

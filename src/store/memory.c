@@ -257,12 +257,12 @@ static enum err run_append(struct memory *m, struct store_op *op)
 
 static enum err run_read(struct memory *m, struct store_op *op)
 {
-    LIST_EACH (node, &m->log) {
+    for (struct list *node = m->log.prev; node != &m->log; node = node->prev) {
         const struct row *r = CONTAINER_OF(node, struct row, node);
 
         if (op->n_rows == op->max)
             break;
-        if (r->space == op->space && r->id > op->after_id)
+        if (r->space == op->space && r->id < op->before_id)
             store_op_add_row(op, STR(""), r->id, (struct str){ r->value, r->n });
     }
     return ERR_NONE;

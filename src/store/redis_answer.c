@@ -139,7 +139,7 @@ static bool read_row(const struct store_op *op, const struct redis_reply *row, u
 
 static enum err answer_read(struct store_op *op, const struct redis_reply *reply)
 {
-    uint64_t last = op->after_id;
+    uint64_t last = op->before_id;
 
     if (!is_type(reply, REDIS_LIST))
         return ERR_PROTOCOL;
@@ -147,7 +147,7 @@ static enum err answer_read(struct store_op *op, const struct redis_reply *reply
         uint64_t id;
         struct str value;
 
-        if (!read_row(op, reply->items[i], &id, &value) || id <= last)
+        if (!read_row(op, reply->items[i], &id, &value) || id >= last)
             return ERR_PROTOCOL;
         if (!add_row(op, STR(""), id, value))
             break;

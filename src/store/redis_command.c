@@ -149,14 +149,19 @@ static const char script_count[] =
     "end\n"
     "return result\n";
 
-/* KEYS: entries. ARGV: ttl or 0 for ever, index or nothing, where keys begin in the names of
- * entries, then the numbers for each, with blanks between. */
+/* KEYS: entries, then the mark if there is one. ARGV: ttl or 0 for ever, index or nothing, where
+ * keys begin in the names of entries, the mark's number or 0 and its ttl, then the numbers for each
+ * entry, with blanks between. */
 static const char script_tally[] =
-    "local ttl = ARGV[1]\n"
-    "for i, entry in ipairs(KEYS) do\n"
-    "  local sums = {}\n"
+    "local ttl, mark = ARGV[1], KEYS[#ARGV - 4]\n"
+    "if mark then\n"
+    "  if tonumber(redis.call('GET', mark) or 0) >= tonumber(ARGV[4]) then return 1 end\n"
+    "  redis.call('SET', mark, ARGV[4], 'PX', ARGV[5])\n"
+    "end\n"
+    "for i = 1, #ARGV - 5 do\n"
+    "  local entry, sums = KEYS[i], {}\n"
     "  local old = (redis.call('GET', entry) or ''):gmatch('%d+')\n"
-    "  for number in ARGV[3 + i]:gmatch('%d+') do\n"
+    "  for number in ARGV[5 + i]:gmatch('%d+') do\n"
     "    local sum = tonumber(old() or 0) + tonumber(number)\n"
     "    sums[#sums + 1] = string.format('%.0f', math.min(sum, 2 ^ 53))\n"
     "  end\n"
@@ -420,15 +425,19 @@ static void word_numbers(struct redis_words *w, const int64_t numbers[STORE_TALL
 
 static void add_tally(const struct redis *r, const struct store_op *op, struct redis_words *w)
 {
-    word_script(w, script_tally, op->n_tallies);
+    word_script(w, script_tally, op->n_tallies + op->n_keys);
     for (size_t i = 0; i < op->n_tallies; i++)
         word_entry(w, r, &op->tallies[i].key);
+    if (op->n_keys > 0)
+        word_entry(w, r, op->keys);
     redis_word_number(w, op->ttl_ms < TTL_MAX_MS ? op->ttl_ms : 0);
     if (store_space_is_listed(store_op_space(op)))
         redis_word_name(w, r, store_op_space(op), "#index");
     else
         redis_word(w, STR(""));
     redis_word_number(w, (int64_t)(w->lengths[3] - op->tallies[0].key.n + 1));
+    redis_word_number(w, op->limit);
+    redis_word_number(w, STORE_MARK_MS);
     for (size_t i = 0; i < op->n_tallies; i++)
         word_numbers(w, op->tallies[i].numbers);
 }
@@ -453,13 +462,12 @@ static void add_append(const struct redis *r, const struct store_op *op, struct 
 
 static void add_read(const struct redis *r, const struct store_op *op, struct redis_words *w)
 {
-    redis_word(w, STR("XRANGE"));
+    redis_word(w, STR("XREVRANGE"));
     redis_word_name(w, r, op->space, "#log");
-    /* Servers before 6.2 cannot begin behind an id. */
-    end_word(w, (size_t)snprintf(w->made + w->n_made, sizeof(w->made) - w->n_made, "%llu-%s",
-                                 (unsigned long long)op->after_id + (op->after_id < UINT64_MAX),
-                                 op->after_id < UINT64_MAX ? "0" : "18446744073709551615"));
-    redis_word(w, STR("+"));
+    /* Servers before 6.2 cannot begin before an id; ours end in "-0". */
+    end_word(w, (size_t)snprintf(w->made + w->n_made, sizeof(w->made) - w->n_made, "%llu-0",
+                                 (unsigned long long)op->before_id - (op->before_id > 0)));
+    redis_word(w, STR("-"));
     redis_word(w, STR("COUNT"));
     redis_word_number(w, (int64_t)op->max);
 }

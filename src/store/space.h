@@ -15,7 +15,8 @@
     X(STORE_KEY,    "key",    true,  true,  false) /* id -> a client's key: keys/key_record.h */         \
     X(STORE_USAGE,  "usage",  false, false, false) /* rows of the log */                             \
     X(STORE_SUM,    "sum",    true,  false, false) /* day, key, model, upstream -> what was used */  \
-    X(STORE_ANSWER, "answer", false, false, true)  /* SHA-256 of a key, an id -> kept.h */
+    X(STORE_ANSWER, "answer", false, false, true)  /* SHA-256 of a key, an id -> kept.h */           \
+    X(STORE_MARK,   "mark",   false, false, false) /* author -> his last tally that was added */
 /* clang-format on */
 
 enum store_space {

@@ -267,7 +267,7 @@ static enum err read_log(struct sqlite_db *db, struct store_op *op)
     sqlite3_stmt *s = db->statements[READ];
 
     bind_text(s, 1, store_space_name(op->space));
-    bind_int(s, 2, op->after_id < INT64_MAX ? (int64_t)op->after_id : INT64_MAX);
+    bind_int(s, 2, op->before_id < INT64_MAX ? (int64_t)op->before_id : INT64_MAX);
     bind_int(s, 3, (int64_t)op->max);
     return collect_rows(db, s, op);
 }

@@ -54,7 +54,7 @@ static const char *const statements[STATEMENTS] = {
     [APPEND] = "INSERT INTO log (space, value) VALUES (?1, ?2)",
     [TRIM] = "DELETE FROM log WHERE id IN (SELECT id FROM log WHERE space = ?1 AND id <= ?2"
              " ORDER BY id LIMIT ?3)",
-    [READ] = "SELECT id, value FROM log WHERE space = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+    [READ] = "SELECT id, value FROM log WHERE space = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
     [LIST] = "SELECT key, value FROM entry WHERE space = ?1 AND key > ?2 AND expires > ?3"
              " ORDER BY key LIMIT ?4",
     [SWEEP] = "DELETE FROM entry WHERE (space, key) IN"

@@ -435,7 +435,7 @@ static struct store_op *start(struct store_port *p, const struct store_op *asked
         op->done = done;
         op->arg = arg;
         list_add_tail(&p->running, &op->running);
-        if (p->store->deadline_ms)
+        if (p->store->deadline_ms && op->verb != STORE_APPEND)
             timer_arm(p->loop, &op->deadline, p->store->deadline_ms, on_deadline, op);
     }
     if (copy && is_too_big(op))
@@ -526,13 +526,18 @@ struct store_op *store_count(struct store_port *p, const struct store_counter *c
 }
 
 struct store_op *store_tally(struct store_port *p, const struct store_tally *tallies, size_t n,
-                             int64_t ttl_ms, on_store *done, void *arg)
+                             int64_t ttl_ms, const struct store_mark *mark, on_store *done,
+                             void *arg)
 {
-    const struct store_op op = {
-        .verb = STORE_TALLY, .tallies = tallies, .n_tallies = n, .ttl_ms = ttl_ms
-    };
+    const struct store_op op = { .verb = STORE_TALLY,
+                                 .tallies = tallies,
+                                 .n_tallies = n,
+                                 .ttl_ms = ttl_ms,
+                                 .keys = mark ? &mark->key : NULL,
+                                 .n_keys = mark ? 1 : 0,
+                                 .limit = mark ? mark->number : 0 };
 
-    BUG_ON(n == 0 || n > STORE_TALLY_MAX || ttl_ms <= 0);
+    BUG_ON(n == 0 || n > STORE_TALLY_MAX || ttl_ms <= 0 || (mark && mark->number <= 0));
     for (size_t i = 0; i < n; i++) {
         check_keys(&tallies[i].key, 1, 1);
         BUG_ON(tallies[i].key.space != tallies[0].key.space ||
@@ -572,11 +577,11 @@ static size_t bound_rows(size_t max)
     return max < STORE_ROWS_MAX ? max : STORE_ROWS_MAX;
 }
 
-struct store_op *store_read(struct store_port *p, enum store_space space, uint64_t after,
+struct store_op *store_read(struct store_port *p, enum store_space space, uint64_t before,
                             size_t max, on_store *done, void *arg)
 {
     const struct store_op op = {
-        .verb = STORE_READ, .space = space, .after_id = after, .max = bound_rows(max)
+        .verb = STORE_READ, .space = space, .before_id = before, .max = bound_rows(max)
     };
 
     return start(p, &op, done, arg);

@@ -54,11 +54,19 @@ struct store_tally {
     int64_t numbers[STORE_TALLY_NUMBERS]; /* at least 0 */
 };
 
+/* Which tally it is of those of one author, for STORE_MARK_MS after the last one: their numbers
+ * rise, and what is not above the number that the store knows was added before. */
+struct store_mark {
+    struct store_key key; /* of the author, in STORE_MARK */
+    int64_t number;       /* above 0 */
+};
+
+#define STORE_MARK_MS (INT64_C(24) * 3600 * 1000)
 #define STORE_FOREVER INT64_MAX /* a time to live */
 
 struct store_row {
     struct str key; /* list */
-    uint64_t id;    /* read: rising, unique in its space */
+    uint64_t id;    /* read: unique in its space; rows that came later have higher ones */
     struct str value;
 };
 
@@ -173,9 +181,10 @@ struct store_op *store_count(struct store_port *p, const struct store_counter *c
                              on_store *done, void *arg);
 
 /* Adds to all entries, which are gone `ttl_ms` after the last time; atomic. Of one space; sums stay
- * exact up to 2^53 and stop there. */
+ * exact up to 2^53 and stop there. With a `mark` it may be asked for again: it is added once. */
 struct store_op *store_tally(struct store_port *p, const struct store_tally *tallies, size_t n,
-                             int64_t ttl_ms, on_store *done, void *arg);
+                             int64_t ttl_ms, const struct store_mark *mark, on_store *done,
+                             void *arg);
 
 /* Becomes one of at most `limit` (up to STORE_HOLDERS_MAX) who hold `key`: ERR_LIMIT when others
  * are as many. Who holds it already stays. Whoever does not come again within `ttl_ms` holds it no
@@ -183,12 +192,14 @@ struct store_op *store_tally(struct store_port *p, const struct store_tally *tal
 struct store_op *store_hold(struct store_port *p, const struct store_key *key, uint64_t holder,
                             int64_t limit, int64_t ttl_ms, on_store *done, void *arg);
 
-/* Adds a row to the log of a space, of which at least the last `keep` rows stay. */
+/* Adds a row to the log of a space, of which at least the last `keep` rows stay. It has no
+ * deadline: in memory and in a file its outcome is always known. */
 struct store_op *store_append(struct store_port *p, enum store_space space, struct str value,
                               size_t keep, on_store *done, void *arg);
 
-/* Rows of a log with ids above `after`, at most `max` (up to STORE_ROWS_MAX), the oldest first. */
-struct store_op *store_read(struct store_port *p, enum store_space space, uint64_t after,
+/* Rows of a log with ids below `before` (UINT64_MAX: the last ones), at most `max` (up to
+ * STORE_ROWS_MAX), the newest first. */
+struct store_op *store_read(struct store_port *p, enum store_space space, uint64_t before,
                             size_t max, on_store *done, void *arg);
 
 /* Entries of a space that can be listed, with keys above `after` (empty: from the first), at most

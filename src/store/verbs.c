@@ -166,10 +166,29 @@ static enum err tally_one(const struct entries *e, const struct store_op *op,
     return e->set(e->arg, &t->key, (struct str){ text, n }, store_expiry(op->now_ms, op->ttl_ms));
 }
 
+/* Leaves the mark, if there is one; *ret_is_known: it is there. */
+static enum err leave_mark(const struct entries *e, const struct store_op *op, bool *ret_is_known)
+{
+    struct store_counter mark = { .ttl_ms = STORE_MARK_MS };
+    int64_t last;
+    enum err err;
+
+    *ret_is_known = false;
+    if (op->n_keys == 0)
+        return ERR_NONE;
+    mark.key = *op->keys;
+    err = find_sum(e, op, &mark.key, &last);
+    *ret_is_known = !err && last >= op->limit;
+    return err || *ret_is_known ? err : write_sum(e, op, &mark, op->limit);
+}
+
 static enum err run_tally(const struct entries *e, struct store_op *op)
 {
-    enum err err = ERR_NONE;
+    bool is_known;
+    enum err err = leave_mark(e, op, &is_known);
 
+    if (err || is_known)
+        return err;
     for (size_t i = 0; i < op->n_tallies && !err; i++)
         err = tally_one(e, op, &op->tallies[i]);
     return err;

@@ -2,10 +2,13 @@
 // The ledger: it says what the upstream counted, to the token, whoever asked and however it ended.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Gateway, KEY, Simulator, finish, run, secret, tempDir, until } from './lib/harness.mjs';
+import { Gateway, KEY, Simulator, finish, onEnd, run, secret } from './lib/harness.mjs';
+import { tempDir, until } from './lib/harness.mjs';
 import { Redis } from './lib/redis.mjs';
 
 after(finish);
@@ -20,7 +23,7 @@ before(async () => {
   await sim.set({ models: ['big', 'small'], native: false, api_keys: KEY });
 });
 
-function settings() {
+function settings(more = '') {
   const file = path.join(tempDir(), 'gateway.yaml');
   fs.writeFileSync(
     file,
@@ -30,10 +33,11 @@ function settings() {
     base_url: "${sim.url}/v1"
     api_keys: [${KEY}]
     models: [big, small]
+  - {name: open, provider: openai, base_url: "${sim.url}/v1", api_keys: [${KEY}]}
 keys: [{name: laptop, key: ${LAPTOP}}]
 prices:
   - {model: big, input: 1.25, output: 10}
-`,
+${more}`,
     { mode: 0o600 },
   );
   return file;
@@ -155,7 +159,12 @@ describe('rows of single requests', () => {
     (await rows(query)).text.split('\n').filter(Boolean).map(JSON.parse);
 
   before(async () => {
-    gw = await start({ STORE_URL: 'sqlite:', STATE_DIRECTORY: tempDir() });
+    // One worker: what several have gathered comes to the store in no order.
+    const env = { STORE_URL: 'sqlite:', STATE_DIRECTORY: tempDir(), WORKERS: 1 };
+    const route = (model) => `{name: ${model}, targets: [{upstream: local, model: ${model}}]}`;
+    const whole = ['big', 'small'].map(route);
+    const any = '{name: "*", targets: [{upstream: open, model: "*"}]}';
+    gw = await start(env, ['--config', settings(`models: [${whole}, ${any}]\n`)]);
     const id = { 'x-request-id': 'row-1' };
     await gw.post({ model: 'big', ...say('a secret prompt\n!lorem 5') }, { headers: id });
     const stream = await gw.stream({ model: 'big', ...say('!frames 10000 every 50') });
@@ -165,11 +174,16 @@ describe('rows of single requests', () => {
   });
 
   test('a row has the facts of its request, and not a word of it', async () => {
-    const [first, second] = await list();
+    const [second, first] = await list();
     assert.equal(first.request_id, 'row-1');
     assert.deepEqual(
       [first.key, first.dialect, first.endpoint, first.model, first.upstream, first.status],
       ['master', 'openai_chat', '/chat/completions', 'big', 'local', 200],
+    );
+    assert.deepEqual([first.requested_model, first.id, second.id], ['big', 1, 2]);
+    assert.deepEqual(
+      [first.cost_micros, first.estimated],
+      [Math.round(first.prompt_tokens * 1.25 + first.completion_tokens * 10), false],
     );
     assert.equal(first.finish, 'stop');
     assert.ok(first.prompt_tokens > 0 && first.bytes_in > 0 && first.bytes_out > 0);
@@ -184,19 +198,135 @@ describe('rows of single requests', () => {
     const csv = await rows('?format=csv');
     assert.match(csv.headers['content-type'], /^text\/csv/);
     const [head, line] = csv.text.split('\r\n');
-    assert.equal(head.split(',')[1], 'request_id');
-    assert.equal(line.split(',')[1], '"row-1"');
+    assert.deepEqual(head.split(',').slice(0, 3), ['id', 'time', 'request_id']);
+    assert.equal(line.split(',')[0], '2');
   });
 
-  test('a model that would be a formula in a spreadsheet is text there', async () => {
-    await gw.post({ model: '=1+1"', ...say('x') });
-    await gw.post({ model: 'big', ...say('x') }, { headers: { 'x-request-id': '-2-' } });
-    const text = await until(async () => {
-      const got = (await rows('?format=csv')).text;
-      return got.includes('-2-') && got;
-    }, 'the row');
-    assert.match(text, /,"'-2-",/);
+  test('the newest come first, and go on before the last one that came', async () => {
+    for (const id of ['row-3', 'row-4', 'row-5'])
+      await gw.post({ model: 'small', ...say('x') }, { headers: { 'x-request-id': id } });
+    await until(async () => (await list('?model=small')).length >= 3, 'three rows');
+    const page = async (query) => (await list(query)).map((row) => row.request_id);
+    assert.deepEqual(await page('?model=small'), ['row-5', 'row-4', 'row-3']);
+    assert.deepEqual(await page('?model=small&limit=2'), ['row-5', 'row-4']);
+    const last = (await list('?model=small&limit=2')).at(-1).id;
+    assert.deepEqual(await page(`?model=small&limit=2&before=${last}`), ['row-3']);
+    assert.deepEqual(await page('?before=2'), ['row-1']);
+    assert.deepEqual(await page('?before=0'), []);
+    const wrong = await gw.get('/admin/api/usage/rows?before=row-3', admin);
+    assert.deepEqual([wrong.status, wrong.json().error.param], [400, 'before']);
   });
+
+  test('rows and sums call a model by the same name; what was written stands beside', async () => {
+    const odd = ['=1+1"', '-2+3', '+cmd', '@SUM(A1)', '\t=1', '\u202egnp'];
+    odd.push('a\r\nb,"c"\u0000\u001b[31m');
+    for (const model of odd) await gw.post({ model, ...say('x') });
+    const others = await until(async () => {
+      const found = await list('?model=other');
+      return found.length >= odd.length && found;
+    }, 'their rows');
+    assert.deepEqual(others.map((row) => row.requested_model).reverse(), odd);
+    const count = async (model) => (await list(`?model=${encodeURIComponent(model)}`)).length;
+    assert.equal(await count(odd[0]), 0);
+    const { data } = await settled(gw, (await list()).length, '?by=model');
+    for (const { model, requests } of data) assert.equal(await count(model), requests, model);
+    assert.ok(data.some(({ model }) => model === 'other'));
+
+    // And no spreadsheet takes one for a formula, nor a terminal or a parser for anything else.
+    const { text } = await rows('?model=other&format=csv');
+    const fields = [...text.matchAll(/"other",("(?:[^"]|"")*"),/g)].map(([, field]) => field);
+    const guarded = (text) => (/^[=+@\t-]/.test(text) ? `'${text}` : text);
+    const want = odd.map((model) => `"${guarded(model.replaceAll('"', '""'))}"`);
+    assert.deepEqual(fields.reverse(), want);
+  });
+});
+
+// Counted here once more, with whole numbers only: millionths of money for a million tokens.
+const PRICES = [
+  { model: 'exact', input: '1.25', cached_input: '0.125', output: '10' },
+  { model: 'exact-*', input: '0.000003', output: '0.3' },
+  { model: 'exact-mini*', input: '999999.999999', cached_input: '0', output: '1000000' },
+];
+const COUNTS = [
+  { prompt: 1_000_003, cached: 999_999, completion: 77, reasoning: 70 },
+  { prompt: 1, cached: 0, completion: 0, reasoning: 0 },
+  { prompt: 333_333, cached: 1, completion: 666_667, reasoning: 0 },
+  { prompt: 9_007_199, cached: 9_007_199, completion: 123_456_789, reasoning: 1 },
+];
+const micros = (text) => {
+  const [whole, part = ''] = text.split('.');
+  return BigInt(whole) * 1_000_000n + BigInt(part.padEnd(6, '0'));
+};
+const costOf = (price, { prompt, cached, completion }) => {
+  const input = micros(price.input);
+  const sum =
+    BigInt(prompt - cached) * input +
+    BigInt(cached) * micros(price.cached_input ?? price.input) +
+    BigInt(completion) * micros(price.output);
+  return Number((sum + 500_000n) / 1_000_000n);
+};
+
+test('the cost is that of the price table, to the millionth', async () => {
+  let next;
+  const upstream = http.createServer((req, res) => {
+    req.resume();
+    req.on('end', () => {
+      const usage = {
+        prompt_tokens: next.prompt,
+        completion_tokens: next.completion,
+        total_tokens: next.prompt + next.completion,
+        prompt_tokens_details: { cached_tokens: next.cached },
+        completion_tokens_details: { reasoning_tokens: next.reasoning },
+      };
+      const message = { role: 'assistant', content: 'hi' };
+      const choices = [{ index: 0, message, finish_reason: 'stop' }];
+      res.writeHead(200, { 'content-type': 'application/json' });
+      res.end(JSON.stringify({ id: 'x', object: 'chat.completion', created: 1, choices, usage }));
+    });
+  });
+  upstream.listen(0, '127.0.0.1');
+  await once(upstream, 'listening');
+  onEnd(() => {
+    upstream.closeAllConnections();
+    upstream.close();
+  });
+  const models = ['exact', 'exact-1', 'exact-mini-2', 'free'];
+  const file = path.join(tempDir(), 'gateway.yaml');
+  const line = ({ model, ...price }) =>
+    `  - {model: "${model}", ${Object.entries(price).map((pair) => pair.join(': ')).join(', ')}}\n`;
+  fs.writeFileSync(
+    file,
+    `upstreams:
+  - name: own
+    provider: openai
+    base_url: "http://127.0.0.1:${upstream.address().port}/v1"
+    api_keys: [${KEY}]
+    models: [${models}]
+prices:
+${PRICES.map(line).join('')}`,
+    { mode: 0o600 },
+  );
+  const env = { STORE_URL: 'sqlite:', STATE_DIRECTORY: tempDir(), WORKERS: 1 };
+  const gw = await start(env, ['--config', file]);
+  const want = Object.fromEntries(models.map((model) => [model, []]));
+  for (const [i, model] of models.entries())
+    for (next of COUNTS) {
+      assert.equal((await gw.post({ model, ...say('x') })).status, 200);
+      want[model].push(PRICES[i] ? costOf(PRICES[i], next) : 0);
+    }
+  const { data } = await settled(gw, 16, '?by=model');
+  const sum = (list) => list.reduce((a, b) => a + b, 0);
+  assert.deepEqual(
+    Object.fromEntries(data.map((one) => [one.model, one.cost_micros])),
+    Object.fromEntries(models.map((model) => [model, sum(want[model])])),
+  );
+  const rows = (await gw.get('/admin/api/usage/rows', admin)).text.split('\n').filter(Boolean);
+  for (const model of models) {
+    const mine = rows.map(JSON.parse).filter((row) => row.model === model);
+    assert.deepEqual(mine.map((row) => row.cost_micros).reverse(), want[model], model);
+  }
+  const [{ reasoning_tokens: reasoning, cached_tokens: cached }] = data;
+  assert.deepEqual([reasoning, cached], [71, 10_007_199]);
 });
 
 test('what was used survives a restart, and kill -9 loses the last second at most', async () => {
@@ -249,7 +379,10 @@ describe('the command', () => {
       assert.deepEqual(jsonl.map((line) => JSON.parse(line).model), ['big', 'small']);
       const rows = (await ask('rows', 'model=small')).stdout.trim().split('\n').map(JSON.parse);
       assert.deepEqual(rows.map((row) => row.model), ['small']);
-      assert.match((await ask('rows', 'format=csv')).stdout, /^time,request_id,/);
+      assert.match((await ask('rows', 'format=csv')).stdout, /^id,time,request_id,/);
+      const last = (await ask('rows', 'limit=1')).stdout.trim().split('\n').map(JSON.parse);
+      assert.deepEqual(last.map((row) => [row.id, row.model]), [[2, 'small']]);
+      assert.equal(JSON.parse((await ask('rows', 'before=2')).stdout).model, 'big');
       assert.match((await ask('to=2020-01-02', 'from=2020-01-01')).stdout, /^Nothing was used/);
     });
 
@@ -257,6 +390,7 @@ describe('the command', () => {
     for (const [word, said] of [
       ['by=hour', /expected day, key, model/],
       ['since=yesterday', /expected from=, to=/],
+      ['limit=1', /expected from=, to=, by=, key=, model= or format=/],
       ['format=xml', /expected table, csv or jsonl/],
     ]) {
       const { code, stderr } = await ask(word);

@@ -63,7 +63,7 @@ static struct ledger_row row_of(const char *key, const char *model)
                                 .dialect = STR("openai_chat"),
                                 .endpoint = STR("/chat/completions"),
                                 .model = str_of(model),
-                                .known_model = str_of(model),
+                                .requested_model = STR("as it came"),
                                 .upstream = STR("cto"),
                                 .account = STR("work"),
                                 .prompt_tokens = 10,
@@ -124,7 +124,7 @@ static void on_rows(UNUSED void *arg, const struct store_result *result)
 static size_t rows(void)
 {
     f.is_read = false;
-    store_read(f.port, STORE_USAGE, 0, STORE_ROWS_MAX, on_rows, NULL);
+    store_read(f.port, STORE_USAGE, UINT64_MAX, STORE_ROWS_MAX, on_rows, NULL);
     RUN_UNTIL(f.loop, f.is_read);
     return n_rows;
 }
@@ -139,7 +139,8 @@ static void a_row_is_json(void)
     EXPECT_Z(f.text,
              "{\"time\":\"2026-12-31T09:39:59.123Z\",\"request_id\":\"req_1\",\"key\":\"key_1\","
              "\"dialect\":\"openai_chat\",\"endpoint\":\"/chat/completions\",\"model\":\"GPT5\","
-             "\"upstream\":\"cto\",\"account\":\"work\",\"prompt_tokens\":10,"
+             "\"requested_model\":\"as it "
+             "came\",\"upstream\":\"cto\",\"account\":\"work\",\"prompt_tokens\":10,"
              "\"completion_tokens\":5,\"reasoning_tokens\":0,\"cached_tokens\":0,"
              "\"estimated\":false,\"cost_micros\":7,\"status\":200,\"finish\":\"stop\","
              "\"first_token_ms\":20,\"duration_ms\":100,\"attempts\":1,\"bytes_in\":30,"
@@ -241,6 +242,142 @@ static void a_store_that_fails_gets_what_fits_later(void)
     end();
 }
 
+/* ---- a store whose answers are lost ---- */
+
+/* What becomes of the next writes: 'o': all goes well; 'a': it is done, and the answer is lost;
+ * 'q': the question is. Behind its end all goes well. */
+static struct {
+    struct store store;
+    struct store *memory;
+    const char *fate;
+    size_t writes;
+} lossy;
+
+static void run_lossy(UNUSED struct store *s, void *port, struct store_op *op)
+{
+    char fate = 'o';
+
+    if (op->verb == STORE_TALLY || op->verb == STORE_APPEND) {
+        lossy.writes++;
+        fate = *lossy.fate ? *lossy.fate++ : 'o';
+    }
+    if (fate == 'q') {
+        store_answer_here(op, ERR_CLOSED);
+        return;
+    }
+    op->err = fate == 'a' ? ERR_CLOSED : ERR_NONE; /* an error that is there stays */
+    lossy.memory->backend->run(lossy.memory, port, op);
+}
+
+static void close_lossy(struct store *s)
+{
+    store_close(lossy.memory);
+    store_deinit(s);
+}
+
+static void begin_lossy(const char *fate)
+{
+    static const struct store_backend backend = { .name = "lossy",
+                                                  .run = run_lossy,
+                                                  .close = close_lossy };
+
+    memset(&f, 0, sizeof(f));
+    f.loop = loop_new();
+    store_init(&lossy.store, &backend);
+    lossy.memory = store_memory_new(100000);
+    lossy.fate = fate;
+    lossy.writes = 0;
+    f.store = &lossy.store;
+    f.port = store_port_open(f.store, f.loop);
+    f.ledger = ledger_open(f.loop, f.port, &all);
+    f.dropped = metric_get(METRIC_USAGE_DROPPED);
+    loop_clock_set(f.loop, loop_now_ms(f.loop)); /* stands */
+}
+
+/* Without rows, so that only sums are written. */
+static void sums_whose_answer_is_lost_count_once(void)
+{
+    static const char *const fates[] = { "a", "q", "aqaq", "qqaa", "oaoqo" };
+
+    for (size_t i = 0; i < COUNT_OF(fates); i++) {
+        begin_lossy(fates[i]);
+        ledger_set(f.ledger, &(struct ledger_params){ .sums_ttl_ms = STORE_FOREVER });
+        for (unsigned k = 0; k < 10; k++) {
+            add("key_1", "GPT5");
+            add("key_2", k % 2 ? "GPT5" : "Claude");
+            pass(LEDGER_EVERY_MS);
+        }
+        EXPECT_Z(sums("2026-12-31", "2026-12-31"), "2026-12-31 key_1 GPT5 cto 10 100 70;"
+                                                   "2026-12-31 key_2 Claude cto 5 50 35;"
+                                                   "2026-12-31 key_2 GPT5 cto 5 50 35;");
+        EXPECT_INT(metric_get(METRIC_USAGE_DROPPED), f.dropped);
+        end();
+    }
+}
+
+/* One after the other, since the store knows the last number only; but at the end. */
+static void parcels_keep_their_order(void)
+{
+    char key[16];
+
+    begin_lossy("oq");
+    ledger_set(f.ledger, &(struct ledger_params){ .sums_ttl_ms = STORE_FOREVER });
+    for (unsigned i = 0; i < 3 * STORE_TALLY_MAX; i++) {
+        snprintf(key, sizeof(key), "key_%03u", i);
+        add(key, "GPT5");
+    }
+    pass(LEDGER_EVERY_MS);
+    EXPECT_INT(lossy.writes, 2);
+    pass(LEDGER_EVERY_MS);
+    EXPECT_INT(lossy.writes, 4);
+    add("key_000", "GPT5");
+    pass(LEDGER_EVERY_MS);
+    EXPECT(strncmp(sums("2026-12-31", "2026-12-31"), "2026-12-31 key_000 GPT5 cto 2 20 14;", 36) ==
+           0);
+    for (unsigned i = 0; i < 3 * STORE_TALLY_MAX; i++) {
+        snprintf(key, sizeof(key), "key_%03u", i);
+        add(key, "GPT5");
+    }
+    ledger_close(TAKE(f.ledger));
+    EXPECT_INT(lossy.writes, 8);
+    end();
+}
+
+static void a_row_that_failed_waits_again(void)
+{
+    begin_lossy("oq");
+    ledger_set(f.ledger, &(struct ledger_params){ .rows_max = 1000 });
+    for (unsigned i = 0; i < 3; i++)
+        add("key_1", "GPT5");
+    pass(LEDGER_EVERY_MS);
+    EXPECT_INT(rows(), 2);
+    pass(LEDGER_EVERY_MS);
+    EXPECT_INT(rows(), 3);
+    EXPECT_INT(metric_get(METRIC_USAGE_DROPPED), f.dropped);
+    end();
+}
+
+/* At the end nobody asks again: what is not known to be there counts as dropped. */
+static void what_fails_at_the_end_is_counted(void)
+{
+    begin_lossy("qq");
+    add("key_1", "GPT5");
+    ledger_close(TAKE(f.ledger));
+    pass(LEDGER_EVERY_MS);
+    EXPECT_INT(metric_get(METRIC_USAGE_DROPPED) - f.dropped, 2);
+    end();
+}
+
+static void sums_that_wait_are_kept_when_none_are_any_more(void)
+{
+    begin();
+    add("key_1", "GPT5");
+    ledger_set(f.ledger, &(struct ledger_params){ .sums_ttl_ms = 0 });
+    pass(LEDGER_EVERY_MS);
+    EXPECT_Z(sums("2026-12-31", "2026-12-31"), "2026-12-31 key_1 GPT5 cto 1 10 7;");
+    end();
+}
+
 static void long_names_are_cut_and_stay_apart(void)
 {
     char a[201], b[201], cut[LEDGER_PART_MAX];
@@ -280,6 +417,12 @@ static const struct test suite[] = {
     { "what waits is written at the end", what_waits_is_written_at_the_end },
     { "rows and sums can be off", rows_and_sums_can_be_off },
     { "a store that fails gets what fits later", a_store_that_fails_gets_what_fits_later },
+    { "sums whose answer is lost count once", sums_whose_answer_is_lost_count_once },
+    { "parcels keep their order", parcels_keep_their_order },
+    { "a row that failed waits again", a_row_that_failed_waits_again },
+    { "what fails at the end is counted", what_fails_at_the_end_is_counted },
+    { "sums that wait are kept when none are any more",
+      sums_that_wait_are_kept_when_none_are_any_more },
     { "long names are cut and stay apart", long_names_are_cut_and_stay_apart },
 };
 TEST_MAIN(suite)

@@ -24,7 +24,7 @@ static void add(const char *day, const char *key, const char *model, int64_t tok
 
     ledger_sum_key(&t.key,
                    &(struct ledger_of){ str_of(day), str_of(key), str_of(model), STR("cto") });
-    store_tally(f.port, &t, 1, STORE_FOREVER, NULL, NULL);
+    store_tally(f.port, &t, 1, STORE_FOREVER, NULL, NULL, NULL);
 }
 
 static void begin(void)
@@ -159,6 +159,89 @@ static void what_is_wrong_is_refused(void)
     EXPECT(ledger_query_set(&q, "key", (struct str){ name, sizeof(name) }) != NULL);
 }
 
+/* ---- rows ---- */
+
+static void add_row(const char *key, const char *model, unsigned i)
+{
+    char row[256];
+    int n = snprintf(row, sizeof(row),
+                     "{\"time\":\"2026-11-26T00:00:00.000Z\",\"request_id\":\"r%u\","
+                     "\"key\":\"%s\",\"model\":\"%s\"}",
+                     i, key, model);
+
+    store_append(f.port, STORE_USAGE, (struct str){ row, (size_t)n }, 10000, NULL, NULL);
+}
+
+static struct {
+    uint64_t first, last; /* ids */
+    size_t n;
+} got;
+
+static void on_row(UNUSED void *arg, uint64_t id, UNUSED struct str row)
+{
+    EXPECT(got.n == 0 || id < got.last);
+    got.first = got.n++ ? got.first : id;
+    got.last = id;
+}
+
+static void on_paused(UNUSED void *arg, enum err err)
+{
+    EXPECT_INT(err, ERR_NONE);
+    f.is_told = true;
+}
+
+static void read_rows(const struct ledger_query *q, uint64_t before)
+{
+    struct ledger_reader r = {
+        .port = f.port, .query = q, .before = before, .each = on_row, .paused = on_paused
+    };
+
+    memset(&got, 0, sizeof(got));
+    while (!r.is_at_end) {
+        f.is_told = false;
+        ledger_read_page(&r);
+        RUN_UNTIL(f.loop, f.is_told);
+    }
+}
+
+static void rows_are_read_from_the_newest_on(void)
+{
+    struct ledger_query all = of("day", "", ""), mine = of("day", "key_b", "GPT5");
+
+    begin();
+    for (unsigned i = 1; i <= 3 * STORE_ROWS_MAX; i++)
+        add_row(i % 3 ? "key_a" : "key_b", "GPT5", i);
+    read_rows(&all, UINT64_MAX);
+    EXPECT(got.n == 3 * STORE_ROWS_MAX && got.first == 3 * STORE_ROWS_MAX && got.last == 1);
+    read_rows(&all, 5);
+    EXPECT(got.n == 4 && got.first == 4);
+    read_rows(&mine, UINT64_MAX);
+    EXPECT(got.n == STORE_ROWS_MAX && got.first == 3 * STORE_ROWS_MAX && got.last == 3);
+    EXPECT(!ledger_query_set(&mine, "from", STR("2026-11-27")));
+    EXPECT(!ledger_query_set(&mine, "to", STR("2026-11-28")));
+    read_rows(&mine, UINT64_MAX);
+    EXPECT_INT(got.n, 0);
+    end();
+}
+
+/* As sums have it: all of a long name, or what they show of it. */
+static void rows_are_found_by_the_names_of_sums(void)
+{
+    char part[LEDGER_PART_MAX];
+    struct str shown = ledger_part(STR(LONG), part);
+    struct ledger_query q = of("day", "", LONG);
+
+    begin();
+    add_row("key_a", LONG, 1);
+    add_row("key_a", LONG "-2", 2);
+    read_rows(&q, UINT64_MAX);
+    EXPECT(got.n == 1 && got.last == 1);
+    EXPECT(!ledger_query_set(&q, "model", shown));
+    read_rows(&q, UINT64_MAX);
+    EXPECT(got.n == 1 && got.last == 1);
+    end();
+}
+
 /* RFC 4180; and no spreadsheet shall calculate what a client wrote. */
 static void fields_are_quoted(void)
 {
@@ -185,14 +268,19 @@ static void a_row_has_its_columns_in_order(void)
     struct buf out;
 
     buf_init(&out, 4096);
-    EXPECT_INT(ledger_csv_row(STR("{\"status\":200,\"model\":\"=x\",\"time\":\"T\","
+    EXPECT_INT(ledger_csv_row(7,
+                              STR("{\"status\":200,\"model\":\"=x\",\"time\":\"T\","
                                   "\"first_token_ms\":null,\"aborted\":false}"),
                               &out),
                ERR_NONE);
-    EXPECT_STR(buf_str(&out), "\"T\",,,,,\"'=x\",,,,,,,,,200,,,,,,,false\r\n");
+    EXPECT_STR(buf_str(&out), "7,\"T\",,,,,\"'=x\",,,,,,,,,,200,,,,,,,false\r\n");
+    buf_clear(&out);
+    EXPECT_INT(ledger_jsonl_row(7, STR("{\"status\":200}"), &out), ERR_NONE);
+    EXPECT_STR(buf_str(&out), "{\"id\":7,\"status\":200}\n");
     buf_clear(&out);
     EXPECT_INT(ledger_csv_head(&out), ERR_NONE);
-    EXPECT(str_starts(buf_str(&out), STR("time,request_id,key,dialect,endpoint,model,")));
+    EXPECT(str_starts(buf_str(&out),
+                      STR("id,time,request_id,key,dialect,endpoint,model,requested_model,")));
     buf_deinit(&out);
 }
 
@@ -201,6 +289,8 @@ static const struct test suite[] = {
     { "a long name is found by all of it", a_long_name_is_found_by_all_of_it },
     { "days are a range", days_are_a_range },
     { "what is wrong is refused", what_is_wrong_is_refused },
+    { "rows are read from the newest on", rows_are_read_from_the_newest_on },
+    { "rows are found by the names of sums", rows_are_found_by_the_names_of_sums },
     { "fields are quoted", fields_are_quoted },
     { "a row has its columns in order", a_row_has_its_columns_in_order },
 };

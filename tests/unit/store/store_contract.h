@@ -348,7 +348,7 @@ static inline void contract_tally(struct bench *b, const char *key, int64_t firs
     t[0].numbers[0] = first;
     t[0].numbers[STORE_TALLY_NUMBERS - 1] = last;
     t[1].numbers[0] = 1;
-    TOLD(b, told, store_tally(b->port, t, 2, 60000, on_told, &told));
+    TOLD(b, told, store_tally(b->port, t, 2, 60000, NULL, on_told, &told));
     EXPECT_INT(told.err, ERR_NONE);
 }
 
@@ -365,6 +365,27 @@ static inline void contract_tallies(struct bench *b)
                         "b=9007199254740992 0 0 0 0 0 0 0 0 0 0 0;z=3 0 0 0 0 0 0 0 0 0 0 0;");
 }
 
+/* What may have been added is asked for again: an operation whose answer was lost, and one that
+ * comes late, behind others. */
+static inline void contract_tally_again(struct bench *b)
+{
+    struct store_tally t = { .key = contract_key_in(STORE_SUM, "again") };
+    struct store_mark mark = { .key = contract_key_in(STORE_MARK, "me") };
+    struct store_mark other = { .key = contract_key_in(STORE_MARK, "you"), .number = 1 };
+    const int64_t numbers[] = { 1, 1, 2, 1, 2, 7, 2 };
+    struct told told;
+
+    t.numbers[0] = 1;
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        mark.number = numbers[i];
+        TOLD(b, told, store_tally(b->port, &t, 1, 60000, &mark, on_told, &told));
+        EXPECT_INT(told.err, ERR_NONE);
+    }
+    TOLD(b, told, store_tally(b->port, &t, 1, 60000, &other, on_told, &told));
+    TOLD(b, told, store_list(b->port, STORE_SUM, STR("a"), 1, on_told, &told));
+    EXPECT_Z(told.rows, "again=4 0 0 0 0 0 0 0 0 0 0 0;");
+}
+
 static inline void contract_append(struct bench *b, const char *value)
 {
     struct told told;
@@ -373,31 +394,32 @@ static inline void contract_append(struct bench *b, const char *value)
     EXPECT_INT(told.err, ERR_NONE);
 }
 
-static inline struct told contract_read(struct bench *b, uint64_t after, size_t max)
+static inline struct told contract_read(struct bench *b, uint64_t before, size_t max)
 {
     struct told told;
 
-    TOLD(b, told, store_read(b->port, STORE_USAGE, after, max, on_told, &told));
+    TOLD(b, told, store_read(b->port, STORE_USAGE, before, max, on_told, &told));
     EXPECT_INT(told.err, ERR_NONE);
     return told;
 }
 
 static inline void contract_logs(struct bench *b)
 {
-    struct told t = contract_read(b, 0, 10);
+    struct told t = contract_read(b, UINT64_MAX, 10);
 
     EXPECT_INT(t.n_rows, 0);
     for (char c[2] = "a"; c[0] <= 'e'; c[0]++)
         contract_append(b, c);
-    t = contract_read(b, 0, 3);
-    EXPECT_Z(t.rows, "a;b;c;");
+    t = contract_read(b, UINT64_MAX, 3);
+    EXPECT_Z(t.rows, "e;d;c;");
     t = contract_read(b, t.last_id, 3);
-    EXPECT_Z(t.rows, "d;e;");
+    EXPECT_Z(t.rows, "b;a;");
     t = contract_read(b, t.last_id, 3);
     EXPECT_INT(t.n_rows, 0);
+    EXPECT_INT(contract_read(b, 0, 3).n_rows, 0);
     for (size_t i = 0; i < STORE_ROWS_MAX; i++)
         store_append(b->port, STORE_USAGE, STR("x"), 100000, NULL, NULL);
-    t = contract_read(b, 0, SIZE_MAX);
+    t = contract_read(b, UINT64_MAX, SIZE_MAX);
     EXPECT_INT(t.n_rows, STORE_ROWS_MAX);
 }
 
@@ -496,6 +518,7 @@ static inline void store_contract(struct store *s, struct loop *l, bool has_loop
     contract_holds(&b);
     contract_holders_end(&b);
     contract_tallies(&b);
+    contract_tally_again(&b);
     contract_logs(&b);
     contract_lists(&b);
     contract_expires(&b);

@@ -108,7 +108,7 @@ static void its_log_is_bounded_too(void)
     set_up(&b, 10);
     for (int i = 0; i < 10001; i++)
         store_append(b.port, STORE_USAGE, i ? STR("later") : STR("first"), 100000, NULL, NULL);
-    t = contract_read(&b, 0, 1);
+    t = contract_read(&b, 3, 2);
     EXPECT_Z(t.rows, "later;");
     EXPECT_INT(t.last_id, 2);
     tear_down(&b);

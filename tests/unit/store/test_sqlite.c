@@ -38,7 +38,7 @@ static void what_was_put_is_there_after_a_restart(void)
     open_store(&p);
     EXPECT_Z(p.why, "");
     expect_claimed(&p.b, "a", 0, "kept");
-    t = contract_read(&p.b, 0, 10);
+    t = contract_read(&p.b, UINT64_MAX, 10);
     EXPECT_Z(t.rows, "row;");
     tear_down(&p);
 }
@@ -159,6 +159,25 @@ static void a_lock_of_another_program_is_an_error_that_ends(void)
     tear_down(&p);
 }
 
+/* Whether a row is there is known in the end, however long the file takes. */
+static void a_row_has_no_deadline(void)
+{
+    struct told told = { .calls = 0 };
+    struct place p;
+    sqlite3 *other;
+
+    set_up(&p);
+    EXPECT(sqlite3_open(p.file, &other) == SQLITE_OK);
+    EXPECT(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK);
+    store_append(p.b.port, STORE_USAGE, STR("row"), 100000, on_told, &told);
+    loop_clock_set(p.b.loop, loop_now_ms(p.b.loop) + 60000);
+    RUN_UNTIL(p.b.loop, told.calls > 0);
+    EXPECT_INT(told.err, ERR_IO);
+    EXPECT(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL) == SQLITE_OK);
+    EXPECT(sqlite3_close(other) == SQLITE_OK);
+    tear_down(&p);
+}
+
 static void only_what_is_durable_waits_for_the_disk(void)
 {
     struct place p;
@@ -259,6 +278,7 @@ static const struct test suite[] = {
     { "a batch that fails is tried one by one", a_batch_that_fails_is_tried_one_by_one },
     { "a lock of another program is an error that ends",
       a_lock_of_another_program_is_an_error_that_ends },
+    { "a row has no deadline", a_row_has_no_deadline },
     { "only what is durable waits for the disk", only_what_is_durable_waits_for_the_disk },
     { "what has expired is swept a little at a time",
       what_has_expired_is_swept_a_little_at_a_time },
