@@ -90,6 +90,11 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static uint32_t at(const struct direct *d, double share)
+{
+    return d->us[(size_t)((double)(d->seen - 1) * share)];
+}
+
 static void stop_loop(void *arg)
 {
     loop_stop(arg);
@@ -126,9 +131,10 @@ static void run(struct direct *d, const struct enginelabs_config *config)
 
 int main(int argc, char **argv)
 {
-    struct enginelabs_config config = { .name = "cto",
-                                        .account = "bench",
-                                        .origin = "https://cto.new" };
+    static const char *const models[] = { "GPT5", NULL };
+    struct enginelabs_config config = {
+        .name = "cto", .models = models, .account = "bench", .origin = "https://cto.new"
+    };
     struct direct d = { .loop = loop_new() };
     char what[128];
     uint64_t count = 0;
@@ -148,8 +154,8 @@ int main(int argc, char **argv)
     run(&d, &config);
     qsort(d.us, d.seen, sizeof(*d.us), compare);
     if (d.seen)
-        printf("{\"first_ms\":{\"p50\":%.3f,\"p99\":%.3f}}\n", d.us[(d.seen - 1) / 2] / 1000.0,
-               d.us[(size_t)((double)(d.seen - 1) * 0.99)] / 1000.0);
+        printf("{\"first_us\":{\"p50\":%u,\"p99\":%u,\"p999\":%u}}\n", at(&d, 0.5), at(&d, 0.99),
+               at(&d, 0.999));
     mem_free(d.us);
     secret_deinit(&config.cookie);
     url_deinit(&config.api);

@@ -9,6 +9,8 @@ foreach(program load upstream)
     target_link_libraries(bench-${program} PRIVATE bench project_flags)
 endforeach()
 
+add_library(bench-allocations MODULE EXCLUDE_FROM_ALL bench/allocations.c)
+
 add_executable(bench-direct EXCLUDE_FROM_ALL bench/direct.c)
 target_link_libraries(bench-direct PRIVATE provider project_flags)
 

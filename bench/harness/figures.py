@@ -35,20 +35,38 @@ def added_ms(runs):
                                     for r in runs) for mark in MARKS}
 
 
-def summary(runs, nginx_runs):
+def in_ms(runs, member, marks):
+    """Medians of a member's percentiles, in milliseconds."""
+    if None in (r.get(member) for r in runs):
+        return None
+    return {mark: median_of(runs, member, mark) / 1000 for mark in marks}
+
+
+def summary(work, runs, nginx_runs):
     """One target of one work."""
+    bad = {"bad": sum(r["bad"] for r in runs),
+           "fault": next((r["fault"] for r in runs if r["fault"]), None)}
+    if work.cancel_after:
+        return {**bad, "closed_ms": in_ms(runs, "closed_us", ("p50", "p99", "max"))}
     return {
+        **bad,
         "per_s": median_of(runs, "per_s"),
         "cpu_us": median_of(runs, "cpu_us"),
         "cpu_spread": spread([r["cpu_us"] for r in runs]),
         "cpu_to_nginx": ratio(runs, nginx_runs, "cpu_us"),
         "per_s_to_nginx": ratio(runs, nginx_runs, "per_s"),
         "added_ms": added_ms(runs),
-        "first_ms": {m: median_of(runs, "first_us", m) / 1000 for m in (*MARKS, "max")},
-        "gap_ms": {m: median_of(runs, "gap_us", m) / 1000 for m in (*MARKS, "max")},
+        "first_ms": in_ms(runs, "first_us", (*MARKS, "max")) if work.stream else None,
+        "gap_ms": in_ms(runs, "gap_us", (*MARKS, "max")) if work.every_ms else None,
+        "start_ms": median_of(runs, "start_ms"),
         "start_mib": median_of(runs, "start_kib") / 1024,
         "load_mib": median_of(runs, "load_kib") / 1024,
         "each_kib": median_of(runs, "each_kib"),
-        "bad": sum(r["bad"] for r in runs),
-        "fault": next((r["fault"] for r in runs if r["fault"]), None),
+        "allocations": median_of(runs, "allocated", "calls"),
+        "allocated_kib": allocated_kib(runs),
     }
+
+
+def allocated_kib(runs):
+    size = median_of(runs, "allocated", "bytes")
+    return None if size is None else size / 1024

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from harness.process import DESCRIPTORS, read
-from harness.upstreams import ROOT
+from harness.upstreams import GATEWAY, ROOT
 
 
 def said(*command):
@@ -31,6 +31,7 @@ def about():
         "memory_gib": round(int(memory[1]) / 2**20) if memory else 0,
         "kernel": platform.release(),
         "descriptors": DESCRIPTORS,
+        "binary_kib": os.path.getsize(GATEWAY) // 1024,
         "gateway": said("build/enginelabs-2api", "version"),
         "nginx": said("nginx", "-v").rpartition("/")[2],
         "node": said("node", "--version"),

@@ -53,17 +53,18 @@ class Process:
             self.popen.kill()
             self.popen.wait()
 
-    def wait_for_port(self, port, seconds=30):
+    def wait_for_port(self, port, log=None, seconds=30):
+        """Until somebody listens there. `log`: what it wrote, for the error."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if self.popen.poll() is not None:
-                raise RuntimeError(f"{self.command[0]} ended with {self.popen.returncode}")
+        while self.popen.poll() is None and time.monotonic() < deadline:
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
                 return
             except OSError:
                 time.sleep(0.002)
-        raise RuntimeError(f"{self.command[0]} does not listen on port {port}")
+        self.__exit__()
+        raise RuntimeError(f"{' '.join(self.command)} does not listen on port {port}, it ended "
+                           f"with {self.popen.returncode}. {read(log) if log else ''}")
 
     def pids(self):
         found = [self.popen.pid]

@@ -1,45 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results as a table, for a terminal or in Markdown."""
 
-HEADS = ("", "a second", "CPU us", "+-", "to nginx", "added p50/p99/p99.9 ms", "first p50/p99 ms",
-         "gap p99/max ms", "RSS start/load MiB", "KiB each", "bad")
-
 
 def number(value, digits=1):
     return "-" if value is None else f"{value:,.{digits}f}"
 
 
-def marks(values, names, digits=2):
-    return "-" if not values else " / ".join(number(values[n], digits) for n in names)
+def marks(member, *names, digits=2):
+    """A column of percentiles."""
+    def cell(s):
+        values = s.get(member)
+        return " / ".join(number(values[n], digits) for n in names) if values else "-"
+    return cell
 
 
-def spread(s):
-    return "-" if s["cpu_spread"] is None else f'{s["cpu_spread"]:.0%}'
+def figure(member, digits=1):
+    return lambda s: number(s.get(member), digits)
 
 
-def row(name, s, is_stream):
-    return (name, number(s["per_s"], 0), number(s["cpu_us"]), spread(s),
-            number(s["cpu_to_nginx"], 2), marks(s["added_ms"], ("p50", "p99", "p999")),
-            marks(s["first_ms"], ("p50", "p99")) if is_stream else "-",
-            marks(s["gap_ms"], ("p99", "max"), 1) if is_stream else "-",
-            f'{number(s["start_mib"])} / {number(s["load_mib"])}', number(s["each_kib"]),
-            str(s["bad"]))
+def percent(member):
+    return lambda s: "-" if s.get(member) is None else f"{s[member]:.0%}"
 
 
-def rows(work):
-    return [row(name, s, work["stream"]) for name, s in work["targets"].items()]
+COLUMNS = (
+    ("a second", figure("per_s", 0)),
+    ("CPU us", figure("cpu_us")),
+    ("+-", percent("cpu_spread")),
+    ("to nginx", figure("cpu_to_nginx", 2)),
+    ("added p50/p99/p99.9 ms", marks("added_ms", "p50", "p99", "p999")),
+    ("first p50/p99 ms", marks("first_ms", "p50", "p99")),
+    ("gap p99/max ms", marks("gap_ms", "p99", "max", digits=1)),
+    ("RSS start", figure("start_mib")),
+    ("load MiB", figure("load_mib")),
+    ("each KiB", figure("each_kib")),
+    ("allocated KiB", figure("allocated_kib")),
+    ("in", figure("allocations")),
+    ("closed p50/p99/max ms", marks("closed_ms", "p50", "p99", "max")),
+    ("bad", lambda s: str(s["bad"])),
+)
+
+
+def cells(work):
+    """Heads and rows; a column that says nothing is left out."""
+    targets = work["targets"].items()
+    columns = [(head, [cell(s) for _, s in targets]) for head, cell in COLUMNS]
+    columns = [(head, said) for head, said in columns if set(said) != {"-"}]
+    return [("", *(head for head, _ in columns))] + [
+        (name, *(said[i] for _, said in columns)) for i, (name, _) in enumerate(targets)]
+
+
+def title(work):
+    return f'({work["name"]}) {work["title"]}; a {work["unit"]}'
 
 
 def as_text(work):
-    lines = [HEADS, *rows(work)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADS))]
-    text = "\n".join("  " + "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w)
-                                      for i, (cell, w) in enumerate(zip(line, widths))).rstrip()
-                     for line in lines)
-    return f'({work["name"]}) {work["title"]}; a {work["unit"]}\n{text}'
+    lines = cells(work)
+    widths = [max(len(cell) for cell in column) for column in zip(*lines)]
+    rows = ("  ".join(cell.rjust(w) if i else cell.ljust(w)
+                      for i, (cell, w) in enumerate(zip(line, widths))) for line in lines)
+    return title(work) + "\n" + "\n".join("  " + row.rstrip() for row in rows)
 
 
 def as_markdown(work):
-    lines = [HEADS, ("---",) + ("---:",) * (len(HEADS) - 1), *rows(work)]
-    return f'**({work["name"]})** {work["title"]}; a {work["unit"]}:\n\n' + "\n".join(
-        "| " + " | ".join(line) + " |" for line in lines) + "\n"
+    heads, *rows = cells(work)
+    lines = [heads, ("---", *["---:"] * (len(heads) - 1)), *rows]
+    return f"{title(work)}:\n\n" + "".join(f'| {" | ".join(line)} |\n' for line in lines)

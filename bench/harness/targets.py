@@ -21,46 +21,46 @@ def write(folder, name, text):
 
 
 class Gateway(Process):
-    """One worker. `everything`: keys, limits, log, prices, usage and SQLite; else none of them."""
+    """One worker. A work with `everything` has keys, limits, log, prices, usage and SQLite on."""
     headers = {"authorization": f"Bearer {KEY}"}
-    same_bytes = True
 
-    def __init__(self, work, upstream, folder):
+    def __init__(self, work, upstream, folder, env):
         self.port = free_port()
-        lines = {"listen": f"127.0.0.1:{self.port}", "workers": 1, "web_ui": False}
-        if work.everything:
-            lines.update({"store_url": "sqlite:state.db", "log_format": "json", "keys": [
-                {"name": "bench", "key": KEY, "requests_per_minute": 1000000000,
-                 "tokens_per_minute": 1000000000, "tokens_per_day": 1000000000,
-                 "parallel_requests": 1000, "money_per_month": 1000000}],
-                "prices": [{"model": "*", "input": 1.25, "output": 2}]})
-        else:
-            lines.update({"store_url": "memory:", "log_level": "off", "usage_retention": 0})
-        env = {"PATH": os.environ["PATH"], "HOME": folder}
-        if work.upstream == "enginelabs":
+        settings = {"listen": f"127.0.0.1:{self.port}", "workers": 1, "web_ui": False,
+                    **(EVERYTHING if work.everything else NOTHING)}
+        env = {"PATH": os.environ["PATH"], "HOME": folder, **env}
+        if upstream.ca:
+            settings["upstream_ca_file"] = upstream.ca
+        if upstream.cookie:
+            settings.update(known_models=work.model, default_model=work.model)
             env.update(ENGINELABS_API_URL=upstream.url, CLERK_URL=upstream.url,
                        CLERK_COOKIE=upstream.cookie, ENGINELABS_MAX_PARALLEL="0")
-            lines["known_models"] = "GPT5"
-            lines["default_model"] = "GPT5"
         else:
-            lines["upstreams"] = [{"name": "mock", "provider": "openai", "api_key": "sk-upstream",
-                                   "base_url": upstream.url + "/v1", "models": [work.model]}]
-        if upstream.ca:
-            lines["upstream_ca_file"] = upstream.ca
-        path = write(folder, "gateway.yaml", json.dumps(lines, indent=1))
-        log = open(os.path.join(folder, "gateway.log"), "w")
-        with log:
+            settings["upstreams"] = [
+                {"name": "mock", "provider": "openai", "api_key": "sk-upstream",
+                 "base_url": upstream.url + "/v1", "models": [work.model]}]
+        path = write(folder, "gateway.yaml", json.dumps(settings, indent=1))
+        log = os.path.join(folder, "gateway.log")
+        with open(log, "w") as f:
             super().__init__(UNDER_TEST, [GATEWAY, "serve", "--config", path], cwd=folder,
-                             env=env, stderr=log)
-        self.wait_for_port(self.port)
+                             env=env, stderr=f)
+        self.wait_for_port(self.port, log)
+
+
+NOTHING = {"store_url": "memory:", "log_level": "off", "usage_retention": 0}
+EVERYTHING = {
+    "store_url": "sqlite:state.db", "log_format": "json",
+    "keys": [{"name": "bench", "key": KEY, "requests_per_minute": 1000000000,
+              "tokens_per_minute": 1000000000, "tokens_per_day": 1000000000,
+              "parallel_requests": 1000, "money_per_month": 1000000}],
+    "prices": [{"model": "*", "input": 1.25, "output": 2}]}
 
 
 class Nginx(Process):
     """A proxy that does nothing: one worker, connections upstream kept, answers not buffered."""
     headers = {}
-    same_bytes = True
 
-    def __init__(self, work, upstream, folder):
+    def __init__(self, work, upstream, folder, env):
         self.port = free_port()
         scheme = "https" if upstream.ca else "http"
         conf = NGINX_CONF.format(
@@ -69,8 +69,9 @@ class Nginx(Process):
             log=f"{folder}/access.log combined buffer=64k flush=1s" if work.everything else "off",
             tls=NGINX_TLS.format(ca=upstream.ca) if upstream.ca else "")
         path = write(folder, "nginx.conf", conf)
-        super().__init__(UNDER_TEST, ["nginx", "-c", path, "-p", folder], stderr=subprocess.DEVNULL)
-        self.wait_for_port(self.port)
+        super().__init__(UNDER_TEST, ["nginx", "-c", path, "-p", folder],
+                         env={**os.environ, **env}, stderr=subprocess.DEVNULL)
+        self.wait_for_port(self.port, f"{folder}/nginx.log")
 
 
 # It closes waiting connections when less than a sixteenth of worker_connections is left.
@@ -91,15 +92,15 @@ http {{ access_log {log}; """ + TEMPORARY + """
 
 class Portkey(Process):
     """The Portkey gateway on Debian's Node, installed from bench/portkey's lock file."""
-    same_bytes = True
 
-    def __init__(self, work, upstream, folder):
+    def __init__(self, work, upstream, folder, env):
         self.port = free_port()
         self.headers = {"authorization": "Bearer sk-upstream", "x-portkey-provider": "openai",
                         "x-portkey-custom-host": upstream.url + "/v1"}
         super().__init__(UNDER_TEST, ["node", PORTKEY_START, f"--port={self.port}", "--headless"],
                          cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                         env={"PATH": os.environ["PATH"], "HOME": folder, "NODE_ENV": "production"})
+                         env={"PATH": os.environ["PATH"], "HOME": folder,
+                              "NODE_ENV": "production", **env})
         self.wait_for_port(self.port)
 
 

@@ -41,6 +41,7 @@ class Simulator(Process):
         super().__init__(DRIVING, [GATEWAY, "simulate", "--listen", "127.0.0.1:0"],
                          stdout=subprocess.PIPE, cwd=folder)
         self.port = int(self.popen.stdout.readline().strip().rpartition(":")[2])
+        self.url = f"http://127.0.0.1:{self.port}"
         self.cookie = self.popen.stdout.readline().strip().partition("=")[2]
         self.ask("POST", "/__sim/settings", {"daily_limit": 1000000})
         if work.delay_ms:

@@ -15,24 +15,34 @@ STREAMS_MAX = min(10000, (DESCRIPTORS - 1000) // 2)
 
 @dataclasses.dataclass
 class Work:
-    name: str
-    title: str
+    name: str   # its letter, and what tells it from others of that letter
+    title: str  # with {n} connections or streams, {idle}, {chunks}, {every} ms
     unit: str = "request"
     targets: tuple = ("gateway", "nginx")
     upstream: str = "openai"  # or enginelabs: then the others proxy the same chunks from the mock
-    tls: bool = False
-    body: str = "chat_2k.json"  # of a whole answer; a stream is asked for with a prompt
+    tls: bool = False         # to the upstream
+    body: str = "chat_2k.json"  # of a request for a whole answer; a stream is asked for by prompt
     stream: bool = False
     chunks: int = CHUNKS
     one_write: bool = False
-    every_ms: int = 0
-    delay_ms: int = 0
+    every_ms: int = 0  # between chunks; 0: as fast as they are taken
+    delay_ms: int = 0  # how far away the upstream is
     connections: int = 64
-    opening: int = 0      # streams that begin a second; 0: all at once
-    once: bool = False    # every connection is used once: one wave of streams
-    half_load: bool = False  # added time is measured at half of the throughput
-    idle: int = 0         # more connections that do nothing
+    opening: int = 0    # streams that begin a second; 0: all at once
+    once: bool = False  # every connection is used once: one wave of streams
+    idle: int = 0       # more connections that do nothing
+    added: str = ""  # what is compared with direct: answers at "half load", the "first" text
+    cancel_after: int = 0  # clients leave after so many pieces, and nothing else is measured
     everything: bool = False  # keys, limits, log, usage and the store are on
+
+    @property
+    def letter(self):
+        return self.name.split("-")[0]
+
+    def heading(self):
+        """The title, with the numbers that are in force."""
+        return self.title.format(n=f"{self.connections:,}", idle=f"{self.idle:,}",
+                                 chunks=self.chunks, every=self.every_ms)
 
     @property
     def model(self):
@@ -61,9 +71,8 @@ class Work:
 
     def prompt(self):
         """Has the simulator answer at the pace of the mock."""
-        lines = [f"!pacing {0 if self.upstream == 'enginelabs' else 1} {self.every_ms}"]
-        lines += [f"!set coalesce={self.chunks}"] * self.one_write
-        return "\n".join([*lines, f"!frames {self.chunks}"])
+        lines = [f"!pacing 0 {self.every_ms}", f"!frames {self.chunks}"]
+        return "\n".join([f"!set coalesce={self.chunks}"] * self.one_write + lines)
 
     def request(self, port, headers):
         """Head and body as they are sent."""
@@ -95,46 +104,60 @@ def engine(name, title, unit="chunk", **more):
     return stream(name, title, unit, upstream="enginelabs", **more)
 
 
+FAST = "{chunks} frames as fast as they come, {n} streams"
+PACED = "a frame every {every} ms, {n} streams"
+OPEN = "{n} open streams, a frame each second"
 WORKS = [
-    Work("a", "2 KB request, 400-byte answer, 64 connections", half_load=True, targets=THREE),
-    Work("b", "100 KB request of a coding agent, 64 connections", body="chat_100k.json",
-         half_load=True, targets=THREE),
-    stream("c-fast", "streams of 100 chunks as fast as they come, 64 at once", "stream",
+    Work("a", "2 KB request, 400-byte answer, {n} connections", added="half load", targets=THREE),
+    Work("b", "100 KB request of a coding agent, {n} connections", body="chat_100k.json",
+         added="half load", targets=THREE),
+    stream("c-fast", "{chunks} chunks as fast as they come, {n} streams", "stream", targets=THREE),
+    stream("c-burst", "{chunks} chunks in one write, {n} streams", "stream", one_write=True,
            targets=THREE),
-    stream("c-burst", "streams of 100 chunks in one write, 64 at once", "stream", one_write=True,
+    stream("c-64", "a chunk every {every} ms, {n} streams", every_ms=10, added="first",
            targets=THREE),
-    stream("c-64", "a chunk every 10 ms, 64 streams", every_ms=10, targets=THREE),
-    stream("c-1000", "a chunk every 50 ms, 1,000 streams", every_ms=50, connections=1000,
-           opening=1000, once=True, targets=THREE),
-    engine("d-1", "EngineLabs: 100 frames as fast as they come, 1 stream", "stream",
-           connections=1),
-    engine("d-fast", "EngineLabs: 100 frames as fast as they come, 64 streams", "stream"),
-    engine("d-burst", "EngineLabs: 100 frames in one burst, 64 streams", "stream",
+    stream("c-1000", "a chunk every {every} ms, {n} streams", every_ms=50, connections=1000,
+           opening=1000, once=True, added="first", targets=THREE),
+    engine("d-1", "EngineLabs: " + FAST, "stream", connections=1, added="first"),
+    engine("d-fast", "EngineLabs: " + FAST, "stream"),
+    engine("d-burst", "EngineLabs: {chunks} frames in one burst, {n} streams", "stream",
            one_write=True),
-    engine("d-64", "EngineLabs: a frame every 10 ms, 64 streams", every_ms=10),
-    engine("d-1000", "EngineLabs: a frame every 50 ms, 1,000 streams", every_ms=50,
-           connections=1000, opening=1000, once=True),
-    engine("d-open", f"EngineLabs: {STREAMS_MAX:,} open slow streams", every_ms=1000, chunks=20,
-           connections=STREAMS_MAX, opening=1000, once=True),
-    engine("t-fast", "EngineLabs over TLS: as fast as they come, 64 streams", "stream", tls=True),
-    engine("t-64", "EngineLabs over TLS: a frame every 10 ms, 64 streams", every_ms=10, tls=True),
-    engine("t-open", f"EngineLabs over TLS: {STREAMS_MAX - 500:,} open slow streams",
-           every_ms=1000, chunks=20, connections=STREAMS_MAX - 500, opening=500, once=True,
-           tls=True),
-    Work("e", "upstream 50 ms away, 2 KB request, 1,000 connections", delay_ms=50,
-         connections=1000),
-    engine("e-engine", "EngineLabs 50 ms away (each of its answers), 64 streams at once", "stream",
-           delay_ms=50, targets=("gateway",)),
-    Work("f", f"as (a) beside {STREAMS_MAX - 100:,} idle connections", idle=STREAMS_MAX - 100),
+    engine("d-64", "EngineLabs: " + PACED, every_ms=10),
+    engine("d-1000", "EngineLabs: " + PACED, every_ms=50, connections=1000, opening=1000,
+           once=True),
+    engine("d-open", "EngineLabs: " + OPEN, every_ms=1000, chunks=20, connections=STREAMS_MAX,
+           opening=1000, once=True),
+    engine("t-fast", "EngineLabs, TLS: " + FAST, "stream", tls=True),
+    engine("t-64", "EngineLabs, TLS: " + PACED, every_ms=10, tls=True),
+    engine("t-open", "EngineLabs, TLS: " + OPEN, every_ms=1000, chunks=20,
+           connections=STREAMS_MAX - 500, opening=500, once=True, tls=True),
+    Work("e", "upstream 50 ms away, 2 KB request, {n} connections", delay_ms=50,
+         connections=4000),
+    engine("e-engine", "EngineLabs, 50 ms away (each answer): " + FAST, "stream", delay_ms=50,
+           connections=500, targets=("gateway",)),
+    Work("f", "as (a) beside {idle} idle connections", idle=STREAMS_MAX - 100),
     Work("g", "as (a) with keys, limits, log, usage and SQLite on", everything=True),
+    stream("cancel", "client leaves a stream with a chunk every {every} ms", "stream", every_ms=10,
+           cancel_after=5, targets=THREE),
+    engine("cancel-engine", "EngineLabs: client leaves a stream with a frame every {every} ms",
+           "stream", every_ms=10, cancel_after=5, targets=("gateway",)),
 ]
+QUICK = "a b c-fast c-64 d-fast d-burst d-64 d-open t-fast f g cancel cancel-engine"
+
+
+def quick(work):
+    """The same with fewer streams and connections, for a look."""
+    return dataclasses.replace(
+        work, connections=min(work.connections, 500), opening=min(work.opening, 500),
+        chunks=work.chunks // 5 if work.once else work.chunks, idle=min(work.idle, 2000),
+        targets=tuple(t for t in work.targets if t != "portkey" or work.name == "a"))
 
 
 def chosen(words):
     """Those named, or whose letter is; all without names."""
     names = words.split()
-    unknown = [n for n in names if not any(n in (w.name, w.name[0]) for w in WORKS)]
+    unknown = [n for n in names if not any(n in (w.name, w.letter) for w in WORKS)]
     if unknown:
         raise SystemExit(f"bench: no work is called {' '.join(unknown)}; there are "
                          + " ".join(w.name for w in WORKS))
-    return [w for w in WORKS if not names or w.name in names or w.name[0] in names]
+    return [w for w in WORKS if not names or w.name in names or w.letter in names]
