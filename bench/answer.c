@@ -3,7 +3,7 @@
 
 static const char key[] = "\"content\":\"";
 
-void answer_begin(struct answer *a, const struct answer_want *want)
+void answer_expect(struct answer *a, const struct answer_want *want)
 {
     *a = (struct answer){ .want = want, .keeps_open = true };
 }

@@ -44,7 +44,7 @@ struct answer {
     const char *fault; /* the first thing wrong; NULL: nothing yet */
 };
 
-void answer_begin(struct answer *a, const struct answer_want *want);
+void answer_expect(struct answer *a, const struct answer_want *want);
 
 /* True when the answer is over: whole, or so broken that no more of it can be read. Then `fault`
  * is the verdict. */

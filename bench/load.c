@@ -87,7 +87,7 @@ static void push(struct load *l, struct client *c)
 static void begin(struct load *l, struct client *c, int64_t due_us)
 {
     list_remove(&c->free);
-    answer_begin(&c->answer, &l->params.want);
+    answer_expect(&c->answer, &l->params.want);
     c->is_busy = true;
     c->sent = 0;
     c->due_us = due_us;

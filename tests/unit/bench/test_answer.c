@@ -50,7 +50,7 @@ static void expect_verdict(const struct row *row, size_t cut)
     struct str in = str_of(row->in);
     struct answer a;
 
-    answer_begin(&a, &want);
+    answer_expect(&a, &want);
     answer_feed(&a, str_sub(in, 0, cut));
     EXPECT(answer_feed(&a, str_from(in, cut)) || cut == in.n);
     EXPECT_INT(a.state, ANSWER_DONE);
@@ -72,7 +72,7 @@ static void is_not_over_before_its_end(void)
     struct str in = str_of(rows[7].in);
     struct answer a;
 
-    answer_begin(&a, &want);
+    answer_expect(&a, &want);
     for (size_t i = 0; i < in.n; i++)
         EXPECT_INT(answer_feed(&a, str_sub(in, i, 1)), i + 1 == in.n);
     EXPECT(!a.fault);
@@ -89,7 +89,7 @@ static void finds_any_byte_that_is_changed(void)
 
         memcpy(spoiled, in.p, in.n);
         spoiled[i] ^= 1;
-        answer_begin(&a, &want);
+        answer_expect(&a, &want);
         EXPECT(answer_feed(&a, (struct str){ spoiled, in.n }));
         EXPECT(a.fault);
     }
@@ -102,7 +102,7 @@ static void refuses_a_head_without_end(void)
     char head[4096];
 
     memset(head, 'x', sizeof(head));
-    answer_begin(&a, &want);
+    answer_expect(&a, &want);
     EXPECT(answer_feed(&a, (struct str){ head, sizeof(head) }));
     EXPECT_Z(a.fault, "the head is too long");
 }
