@@ -34,9 +34,11 @@ static const struct flag *find_flag(const char *word, const char **ret_value)
     return NULL;
 }
 
-static int usage_error(const char *what, const char *word)
+/* `command` as far as it is known, else NULL. */
+static int usage_error(const struct command *command, const char *what, const char *word)
 {
-    fprintf(stderr, "enginelabs-2api: %s: %s\nTry: enginelabs-2api help\n", word, what);
+    fprintf(stderr, "enginelabs-2api: %s: %s\nTry: enginelabs-2api help%s%s\n", word, what,
+            command ? " " : "", command ? command->name : "");
     return EXIT_USAGE;
 }
 
@@ -79,17 +81,18 @@ static int take_flag(struct cli_args *args, const struct command *command, char 
     const struct flag *flag = find_flag(word, &value);
 
     if (!flag)
-        return usage_error("unknown option", word);
+        return usage_error(command, "unknown option", word);
     if (!strchr("ech", flag->letter) && !strchr(command->options, flag->letter))
-        return usage_error("this command does not take this option", word);
+        return usage_error(command, "this command does not take this option", word);
     if (!flag->has_value && value && (!flag->choice || strcmp(value, flag->choice) != 0))
-        return usage_error(flag->choice ? "the only value of this option is auto"
+        return usage_error(command,
+                           flag->choice ? "the only value of this option is auto"
                                         : "this option takes no value",
                            word);
     if (flag->has_value && !value)
         value = argv[++*i];
     if (flag->has_value && (!value || !value[0]))
-        return usage_error("this option needs a value", word);
+        return usage_error(command, "this option needs a value", word);
     set_flag(args, flag, value);
     return EXIT_DONE;
 }
@@ -132,7 +135,7 @@ int args_parse(int argc, char **argv, struct cli_args *ret)
         args.command = argv[i++];
     const struct command *command = command_find(args.command);
     if (!command)
-        return usage_error("unknown command", args.command);
+        return usage_error(NULL, "unknown command", args.command);
     if (take_help(&args, argc, argv)) {
         *ret = args;
         return EXIT_DONE;
@@ -147,7 +150,7 @@ int args_parse(int argc, char **argv, struct cli_args *ret)
         i++;
     args.words = argv + i;
     if (args.words[0] && !strchr(command->options, 'w'))
-        return usage_error("this command takes no such argument", args.words[0]);
+        return usage_error(command, "this command takes no such argument", args.words[0]);
     *ret = args;
     return EXIT_DONE;
 }

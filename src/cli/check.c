@@ -313,6 +313,9 @@ const struct command command_check = {
         "and\n"
         "what stands against its targets. Sends no prompt. Exit code 1 when something cannot be "
         "used,\n"
-        "2 when the settings are wrong.\n",
+        "2 when the settings are wrong.\n\n"
+        "Examples:\n"
+        "  enginelabs-2api check\n"
+        "  enginelabs-2api check --offline --config routes.yaml\n",
     .run = run,
 };

@@ -81,7 +81,9 @@ const struct command command_help = {
     .options = "w",
     .summary = "Explain the commands and the settings",
     .help = "Usage: enginelabs-2api help [COMMAND]\n"
-            "       enginelabs-2api help settings\n",
+            "       enginelabs-2api help settings\n\n"
+            "Example:\n"
+            "  enginelabs-2api help serve\n",
     .run = run_help,
 };
 
@@ -89,6 +91,8 @@ const struct command command_version = {
     .name = "version",
     .options = "",
     .summary = "Print the version",
-    .help = "Usage: enginelabs-2api version\n",
+    .help = "Usage: enginelabs-2api version\n\n"
+            "Example:\n"
+            "  enginelabs-2api version\n",
     .run = run_version,
 };

@@ -273,7 +273,7 @@ static int run(const struct cli_args *args)
                                                            : "which key? Name its id, or its name");
     if (word && (tasks[task].of == NO_KEY || (!tasks[task].has_members && words[2])))
         return usage_error(name, "it takes no more words");
-    if (cli_load_settings(args, SETTINGS_SERVE, &s))
+    if (cli_load_settings(args, SETTINGS_ALL, &s))
         return EXIT_USAGE;
     is_done = run_task(task, word, word ? words + 2 : words, &s);
     settings_deinit(&s);
@@ -301,6 +301,9 @@ const struct command command_keys = {
         "  tokens_per_day=N           tokens_per_month=N     tokens_ever=N\n"
         "  money_per_day=N.NN         money_per_month=N.NN   money_ever=N.NN\n\n"
         "A gateway that runs is asked, through a socket in its state directory; else the store is\n"
-        "opened. Keys of the YAML file are listed, and changed there.\n",
+        "opened. Keys of the YAML file are listed, and changed there.\n\n"
+        "Examples:\n"
+        "  enginelabs-2api keys add laptop requests_per_minute=60 tokens_per_month=5000000\n"
+        "  enginelabs-2api keys edit laptop tokens_per_month=none expires=30d\n",
     .run = run,
 };

@@ -66,6 +66,8 @@ const struct command command_models = {
     .options = "l",
     .summary = "List the models of a running gateway",
     .help = "Usage: enginelabs-2api models [--listen HOST:PORT]\n\n"
-            "  --listen HOST:PORT  where the gateway listens (default: LISTEN)\n",
+            "  --listen HOST:PORT  where the gateway listens (default: LISTEN)\n\n"
+            "Example:\n"
+            "  enginelabs-2api models --listen 127.0.0.1:8089\n",
     .run = run,
 };

@@ -120,7 +120,10 @@ static int run(const struct cli_args *args)
         fprintf(stderr, "enginelabs-2api: there is no state directory through which the gateway "
                         "could be reached; send it SIGHUP instead\n");
     } else {
-        fprintf(stderr, "enginelabs-2api: no gateway answers at %s: %s\n", path, response.detail);
+        fprintf(stderr,
+                "enginelabs-2api: no gateway answers at %s: %s\n"
+                "Is it running? Run this as the same user, with the same settings.\n",
+                path, response.detail);
     }
     buf_deinit(&response.body);
     for (size_t i = 0; i < COUNT_OF(tries); i++)
@@ -139,6 +142,8 @@ const struct command command_reload = {
         "running answers finish on the old. Settings with a problem, or with another value of\n"
         "what needs a restart, are refused as a whole. SIGHUP does the same.\n\n"
         "Run it where, and as whom, the gateway was started: it is reached through a socket in\n"
-        "its state directory.\n",
+        "its state directory.\n\n"
+        "Example:\n"
+        "  enginelabs-2api reload\n",
     .run = run,
 };

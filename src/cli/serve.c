@@ -248,7 +248,10 @@ static enum err open_shared(struct server *s)
     char what[256];
 
     if (open_socket(s, what)) {
-        fprintf(stderr, "enginelabs-2api: cannot listen: %s\n", what);
+        fprintf(stderr,
+                "enginelabs-2api: cannot listen: %s\n"
+                "LISTEN, or --listen HOST:PORT, says where.\n",
+                what);
         return ERR_IO;
     }
     if (open_store(s))

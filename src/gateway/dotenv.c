@@ -69,7 +69,7 @@ static bool take_quoted(struct reader *r, char quote, struct str *ret)
     size_t n = 0;
 
     if (close == SIZE_MAX) {
-        r->what = "a quoted value is not closed";
+        r->what = "a quoted value is not closed; put the same quote behind it";
         return false;
     }
     out = arena_alloc(r->arena, close + 1);

@@ -131,6 +131,12 @@ const char *loader_file_error(int failed)
     if (failed == ESPIPE)
         return "it is a pipe, which can be read only once; to reload, write the settings into a "
                "file";
+    if (failed == EACCES)
+        return "Permission denied; run as a user who may read it";
+    if (failed == ENOENT)
+        return "No such file or directory; make it, or name another one";
+    if (failed == EISDIR)
+        return "Is a directory; name a file";
     return strerror(failed);
 }
 

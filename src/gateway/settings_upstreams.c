@@ -269,7 +269,7 @@ static void check_flat_upstream(struct loader *l)
         if (access(s->enginelabs_credentials_file, R_OK))
             loader_problem(l,
                            "ENGINELABS_CREDENTIALS_FILE: %s, which the protocol native needs, "
-                           "cannot be read: %s",
+                           "cannot be read: %s; the service's own program writes it at sign-in",
                            s->enginelabs_credentials_file, strerror(errno));
     } else if (loader_is_missing(l, &s->clerk_cookie, "CLERK_COOKIE")) {
         loader_problem(l,

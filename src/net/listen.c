@@ -12,12 +12,29 @@
 
 enum { WHAT_MAX = 256, BACKLOG = 4096 };
 
+/* What to do about it, behind the system's own words. */
+static const char *remedy(int error)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return "; something else listens there: stop it, or choose another";
+    case EADDRNOTAVAIL:
+        return "; this machine has no such address: choose another";
+    case EACCES:
+        return "; this user may not (a port below 1024 is root's): choose another";
+    case ENOENT:
+        return "; its folder is not there: make it, or choose another";
+    default:
+        return "";
+    }
+}
+
 static enum err fail(char *ret_what, const struct endpoint *e, const char *doing, int error)
 {
     char name[HOST_MAX + 9];
 
-    snprintf(ret_what, WHAT_MAX, "cannot %s %.150s: %s", doing, endpoint_text(e, name),
-             strerror(error));
+    snprintf(ret_what, WHAT_MAX, "cannot %s %.130s: %s%s", doing, endpoint_text(e, name),
+             strerror(error), remedy(error));
     return err_of_errno(error);
 }
 

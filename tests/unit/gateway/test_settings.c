@@ -122,7 +122,7 @@ static void tells_problems_of_every_stage_at_once(void)
 {
     static const char *const wants[] = {
         " line 1: expected NAME=VALUE\n",
-        " line 3: a quoted value is not closed\n",
+        " line 3: a quoted value is not closed; put the same quote behind it\n",
         " line 4: QUEUE_TIMEOUT is \"soon\"",
         "environment: WORKERS is \"x\"",
         "environment: NGINX_PORT is \"0\": expected a port",

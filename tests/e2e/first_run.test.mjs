@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who starts it for the first time, and wrongly: each way says what is wrong and what to do. Help
+// has examples; colors are for terminals.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { BINARY, Program, Simulator, finish, run, tempDir, until } from './lib/harness.mjs';
+
+let sim, taken, dir;
+
+before(async () => {
+  sim = await Simulator.start();
+  taken = net.createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  dir = tempDir();
+  fs.writeFileSync(path.join(dir, 'quote.env'), "CLERK_COOKIE='abc\n");
+  fs.writeFileSync(path.join(dir, 'words.env'), 'just words\n');
+  fs.writeFileSync(path.join(dir, 'name.yaml'), 'upstreems: []\n');
+  fs.writeFileSync(path.join(dir, 'indent.yaml'), 'upstreams:\n  - name: a\n   provider: openai\n');
+  fs.writeFileSync(path.join(dir, 'garbage.db'), 'no database at all, but text\n');
+});
+after(async () => {
+  taken.close();
+  await finish();
+});
+
+/** Exit code, words, what it must say to do; then settings beside a good account's. */
+const WRONG = [
+  ['no account', 2, 'serve', /copy it from your .*serve --demo/, { CLERK_COOKIE: undefined }],
+  ['no key', 2, 'serve', /set a key, listen on 127/, { LISTEN: '0.0.0.0:0' }],
+  ['a blank key', 2, 'serve', /give it a value, or remove it/, { API_MASTER_KEY: ' ' }],
+  ['no port', 2, 'serve --listen localhost', /expected HOST:PORT/],
+  ['a port that is taken', 1, 'serve --listen TAKEN', /stop it, or choose another\n.*--listen/],
+  ['no such address', 1, 'serve --listen 192.0.2.1:0', /choose another\n/, { API_MASTER_KEY: 'k' }],
+  ['no such folder', 1, 'serve --listen unix:/nonexistent/s', /make it, or choose another/],
+  ['no such option', 2, 'serve --port 80', /--port: unknown.*\nTry: .* help serve\n/],
+  ['no such command', 2, 'server', /server: unknown.*\nTry: .* help\n/],
+  ['no such .env', 2, 'serve --env-file none.env', /none\.env.*make it, or name another one/],
+  ['an open quote', 2, 'serve --env-file quote.env', /line 1.*put the same quote behind it/],
+  ['words in .env', 2, 'serve --env-file words.env', /line 1: expected NAME=VALUE/],
+  ['a folder as .env', 2, 'serve --env-file .', /name a file/],
+  ['no such YAML file', 2, 'serve --config none.yaml', /none\.yaml.*make it, or name another/],
+  ['an unknown name', 2, 'serve --config name.yaml', /line 1: upstreems: there is no such setting/],
+  ['wrong indents', 2, 'serve --config indent.yaml', /indent\.yaml line 3: no valid YAML/],
+  ['no cookie file', 2, 'serve', /cannot be read.*name another/, { COOKIE_FILE: '/nonexistent' }],
+  ['no certificates', 2, 'serve', /UPSTREAM_CA_FILE.*none\.pem/, { UPSTREAM_CA_FILE: 'none.pem' }],
+  ['an odd store', 2, 'serve', /expected sqlite:.*redis:/, { STORE_URL: 'postgres://x' }],
+  ['another file as store', 1, 'serve', /name another file/, { STORE_URL: 'sqlite:garbage.db' }],
+  ['no place for a store', 1, 'serve', /name another one in/, { STATE_DIRECTORY: '/proc/x' }],
+  ['an odd protocol', 2, 'serve', /classic\|project\|native/, { ENGINELABS_PROTOCOL: 'odd' }],
+  ['no sign-in', 2, 'serve', /writes it at sign-in/, { ENGINELABS_PROTOCOL: 'native' }],
+  ['an odd proxy', 2, 'serve', /expected http:\/\/HOST:PORT/, { HTTPS_PROXY: 'gopher://x' }],
+  ['too many workers', 2, 'serve', /at most 64/, { WORKERS: '1000' }],
+  ['nobody to ask', 1, 'models --listen 127.0.0.1:9', /Is it running\? LISTEN says where/],
+  ['nobody to reload', 1, 'reload', /Is it running\? .*same user/],
+  ['a key without a name', 2, 'keys add', /how is the key to be called\?/],
+];
+
+describe('a wrong start', () => {
+  for (const [what, wanted, words, remedy, more = {}] of WRONG)
+    test(`${what}: ends with ${wanted} and says what to do`, async () => {
+      const { COOKIE_FILE: CLERK_COOKIE_FILE, ...rest } = more;
+      const env = { ...sim.env(), LISTEN: '127.0.0.1:0', STATE_DIRECTORY: dir, ...rest };
+      if (CLERK_COOKIE_FILE) Object.assign(env, { CLERK_COOKIE: undefined, CLERK_COOKIE_FILE });
+      const line = words.replace('TAKEN', `127.0.0.1:${taken.address().port}`);
+      const { code, stderr } = await run(line.split(' '), { env, cwd: dir });
+      assert.equal(code, wanted, stderr);
+      assert.match(stderr, remedy);
+    });
+});
+
+test("each command's help has an example that begins with the program's name", async () => {
+  const { stdout } = await run(['help']);
+  const commands = [...stdout.matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name);
+  assert.ok(commands.length >= 11);
+  for (const name of commands) {
+    const help = (await run([name, '--help'])).stdout;
+    const [, examples] = /\nExamples?(?::| of)[^\n]*\n([\s\S]+)$/.exec(help) ?? [];
+    assert.match(examples ?? '', new RegExp(`enginelabs-2api ${name}\\b`), name);
+  }
+});
+
+test('keys need no account: they are made before there is one', async () => {
+  const env = { STATE_DIRECTORY: tempDir() };
+  const { code, stdout, stderr } = await run(['keys', 'add', 'laptop'], { env });
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^sk-\w{32,}\n$/);
+});
+
+describe('colors', () => {
+  /** What a terminal gets to see of the first lines. */
+  async function onTerminal(env) {
+    const words = ['-qefc', `${BINARY} serve --demo --listen 127.0.0.1:0`, '/dev/null'];
+    const program = new Program('script', words, { env, name: 'on a terminal' });
+    await until(() => program.stdout.includes('listening'), 'it listens');
+    program.signal('SIGTERM');
+    await program.end();
+    return program.stdout;
+  }
+
+  test('are on a terminal', async () => {
+    assert.match(await onTerminal({ TERM: 'xterm' }), /\x1b\[32mINFO/);
+  });
+
+  test('are not there with NO_COLOR', async () => {
+    const shown = await onTerminal({ TERM: 'xterm', NO_COLOR: '1' });
+    assert.doesNotMatch(shown, /\x1b/);
+    assert.match(shown, /INFO +listening/);
+  });
+
+  test('are nowhere else', async () => {
+    for (const words of [['help'], ['help', 'settings'], ['check'], ['models']]) {
+      const { stdout, stderr } = await run(words, { env: sim.env() });
+      assert.doesNotMatch(stdout + stderr, /\x1b/, words.join(' '));
+    }
+  });
+});
