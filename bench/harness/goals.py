@@ -32,7 +32,6 @@ GOALS = (
     ("an EngineLabs stream in one burst, CPU us", 150, figure("d-burst", "cpu_us")),
     ("an open EngineLabs stream, KiB", 20, figure("d-open", "each_kib")),
     ("all open EngineLabs streams, MiB", 256, figure("d-open", "load_mib")),
-    ("an open EngineLabs stream over TLS, KiB", 20, figure("t-open", "each_kib")),
     ("requests a second, upstream near to 50 ms away", 1.25, between("a", "e", "per_s")),
     ("EngineLabs streams a second, near to 50 ms away", 1.25,
      between("d-fast", "e-engine", "per_s")),

@@ -15,6 +15,7 @@ from harness.upstreams import PROGRAMS, Mock, Simulator, TlsFront
 
 LOAD = os.path.join(PROGRAMS, "bench-load")
 DIRECT = os.path.join(PROGRAMS, "bench-direct")
+SETTLE_S = 0.2  # a program that listens may still be starting its workers
 
 
 @dataclasses.dataclass
@@ -88,7 +89,7 @@ def amount(work, seconds):
 
 
 def warm_up(work, seconds):
-    """Accounts sign in, connections open, Node compiles."""
+    """Accounts sign in, connections open, what compiles at run time does."""
     if work.once:
         return ["--connections", 4, "--requests", 4, "--cancel-after", 1, "--seconds", 30]
     return ["--connections", work.connections, "--seconds", seconds]
@@ -116,15 +117,17 @@ def measure(work, name, seconds):
         if work.cancel_after:
             return measure_cancel(stand)
         target = stand.target
+        time.sleep(SETTLE_S)
         start_kib = target.rss_kib()
-        stand.load(*warm_up(work, min(2, seconds))).result()
+        stand.load(*warm_up(work, target.warm_up_s)).result()
+        warm_kib = target.rss_kib()
         idle = Idle(stand, work.idle) if work.idle else None
         idle_kib = target.rss_kib()
         cpu_s = target.cpu_s()
         seen, load_kib = stand.load(*amount(work, seconds)).result(target)
         figures = figures_of(work, seen, target.cpu_s() - cpu_s)
         figures.update(start_ms=stand.start_ms, start_kib=start_kib, load_kib=load_kib,
-                       each_kib=kib_of_each(work, start_kib, idle_kib, load_kib))
+                       each_kib=kib_of_each(work, warm_kib, idle_kib, load_kib))
         figures["bad"] += idle.end() if idle else 0
         through_and_direct(figures, stand, seen, seconds)
     if name == "gateway" or (name == "nginx" and not work.tls):
@@ -166,7 +169,7 @@ def direct_engine(stand):
 def measure_cancel(stand):
     """Clients leave in the middle of answers; how long until the upstream sees its end."""
     work = stand.work
-    stand.load(*warm_up(work, 1)).result()
+    stand.load(*warm_up(work, stand.target.warm_up_s)).result()
     seen = stand.load("--connections", work.connections, "--requests", 200, "--rate", 50,
                       "--cancel-after", work.cancel_after).result()[0]
     time.sleep(1)  # what takes longer counts as never
@@ -216,10 +219,10 @@ def figures_of(work, seen, cpu_s):
     }
 
 
-def kib_of_each(work, start_kib, idle_kib, load_kib):
+def kib_of_each(work, warm_kib, idle_kib, load_kib):
     """Of an idle connection, or of a stream that is open."""
     if work.idle:
-        return (idle_kib - start_kib) / work.idle
+        return (idle_kib - warm_kib) / work.idle
     if work.once:
         return (load_kib - idle_kib) / work.connections
     return None

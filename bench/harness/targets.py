@@ -23,6 +23,7 @@ def write(folder, name, text):
 class Gateway(Process):
     """One worker. A work with `everything` has keys, limits, log, prices, usage and SQLite on."""
     headers = {"authorization": f"Bearer {KEY}"}
+    warm_up_s = 1
 
     def __init__(self, work, upstream, folder, env):
         self.port = free_port()
@@ -59,6 +60,7 @@ EVERYTHING = {
 class Nginx(Process):
     """A proxy that does nothing: one worker, connections upstream kept, answers not buffered."""
     headers = {}
+    warm_up_s = 1
 
     def __init__(self, work, upstream, folder, env):
         self.port = free_port()
@@ -74,9 +76,9 @@ class Nginx(Process):
         self.wait_for_port(self.port, f"{folder}/nginx.log")
 
 
-# It closes waiting connections when less than a sixteenth of worker_connections is left.
 NGINX_TLS = """proxy_ssl_verify on; proxy_ssl_trusted_certificate {ca}; proxy_ssl_name localhost;
    proxy_ssl_session_reuse on;"""
+# More connections than descriptors: nginx closes waiting ones when less than a sixteenth is free.
 NGINX_CONF = """daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 worker_processes 1; worker_rlimit_nofile {descriptors};
 events {{ worker_connections {connections}; multi_accept on; }}
@@ -92,6 +94,7 @@ http {{ access_log {log}; """ + TEMPORARY + """
 
 class Portkey(Process):
     """The Portkey gateway on Debian's Node, installed from bench/portkey's lock file."""
+    warm_up_s = 15  # Node compiles what was run some thousand times
 
     def __init__(self, work, upstream, folder, env):
         self.port = free_port()
