@@ -15,6 +15,11 @@ struct str access_key(const struct http_head *head)
     return http_value(head, "x-api-key");
 }
 
+bool access_is_restricted(const struct principal *p)
+{
+    return p->key && p->key->n_models > 0;
+}
+
 bool access_allows(const struct principal *p, struct str model)
 {
     return !p->key || key_record_allows(p->key, model);

@@ -14,6 +14,9 @@ struct str access_key(const struct http_head *head);
 void access_check(struct gateway_worker *w, struct http_request *r,
                   const struct dialect_ops *dialect);
 
+/* Whether it may ask for some models only. */
+bool access_is_restricted(const struct principal *p);
+
 /* Whether it may ask for this model. A failure says that the model is not for it. */
 bool access_allows(const struct principal *p, struct str model);
 void access_set_failure(struct failure *f, struct arena *a, const struct principal *p,

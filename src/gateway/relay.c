@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "gateway/access.h"
 #include "gateway/admission.h"
 #include "gateway/exchange.h"
 #include "gateway/record_trace.h"
@@ -105,6 +106,11 @@ static void fail_err(struct relay *x, enum err err)
     if (err == ERR_BAD_INPUT)
         failure_set(&f, &x->request->arena, FAILURE_BAD_REQUEST,
                     "The model's name at the upstream does not fit into a form.");
+    else if (err == ERR_TOO_BIG)
+        failure_set(&f, &x->request->arena, FAILURE_BODY_TOO_LARGE,
+                    "The API key may use some models only, so a body that is passed on is read to "
+                    "its end before, and may have %d MiB.",
+                    RELAY_WHOLE_MAX >> 20);
     else
         failure_set(&f, &x->request->arena, FAILURE_OVERLOADED,
                     "The gateway ran out of memory for this request; try again later, or raise "
@@ -239,13 +245,15 @@ static void on_attempt(void *arg, struct str account)
 
 /* ---- the body ---- */
 
-/* Whether there is enough of it to begin. */
+/* Whether there is enough of it to begin. Whose key is for some models only could name another one
+ * where nobody looks. */
 static bool is_enough(struct relay *x)
 {
     struct str type = http_value(&x->request->head, "content-type");
     enum relay_verdict verdict;
 
-    if (!x->has_ended && !relay_model_is_due(x->looked, x->start.n))
+    if (!x->has_ended &&
+        (access_is_restricted(x->record->principal) || !relay_model_is_due(x->looked, x->start.n)))
         return false;
     x->looked = x->start.n;
     verdict = relay_model_find(type, buf_str(&x->start), &x->request->arena, &x->model);
@@ -257,9 +265,10 @@ static bool is_enough(struct relay *x)
 static void gather(struct relay *x, struct str piece)
 {
     size_t growth = buf_growth(&x->start, piece.n);
+    enum err err = growth > 0 && !mem_budget_has(growth) ? ERR_NOMEM : buf_add(&x->start, piece);
 
-    if ((growth > 0 && !mem_budget_has(growth)) || buf_add(&x->start, piece)) {
-        fail_err(x, ERR_NOMEM);
+    if (err) {
+        fail_err(x, err);
         return;
     }
     x->is_whole = x->has_ended;
@@ -363,6 +372,7 @@ static void on_end(void *arg, const struct failure *f, bool is_unsent)
 void handle_relay(struct gateway_worker *w, struct http_request *r)
 {
     struct relay *x = arena_new(&r->arena, struct relay);
+    size_t start_max;
 
     x->worker = w;
     x->view = gateway_view_ref(w);
@@ -370,8 +380,10 @@ void handle_relay(struct gateway_worker *w, struct http_request *r)
     x->row = request_context_of(r)->row;
     x->record = record_begin(w, r, "relay");
     x->headers = r->extra_headers;
-    buf_init(&x->start, RELAY_START_MAX + LOOP_READ_SIZE);
-    buf_init(&x->edited, 2 * (size_t)RELAY_START_MAX);
+    start_max = access_is_restricted(x->record->principal) ? RELAY_WHOLE_MAX
+                                                           : RELAY_START_MAX + LOOP_READ_SIZE;
+    buf_init(&x->start, start_max);
+    buf_init(&x->edited, start_max + RELAY_START_MAX);
     arena_on_release(&r->arena, release_buffers, x);
     r->on_body = on_piece;
     r->on_drain = on_drain;

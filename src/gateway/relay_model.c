@@ -51,12 +51,13 @@ static enum relay_verdict find_in_json(struct str start, struct arena *a, struct
     return j.failed ? RELAY_MODEL_UNKNOWN : RELAY_MODEL_NONE;
 }
 
-static size_t count_in_json(struct str start)
+static size_t count_in_json(struct str start, bool *ret_is_whole)
 {
     struct str key;
     struct json j;
     size_t n = 0;
 
+    *ret_is_whole = false;
     json_init(&j, start, JSON_DEPTH_MAX);
     if (!json_enter_object(&j))
         return 0;
@@ -64,6 +65,7 @@ static size_t count_in_json(struct str start)
         n += json_key_eq(key, STR("model"));
         json_skip(&j);
     }
+    *ret_is_whole = json_end(&j) == ERR_NONE;
     return n;
 }
 
@@ -210,17 +212,19 @@ static enum relay_verdict find_in_form(struct str content_type, struct str start
     return verdict;
 }
 
-static size_t count_in_form(struct str content_type, struct str start)
+static size_t count_in_form(struct str content_type, struct str start, bool *ret_is_whole)
 {
     struct form f;
     struct str value;
     bool is_model;
     size_t n = 0;
 
+    *ret_is_whole = false;
     if (open_form(&f, content_type, start) != RELAY_MODEL_FOUND)
         return 0;
     while (next_part(&f, &is_model, &value) == RELAY_MODEL_FOUND)
         n += is_model;
+    *ret_is_whole = str_starts(f.rest, STR("--"));
     return n;
 }
 
@@ -244,14 +248,29 @@ enum relay_verdict relay_model_find(struct str content_type, struct str start, s
     return RELAY_MODEL_NONE;
 }
 
-bool relay_model_is_doubled(struct str content_type, struct str start)
+/* How many are named; whether the body was understood to its end. */
+static size_t count(struct str content_type, struct str start, bool *ret_is_whole)
 {
     struct str type = type_of(content_type);
 
     if (str_eq_nocase(type, STR("application/json")))
-        return count_in_json(start) > 1;
-    return str_eq_nocase(type, STR("multipart/form-data")) &&
-           count_in_form(content_type, start) > 1;
+        return count_in_json(start, ret_is_whole);
+    if (str_eq_nocase(type, STR("multipart/form-data")))
+        return count_in_form(content_type, start, ret_is_whole);
+    *ret_is_whole = false;
+    return 0;
+}
+
+bool relay_model_is_doubled(struct str content_type, struct str start)
+{
+    return count(content_type, start, &(bool){ false }) > 1;
+}
+
+bool relay_model_is_sure(struct str content_type, struct str body)
+{
+    bool is_whole;
+
+    return count(content_type, body, &is_whole) == 1 && is_whole;
 }
 
 bool relay_model_is_due(size_t looked, size_t n)

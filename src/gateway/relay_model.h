@@ -16,8 +16,9 @@ enum {
     RELAY_MODEL_MAX = 256,      /* bytes of a name; a longer one is none */
     RELAY_START_MIN = 64 << 10, /* of a body: what is always gathered, ... */
     RELAY_START_STEP =
-        16 << 10,              /* ... by how much it grows at least before it is read again, ... */
-    RELAY_START_MAX = 1 << 20, /* ... and as much as it takes to find the model */
+        16 << 10,               /* ... by how much it grows at least before it is read again, ... */
+    RELAY_START_MAX = 1 << 20,  /* ... and as much as it takes to find the model */
+    RELAY_WHOLE_MAX = 32 << 20, /* of one that is read to its end before it goes on */
 };
 
 enum relay_verdict {
@@ -39,6 +40,10 @@ enum relay_verdict relay_model_find(struct str content_type, struct str start, s
 
 /* Whether two are named there: who reads such a body takes the first, or the last. */
 bool relay_model_is_doubled(struct str content_type, struct str start);
+
+/* Whether the whole of a body is what its Content-Type says, and names one: then everybody who
+ * reads it finds the same. */
+bool relay_model_is_sure(struct str content_type, struct str body);
 
 /* Whether a beginning of `n` bytes, of a body that goes on, is to be looked at (again): the last
  * look was at `looked` of them, 0: there was none. Few of them for any size of pieces. */

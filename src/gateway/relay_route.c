@@ -207,9 +207,34 @@ static bool check(struct relay *x, struct failure *f)
     return true;
 }
 
+/* Whose key is for some models only says which one it asks for, so that every server understands
+ * it. To look for what is there, and to delete it, takes none. */
+static bool check_restricted(struct relay *x, struct failure *f)
+{
+    const struct http_head *h = &x->request->head;
+    struct str name = x->record->principal->name;
+
+    if (!access_is_restricted(x->record->principal) || h->method != HTTP_POST)
+        return true;
+    if (str_starts(x->endpoint, STR("/batches"))) {
+        failure_set(f, &x->request->arena, FAILURE_FORBIDDEN,
+                    "The API key \"%.*s\" may use some models only, and a batch may name any.",
+                    STR_ARGS(name));
+        return false;
+    }
+    if (x->name.n > 0 && relay_model_is_sure(http_value(h, "content-type"), buf_str(&x->start)))
+        return true;
+    failure_set(f, &x->request->arena, FAILURE_BAD_REQUEST,
+                "The API key \"%.*s\" may use some models only, so its requests have to name one: "
+                "send \"model\" in a JSON body or in a form, well-formed to its end.",
+                STR_ARGS(name));
+    f->param = STR("model");
+    return false;
+}
+
 bool relay_find_route(struct relay *x, struct failure *f)
 {
-    if (!check(x, f))
+    if (!check(x, f) || !check_restricted(x, f))
         return false;
     return x->name.n ? take_route(x, f) : take_default(x, f);
 }

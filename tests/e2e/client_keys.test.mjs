@@ -103,3 +103,82 @@ test('one key of the settings closes the gateway to all others', async () => {
   assert.equal((await own.get('/v1/models', bearer(KEY))).status, 403);
   assert.equal((await own.get('/v1/models', bearer(PHONE))).status, 200);
 });
+
+describe('a key of some models only, with what is passed on', () => {
+  const UPSTREAM = secret('sk-client-keys-upstream', 'a key of the upstream');
+  const MIB = 1024 * 1024;
+  const JSON_TYPE = 'application/json';
+  let there;
+  before(async () => {
+    const upstream = await Simulator.start();
+    await upstream.set({ api_keys: UPSTREAM, models: ['good', 'other'] });
+    there = await start(
+      `
+upstreams:
+  - {name: there, provider: openai, base_url: "${upstream.url}/v1", api_keys: [${UPSTREAM}]}
+keys:
+  - {name: some, key: ${PHONE}, models: [good]}
+`,
+      { MAX_BODY_BYTES: 64 * MIB },
+    );
+  });
+
+  const pass = (where, type, body, method = 'POST') =>
+    fetch(`${there.url}/v1/${where}`, {
+      method,
+      headers: { ...bearer(PHONE), ...(type && { 'content-type': type }) },
+      body,
+    });
+  const form = (...parts) => {
+    const whole = new FormData();
+    for (const [name, value] of parts) whole.append(name, value);
+    return whole;
+  };
+  const file = ['file', new Blob([Buffer.alloc(2 * MIB, 'a')])];
+  const embed = (input, ...models) =>
+    `{"model":"good","input":"${input}"${models.map((one) => `,"model":"${one}"`).join('')}}`;
+
+  test('goes through where its model is named, however long it is', async () => {
+    for (const [where, type, body] of [
+      ['embeddings', JSON_TYPE, embed('x')],
+      ['embeddings', JSON_TYPE, `{"input":"${'x'.repeat(2 * MIB)}","model":"good"}`],
+      ['audio/transcriptions', undefined, form(file, ['model', 'good'])],
+    ]) {
+      const answer = await pass(where, type, body);
+      assert.equal(answer.status, 200, await answer.text());
+    }
+    assert.equal((await pass('files', undefined, undefined, 'GET')).status, 200);
+  });
+
+  test('is refused where another model could be asked for', async () => {
+    for (const [where, type, body, status, code, words] of [
+      ['embeddings', JSON_TYPE, '{"model":"other","input":"x"}', 404, 'model_not_found', /"other"/],
+      ['embeddings', JSON_TYPE, '{"input":"x"}', 400, null, /have to name one/],
+      ['embeddings', JSON_TYPE, '{"model":7,"input":"x"}', 400, null, /have to name one/],
+      ['embeddings', 'text/json', embed('x'), 400, null, /have to name one/],
+      ['embeddings', JSON_TYPE, embed('x', 'other'), 400, null, /more than once/],
+      ['embeddings', JSON_TYPE, embed('x'.repeat(2 * MIB), 'other'), 400, null, /more than once/],
+      ['embeddings', JSON_TYPE, '{"model":"good","n":NaN,"model":"other"}', 400, null, /well-formed/],
+      [
+        'embeddings',
+        JSON_TYPE,
+        `{"input":"${'x'.repeat(2 * MIB)}","model":"other"}`,
+        ...[404, 'model_not_found', /may not use the model "other"/],
+      ],
+      [
+        'audio/transcriptions',
+        undefined,
+        form(['model', 'good'], file, ['model', 'other']),
+        ...[400, null, /more than once/],
+      ],
+      ['files', undefined, form(file), 400, null, /have to name one/],
+      ['batches', JSON_TYPE, '{"model":"good","input_file_id":"f"}', 403, 'forbidden', /a batch/],
+      ['embeddings', JSON_TYPE, embed('x'.repeat(33 * MIB)), 413, 'request_too_large', /32 MiB/],
+    ]) {
+      const answer = await pass(where, type, body);
+      const { error } = await answer.json();
+      assert.deepEqual([answer.status, error.code], [status, code], error.message);
+      assert.match(error.message, words);
+    }
+  });
+});

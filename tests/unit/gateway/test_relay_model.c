@@ -174,6 +174,34 @@ static void sees_whether_there_are_two(void)
                    cases[i].is_doubled);
 }
 
+static void is_sure_of_what_all_understand(void)
+{
+    static const struct {
+        const char *type;
+        const char *body;
+        bool is_sure;
+    } cases[] = {
+        { "application/json; charset=utf-8", "{\"n\":[{}],\"model\":\"a\"}\n", true },
+        { "application/json", "{\"model\":\"a\",\"model\":\"a\"}", false },
+        { "application/json", "{\"model\":\"a\",\"n\":NaN,\"model\":\"b\"}", false },
+        { "application/json", "{\"model\":\"a\"", false },
+        { "application/json", "{\"model\":\"a\"}{\"model\":\"b\"}", false },
+        { "application/json", "{\"n\":1}", false },
+        { "application/json", "\xef\xbb\xbf{\"model\":\"a\"}", false },
+        { "text/json", "{\"model\":\"a\"}", false },
+        { FORM, FILE_PART MODEL "--b1--\r\n", true },
+        { FORM, MODEL FILE_PART MODEL "--b1--\r\n", false },
+        { FORM, MODEL FILE_PART, false },
+        { FORM, MODEL "--b1\nContent-Disposition: x\r\n", false },
+        { FORM, FILE_PART "--b1--\r\n", false },
+        { "multipart/form-data", MODEL "--b1--", false },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        EXPECT_INT(relay_model_is_sure(str_of(cases[i].type), str_of(cases[i].body)),
+                   cases[i].is_sure);
+}
+
 static void puts_another_in_its_place(void)
 {
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -219,6 +247,7 @@ static const struct test suite[] = {
     { "a number at the end may go on", a_number_at_the_end_may_go_on },
     { "looks seldom", looks_seldom },
     { "sees whether there are two", sees_whether_there_are_two },
+    { "is sure of what all understand", is_sure_of_what_all_understand },
     { "puts another in its place", puts_another_in_its_place },
     { "a name must fit into its place", a_name_must_fit_into_its_place },
 };
