@@ -155,11 +155,13 @@ void digest_keys(const struct settings *s, unsigned char out[SHA256_LEN])
         add_z(&h, k->name);
         sha256_add(&h, (struct str){ (const char *)k->record.hash, SHA256_LEN });
         add_list(&h, k->models);
-        add_number(&h, k->requests_per_minute);
-        add_number(&h, k->tokens_per_minute);
-        add_number(&h, k->parallel_requests);
-        for (int per = 0; per < KEY_PERIODS; per++)
-            add_number(&h, k->tokens_per[per]);
+        add_z(&h, k->requests_per_minute);
+        add_z(&h, k->tokens_per_minute);
+        add_z(&h, k->parallel_requests);
+        for (int per = 0; per < KEY_PERIODS; per++) {
+            add_z(&h, k->tokens_per[per]);
+            add_z(&h, k->money_per[per]);
+        }
     }
     sha256_end(&h, out);
 }

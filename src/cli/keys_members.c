@@ -39,7 +39,7 @@ static bool take_number(struct members *m, const char *name, struct str value)
 {
     uint64_t number = 0;
 
-    if (!is_none(value) && (str_to_u64(value, INT64_C(1) << 53, &number) || number == 0))
+    if (!is_none(value) && (str_to_u64(value, KEY_LIMIT_MAX, &number) || number == 0))
         return wrong(m, name, "a whole number above 0, or none");
     json_w_key(&m->json, name);
     if (number)
@@ -179,7 +179,7 @@ static bool read_tokens(struct str value, int64_t *ret)
 {
     uint64_t number;
 
-    if (str_to_u64(value, INT64_C(1) << 53, &number) || number == 0)
+    if (str_to_u64(value, KEY_LIMIT_MAX, &number) || number == 0)
         return false;
     *ret = (int64_t)number;
     return true;

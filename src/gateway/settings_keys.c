@@ -10,12 +10,12 @@ const struct node_key settings_key_keys[] = {
     { .row = { "name", SETTING_TEXT, KEY(name), NULL, NULL }, .is_needed = true },
     { .row = { "key", SETTING_SECRET, KEY(key), NULL, NULL } },
     { .row = { "models", SETTING_LIST, KEY(models), NULL, NULL } },
-    { .row = { "requests_per_minute", SETTING_COUNT, KEY(requests_per_minute), NULL, NULL } },
-    { .row = { "tokens_per_minute", SETTING_COUNT, KEY(tokens_per_minute), NULL, NULL } },
-    { .row = { "parallel_requests", SETTING_COUNT, KEY(parallel_requests), NULL, NULL } },
-    { .row = { "tokens_per_day", SETTING_COUNT, KEY(tokens_per[KEY_DAY]), NULL, NULL } },
-    { .row = { "tokens_per_month", SETTING_COUNT, KEY(tokens_per[KEY_MONTH]), NULL, NULL } },
-    { .row = { "tokens_ever", SETTING_COUNT, KEY(tokens_per[KEY_EVER]), NULL, NULL } },
+    { .row = { "requests_per_minute", SETTING_TEXT, KEY(requests_per_minute), NULL, NULL } },
+    { .row = { "tokens_per_minute", SETTING_TEXT, KEY(tokens_per_minute), NULL, NULL } },
+    { .row = { "parallel_requests", SETTING_TEXT, KEY(parallel_requests), NULL, NULL } },
+    { .row = { "tokens_per_day", SETTING_TEXT, KEY(tokens_per[KEY_DAY]), NULL, NULL } },
+    { .row = { "tokens_per_month", SETTING_TEXT, KEY(tokens_per[KEY_MONTH]), NULL, NULL } },
+    { .row = { "tokens_ever", SETTING_TEXT, KEY(tokens_per[KEY_EVER]), NULL, NULL } },
     { .row = { "money_per_day", SETTING_TEXT, KEY(money_per[KEY_DAY]), NULL, NULL } },
     { .row = { "money_per_month", SETTING_TEXT, KEY(money_per[KEY_MONTH]), NULL, NULL } },
     { .row = { "money_ever", SETTING_TEXT, KEY(money_per[KEY_EVER]), NULL, NULL } },
@@ -57,6 +57,18 @@ static void add_budget(struct key_record *record, enum key_unit unit, int per, i
             (struct key_budget){ .unit = unit, .per = (enum key_period)per, .limit = limit };
 }
 
+static int64_t read_number(struct loader *l, const struct yaml_node *map, const char *name,
+                           const char *text, int64_t max)
+{
+    uint64_t number = 0;
+
+    if (text && (str_to_u64(str_of(text), (uint64_t)max, &number) || number == 0))
+        node_problem(l, yaml_find(map, str_of(name)),
+                     "expected a whole number from 1 to %lld; without a limit, remove it",
+                     (long long)max);
+    return (int64_t)number;
+}
+
 static int64_t read_money(struct loader *l, const struct yaml_node *map, const char *name,
                           const char *text)
 {
@@ -64,21 +76,36 @@ static int64_t read_money(struct loader *l, const struct yaml_node *map, const c
 
     if (text && (price_parse(str_of(text), &limit) || limit == 0))
         node_problem(l, yaml_find(map, str_of(name)),
-                     "expected an amount of money above 0, such as 2.50, with at most six digits "
-                     "behind the point");
+                     "expected an amount of money above 0 and up to a million, such as 2.50, with "
+                     "at most six digits behind the point");
     return limit;
 }
 
 static void set_budgets(struct loader *l, const struct yaml_node *map,
                         const struct key_settings *key, struct key_record *record)
 {
+    static const char *const tokens[KEY_PERIODS] = { "tokens_per_day", "tokens_per_month",
+                                                     "tokens_ever" };
     static const char *const money[KEY_PERIODS] = { "money_per_day", "money_per_month",
                                                     "money_ever" };
 
     for (int per = 0; per < KEY_PERIODS; per++) {
-        add_budget(record, KEY_TOKENS, per, (int64_t)key->tokens_per[per]);
+        add_budget(record, KEY_TOKENS, per,
+                   read_number(l, map, tokens[per], key->tokens_per[per], KEY_LIMIT_MAX));
         add_budget(record, KEY_MONEY, per, read_money(l, map, money[per], key->money_per[per]));
     }
+}
+
+static void set_limits(struct loader *l, const struct yaml_node *map,
+                       const struct key_settings *key, struct key_record *record)
+{
+    record->requests_per_minute =
+        read_number(l, map, "requests_per_minute", key->requests_per_minute, KEY_LIMIT_MAX);
+    record->tokens_per_minute =
+        read_number(l, map, "tokens_per_minute", key->tokens_per_minute, KEY_LIMIT_MAX);
+    record->parallel_requests =
+        read_number(l, map, "parallel_requests", key->parallel_requests, KEY_PARALLEL_MAX);
+    set_budgets(l, map, key, record);
 }
 
 static void set_models(struct loader *l, const struct key_settings *key, struct key_record *record)
@@ -104,8 +131,6 @@ static void make_record(struct loader *l, const struct yaml_node *map, struct ke
     struct key_record *record = &key->record;
     struct str text = secret_reveal(&key->key);
 
-    if (key->parallel_requests > KEY_PARALLEL_MAX)
-        node_problem(l, yaml_find(map, STR("parallel_requests")), "%d at most", KEY_PARALLEL_MAX);
     if (!key->name)
         return;
     record->id = arena_printf(&l->out->arena, "file/%s", key->name);
@@ -114,10 +139,7 @@ static void make_record(struct loader *l, const struct yaml_node *map, struct ke
         str_to_z(str_from(text, text.n - KEY_HINT_LEN), record->hint, sizeof(record->hint));
     key_text_hash(text, record->hash);
     set_models(l, key, record);
-    record->requests_per_minute = (int64_t)key->requests_per_minute;
-    record->tokens_per_minute = (int64_t)key->tokens_per_minute;
-    record->parallel_requests = (int64_t)key->parallel_requests;
-    set_budgets(l, map, key, record);
+    set_limits(l, map, key, record);
 }
 
 void loader_load_keys(struct loader *l)

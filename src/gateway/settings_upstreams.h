@@ -73,13 +73,13 @@ struct upstream_settings {
 struct key_settings {
     const char *name; /* unique */
     struct secret key;
-    const char *const *models;  /* NULL-ended; NULL: all */
-    size_t requests_per_minute; /* of these 0: no limit */
-    size_t tokens_per_minute;
-    size_t parallel_requests;
-    size_t tokens_per[KEY_PERIODS];
-    const char *money_per[KEY_PERIODS]; /* as it is written; NULL: no limit */
-    struct key_record record;           /* made of all these; id "file/NAME" */
+    const char *const *models;       /* NULL-ended; NULL: all */
+    const char *requests_per_minute; /* these as they are written; NULL: no limit */
+    const char *tokens_per_minute;
+    const char *parallel_requests;
+    const char *tokens_per[KEY_PERIODS];
+    const char *money_per[KEY_PERIODS];
+    struct key_record record; /* made of all these; id "file/NAME" */
 };
 
 /* A member that a target's requests get: `json` is one whole value. Names of members, here and

@@ -9,8 +9,6 @@
 
 enum { ID_LETTERS = 16, DEPTH_MAX = 8 };
 
-#define EXACT_MAX (INT64_C(1) << 53)
-
 static const char *const units[KEY_UNITS] = { "tokens", "money" };
 static const char *const periods[KEY_PERIODS] = { "day", "month", "ever" };
 
@@ -81,7 +79,7 @@ static bool take_number(struct taker *t, const struct json_value *v, int64_t max
 
 static bool take_expires(struct taker *t, const struct json_value *v)
 {
-    return take_number(t, v, EXACT_MAX, &t->k->expires_s);
+    return take_number(t, v, KEY_LIMIT_MAX, &t->k->expires_s);
 }
 
 static bool take_disabled(struct taker *t, const struct json_value *v)
@@ -115,12 +113,12 @@ static bool take_models(struct taker *t, const struct json_value *v)
 
 static bool take_requests(struct taker *t, const struct json_value *v)
 {
-    return take_number(t, v, EXACT_MAX, &t->k->requests_per_minute);
+    return take_number(t, v, KEY_LIMIT_MAX, &t->k->requests_per_minute);
 }
 
 static bool take_tokens(struct taker *t, const struct json_value *v)
 {
-    return take_number(t, v, EXACT_MAX, &t->k->tokens_per_minute);
+    return take_number(t, v, KEY_LIMIT_MAX, &t->k->tokens_per_minute);
 }
 
 static bool take_parallel(struct taker *t, const struct json_value *v)
@@ -165,7 +163,7 @@ static bool take_budget(struct taker *t, const struct json_value *v, struct key_
     p = index_of(&per, periods, KEY_PERIODS, t->a);
     if (u < 0 || p < 0)
         return wrong(t, "a budget's unit is tokens or money, and per is day, month or ever");
-    if (json_int(&limit, &ret->limit) || ret->limit < 1 || ret->limit > EXACT_MAX)
+    if (json_int(&limit, &ret->limit) || ret->limit < 1 || ret->limit > KEY_LIMIT_MAX)
         return wrong(t, "a budget's limit is a whole number above 0; of money, in millionths");
     ret->unit = (enum key_unit)u;
     ret->per = (enum key_period)p;

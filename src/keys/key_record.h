@@ -44,6 +44,9 @@ struct key_record {
     size_t n_budgets;
 };
 
+#define KEY_LIMIT_MAX (INT64_C(1) << 53) /* of numbers without another: exact in any JSON reader \
+                                          */
+
 /* What is wrong with a member, for people. */
 struct key_problem {
     char param[64];

@@ -166,6 +166,14 @@ describe('a gateway', () => {
   });
 });
 
+test('a reload that changes nothing but money says so', async () => {
+  const here = await start({ paid: 'money_ever: 0.06' });
+  here.write({ paid: 'money_ever: 5' });
+  here.gw.program.signal('SIGHUP');
+  await until(() => here.gw.logLines.some((line) => line.changed === '["keys"]'), 'it is told');
+  assert.equal((await here.key('paid')).budgets[0].limit, 5_000_000);
+});
+
 test('a gateway whose shared store is silent counts alone, until it is back', async () => {
   const redis = await Redis.start();
   const keys = { shared: 'requests_per_minute: 5, parallel_requests: 4' };
