@@ -200,7 +200,7 @@ static bool run_rotate(struct call *c)
     return is_done;
 }
 
-static const struct {
+static const struct keys_task {
     const char *name;
     enum { NO_KEY, NEW_KEY, ONE_KEY } of; /* what the word behind it is */
     bool has_members;                     /* words may follow */
@@ -213,12 +213,12 @@ static const struct {
 
 /* ---- the command ---- */
 
-static int find_task(const char *name)
+static const struct keys_task *find_task(const char *name)
 {
     for (size_t i = 0; i < COUNT_OF(tasks); i++)
         if (strcmp(tasks[i].name, name) == 0)
-            return (int)i;
-    return -1;
+            return &tasks[i];
+    return NULL;
 }
 
 static int usage_error(const char *word, const char *what)
@@ -236,7 +236,8 @@ static void warn_if_open(const struct settings *s)
               stderr);
 }
 
-static bool run_task(int task, const char *word, char *const *words, const struct settings *s)
+static bool run_task(const struct keys_task *task, const char *word, char *const *words,
+                     const struct settings *s)
 {
     struct call c = { .words = words, .now_s = (int64_t)time(NULL), .key = STR("") };
     bool is_done;
@@ -244,38 +245,64 @@ static bool run_task(int task, const char *word, char *const *words, const struc
     c.operator= cli_operator_open(s);
     if (!c.operator)
         return false;
-    if (tasks[task].of == NEW_KEY) {
+    if (task->of == NEW_KEY) {
         c.name = word;
         warn_if_open(s);
     }
     buf_init(&c.list, 1); /* nothing yet */
-    is_done = tasks[task].of != ONE_KEY || find_key(&c, word);
+    is_done = task->of != ONE_KEY || find_key(&c, word);
     if (is_done)
-        is_done = tasks[task].run(&c);
+        is_done = task->run(&c);
     buf_deinit(&c.list);
     cli_operator_close(c.operator);
     return is_done;
+}
+
+/* Whether words behind it are MEMBER=VALUE; else `why` (WHY_SIZE) says what is not. */
+static bool check_members(char *const *words, char *why)
+{
+    struct buf body;
+    bool is_right;
+
+    buf_init(&body, BODY_MAX);
+    is_right = keys_members_write(words, NULL, STR(""), (int64_t)time(NULL), &body, why);
+    buf_deinit(&body);
+    return is_right;
+}
+
+/* What is wrong with the words of a task, or NULL. `why` has WHY_SIZE. */
+static const char *find_mistake(const struct keys_task *task, char *const *words, char *why)
+{
+    bool has_word = words[0] && words[1];
+
+    if (!has_word && task->of == NEW_KEY)
+        return "how is the key to be called?";
+    if (!has_word && task->of == ONE_KEY)
+        return "which key? Name its id, or its name";
+    if (has_word && (task->of == NO_KEY || (!task->has_members && words[2])))
+        return "it takes no more words";
+    if (task->has_members && task->of == ONE_KEY && !words[2])
+        return "what is to be changed? Say MEMBER=VALUE";
+    return task->has_members && !check_members(words + 2, why) ? why : NULL;
 }
 
 static int run(const struct cli_args *args)
 {
     char *const *words = args->words;
     const char *name = words[0] ? words[0] : "list";
-    const char *word = words[0] ? words[1] : NULL;
-    int task = find_task(name);
+    const struct keys_task *task = find_task(name);
+    char why[WHY_SIZE];
+    const char *mistake;
     struct settings s;
     bool is_done;
 
-    if (task < 0)
-        return usage_error(name, "there is no such thing to do");
-    if (tasks[task].of != NO_KEY && !word)
-        return usage_error(name, tasks[task].of == NEW_KEY ? "how is the key to be called?"
-                                                           : "which key? Name its id, or its name");
-    if (word && (tasks[task].of == NO_KEY || (!tasks[task].has_members && words[2])))
-        return usage_error(name, "it takes no more words");
+    mistake = task ? find_mistake(task, words, why) : "there is no such thing to do";
+    if (mistake)
+        return usage_error(name, mistake);
     if (cli_load_settings(args, SETTINGS_ALL, &s))
         return EXIT_USAGE;
-    is_done = run_task(task, word, word ? words + 2 : words, &s);
+    is_done = task->of == NO_KEY ? run_task(task, NULL, words, &s)
+                                 : run_task(task, words[1], words + 2, &s);
     settings_deinit(&s);
     return is_done ? EXIT_DONE : EXIT_FAILED;
 }

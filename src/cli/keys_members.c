@@ -86,6 +86,7 @@ static bool read_day(struct str value, int64_t *ret_s)
     struct tm tm = { .tm_year = 0 };
     char text[16];
     const char *end;
+    int day;
 
     if (value.n != 10)
         return false;
@@ -93,8 +94,9 @@ static bool read_day(struct str value, int64_t *ret_s)
     end = strptime(text, "%Y-%m-%d", &tm);
     if (!end || *end)
         return false;
+    day = tm.tm_mday;
     *ret_s = (int64_t)timegm(&tm) + 24 * 3600;
-    return true;
+    return tm.tm_mday == day; /* else the month is shorter */
 }
 
 /* "30d", "12h" from now. */

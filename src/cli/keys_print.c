@@ -55,12 +55,25 @@ static void add(struct words *w, const char *format, ...)
     w->text[w->n] = '\0';
 }
 
+enum { MONEY_SIZE = 32, MILLION = 1000000 };
+
+/* "2.50", "0.0051": all that it is, with two digits at least. */
+static const char *money_text(int64_t micros, char out[MONEY_SIZE])
+{
+    int n = snprintf(out, MONEY_SIZE, "%lld.%06lld", (long long)(micros / MILLION),
+                     (long long)(micros % MILLION));
+
+    for (int digits = 6; digits > 2 && out[n - 1] == '0'; digits--)
+        out[--n] = '\0';
+    return out;
+}
+
 static void add_amount(struct words *w, bool is_money, const char *per, int64_t used, int64_t limit)
 {
+    char one[MONEY_SIZE], other[MONEY_SIZE];
+
     if (is_money)
-        add(w, "money%s: %lld.%02lld of %lld.%02lld", per, (long long)(used / 1000000),
-            (long long)(used / 10000 % 100), (long long)(limit / 1000000),
-            (long long)(limit / 10000 % 100));
+        add(w, "money%s: %s of %s", per, money_text(used, one), money_text(limit, other));
     else
         add(w, "tokens%s: %lld of %lld", per, (long long)used, (long long)limit);
 }
@@ -103,10 +116,15 @@ static void add_limits(struct words *w, struct str key, struct arena *a)
 
 /* ---- lines ---- */
 
+/* `width` in characters, not bytes. */
 static void print_cell(struct str text, int width)
 {
+    int n = 0;
+
+    for (size_t i = 0; i < text.n; i++)
+        n += ((unsigned char)text.p[i] & 0xc0) != 0x80;
     terminal_print(stdout, text);
-    printf("%*s", text.n < (size_t)width ? width - (int)text.n : 1, "");
+    printf("%*s", n < width ? width - n : 1, "");
 }
 
 static void print_row(struct str key, int64_t now_s, struct arena *a)

@@ -219,8 +219,13 @@ for (const [store, url] of Object.entries(stores))
       const list = await here.keys();
       assert.match(list.stdout, /tablet +\w{4} +works +100 requests a minute, tokens this month/);
       assert.match(list.stdout, /file\/own/);
-      const edited = await here.keys('edit', 'tablet', 'tokens_per_month=none', 'tokens_ever=9');
-      assert.match(edited.stdout, /limits +100 .*tokens ever: 0 of 9, money ever: 0.00 of 2.50\n/);
+      const edited = await here.keys(
+        ...['edit', 'tablet', 'tokens_per_month=none', 'tokens_ever=9', 'money_per_day=0.0051'],
+      );
+      assert.match(
+        edited.stdout,
+        /limits +100 .*tokens ever: 0 of 9, money today: 0.00 of 0.0051, money ever: 0.00 of 2.50\n/,
+      );
       await gw.stop();
 
       const rotated = await here.keys('rotate', 'tablet');
@@ -234,6 +239,12 @@ for (const [store, url] of Object.entries(stores))
       await until(() => works(gw, rotated.stdout.trim()), 'it was read', 5000);
       assert.ok(await works(gw, second.stdout.trim()));
 
+      const named = await here.keys('edit', 'second', 'name=日本語 ключ');
+      assert.equal(named.code, 0, named.stderr);
+      const lines = (await here.keys('list')).stdout.trimEnd().split('\n');
+      const [head, ...rows] = lines.map((line) => [...line]);
+      for (const row of rows) assert.equal(row[head.join('').indexOf('ENDS') - 1], ' ', row.join(''));
+
       const revoked = await here.keys('revoke', 'tablet');
       assert.equal(revoked.code, 0, revoked.stderr);
       await until(async () => !(await works(gw, rotated.stdout.trim())), 'it has ended', 5000);
@@ -246,9 +257,12 @@ for (const [store, url] of Object.entries(stores))
         [['show'], 2, /which key/],
         [['list', 'x'], 2, /takes no more words/],
         [['show', 'nobody'], 1, /there is no such key/],
-        [['add', 'x', 'models'], 1, /models: it must be MEMBER=VALUE/],
-        [['add', 'x', 'colour=red'], 1, /colour=red: a key has no such member/],
-        [['add', 'x', 'expires=soon'], 1, /expires: a day/],
+        [['add', 'x', 'models'], 2, /models: it must be MEMBER=VALUE/],
+        [['add', 'x', 'colour=red'], 2, /colour=red: a key has no such member/],
+        [['add', 'x', 'expires=soon'], 2, /expires: a day/],
+        [['edit', 'own', 'tokens_ever=none', 'money_ever=-1'], 2, /keys edit: money_ever=-1: an am/],
+        [['edit', 'own'], 2, /keys edit: what is to be changed/],
+        [['add', 'x', 'parallel_requests=1001'], 1, /from 1 to 1000/],
         [['edit', 'own', 'tokens_ever=5'], 1, /settings' file: change it there/],
       ]) {
         const done = await here.keys(...words);

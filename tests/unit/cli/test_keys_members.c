@@ -26,6 +26,8 @@ static void words_become_members(void)
         { "expires=1970-01-01", "{\"expires\":86400}" },
         { "expires=2026-12-31", "{\"expires\":1798761600}" },
         { "expires=2026-13-01", "!expires: a day" },
+        { "expires=2026-02-29", "!expires: a day" },
+        { "expires=2028-02-29", "{\"expires\":1835481600}" },
         { "expires=0d", "!expires: a day" },
         { "expires=5", "!expires: a day" },
         { "disabled=true", "{\"disabled\":true}" },
