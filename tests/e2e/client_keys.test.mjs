@@ -158,7 +158,7 @@ keys:
       ['embeddings', 'text/json', embed('x'), 400, null, /have to name one/],
       ['embeddings', JSON_TYPE, embed('x', 'other'), 400, null, /more than once/],
       ['embeddings', JSON_TYPE, embed('x'.repeat(2 * MIB), 'other'), 400, null, /more than once/],
-      ['embeddings', JSON_TYPE, '{"model":"good","n":NaN,"model":"other"}', 400, null, /well-formed/],
+      ['embeddings', JSON_TYPE, '{"model":"good","n":NaN,"model":"b"}', 400, null, /well-formed/],
       [
         'embeddings',
         JSON_TYPE,

@@ -10,50 +10,49 @@ static const char some_key[] =
     "{\"id\":\"x\",\"budgets\":[{\"unit\":\"tokens\",\"per\":\"day\",\"limit\":5,\"used\":1},"
     "{\"unit\":\"money\",\"per\":\"ever\",\"limit\":7,\"used\":2}]}";
 
+static const struct {
+    const char *word;
+    const char *want; /* "!...": it is wrong, and why */
+} rows[] = {
+    { "name=a b", "{\"name\":\"a b\"}" },
+    { "models=a, b*,,", "{\"models\":[\"a\",\"b*\"]}" },
+    { "models=none", "{\"models\":[]}" },
+    { "models=", "{\"models\":[]}" },
+    { "expires=none", "{\"expires\":null}" },
+    { "expires=2h", "{\"expires\":8200}" },
+    { "expires=1d", "{\"expires\":87400}" },
+    { "expires=1970-01-01", "{\"expires\":86400}" },
+    { "expires=2026-12-31", "{\"expires\":1798761600}" },
+    { "expires=2026-13-01", "!expires: a day" },
+    { "expires=2026-02-29", "!expires: a day" },
+    { "expires=2028-02-29", "{\"expires\":1835481600}" },
+    { "expires=0d", "!expires: a day" },
+    { "expires=5", "!expires: a day" },
+    { "disabled=true", "{\"disabled\":true}" },
+    { "disabled=false", "{\"disabled\":false}" },
+    { "disabled=yes", "!disabled: true or false" },
+    { "requests_per_minute=60", "{\"requests_per_minute\":60}" },
+    { "tokens_per_minute=none", "{\"tokens_per_minute\":null}" },
+    { "parallel_requests=0", "!parallel_requests: a whole number" },
+    { "parallel_requests=-1", "!parallel_requests: a whole number" },
+    { "tokens_per_week=1", "!tokens_per_week=1: a key has no such member" },
+    { "tokens_ever", "!tokens_ever: it must be MEMBER=VALUE" },
+    { "tokens_ever=9", "{\"budgets\":[{\"unit\":\"tokens\",\"per\":\"day\",\"limit\":5},"
+                       "{\"unit\":\"tokens\",\"per\":\"ever\",\"limit\":9},"
+                       "{\"unit\":\"money\",\"per\":\"ever\",\"limit\":7}]}" },
+    { "tokens_per_day=none", "{\"budgets\":[{\"unit\":\"money\",\"per\":\"ever\",\"limit\":7}]}" },
+    { "money_ever=2.5", "{\"budgets\":[{\"unit\":\"tokens\",\"per\":\"day\",\"limit\":5},"
+                        "{\"unit\":\"money\",\"per\":\"ever\",\"limit\":2500000}]}" },
+    { "money_ever=0.000001", "{\"budgets\":[{\"unit\":\"tokens\",\"per\":\"day\",\"limit\":5},"
+                             "{\"unit\":\"money\",\"per\":\"ever\",\"limit\":1}]}" },
+    { "money_ever=0", "!money_ever=0: an amount above 0" },
+    { "money_ever=1.", "!money_ever=1.: an amount above 0" },
+    { "money_ever=1.0000001", "!money_ever=1.0000001: an amount above 0" },
+    { "tokens_per_day=1.5", "!tokens_per_day=1.5: a whole number" },
+};
+
 static void words_become_members(void)
 {
-    static const struct {
-        const char *word;
-        const char *want; /* "!...": it is wrong, and why */
-    } rows[] = {
-        { "name=a b", "{\"name\":\"a b\"}" },
-        { "models=a, b*,,", "{\"models\":[\"a\",\"b*\"]}" },
-        { "models=none", "{\"models\":[]}" },
-        { "models=", "{\"models\":[]}" },
-        { "expires=none", "{\"expires\":null}" },
-        { "expires=2h", "{\"expires\":8200}" },
-        { "expires=1d", "{\"expires\":87400}" },
-        { "expires=1970-01-01", "{\"expires\":86400}" },
-        { "expires=2026-12-31", "{\"expires\":1798761600}" },
-        { "expires=2026-13-01", "!expires: a day" },
-        { "expires=2026-02-29", "!expires: a day" },
-        { "expires=2028-02-29", "{\"expires\":1835481600}" },
-        { "expires=0d", "!expires: a day" },
-        { "expires=5", "!expires: a day" },
-        { "disabled=true", "{\"disabled\":true}" },
-        { "disabled=false", "{\"disabled\":false}" },
-        { "disabled=yes", "!disabled: true or false" },
-        { "requests_per_minute=60", "{\"requests_per_minute\":60}" },
-        { "tokens_per_minute=none", "{\"tokens_per_minute\":null}" },
-        { "parallel_requests=0", "!parallel_requests: a whole number" },
-        { "parallel_requests=-1", "!parallel_requests: a whole number" },
-        { "tokens_per_week=1", "!tokens_per_week=1: a key has no such member" },
-        { "tokens_ever", "!tokens_ever: it must be MEMBER=VALUE" },
-        { "tokens_ever=9", "{\"budgets\":[{\"unit\":\"tokens\",\"per\":\"day\",\"limit\":5},"
-                           "{\"unit\":\"tokens\",\"per\":\"ever\",\"limit\":9},"
-                           "{\"unit\":\"money\",\"per\":\"ever\",\"limit\":7}]}" },
-        { "tokens_per_day=none",
-          "{\"budgets\":[{\"unit\":\"money\",\"per\":\"ever\",\"limit\":7}]}" },
-        { "money_ever=2.5", "{\"budgets\":[{\"unit\":\"tokens\",\"per\":\"day\",\"limit\":5},"
-                            "{\"unit\":\"money\",\"per\":\"ever\",\"limit\":2500000}]}" },
-        { "money_ever=0.000001", "{\"budgets\":[{\"unit\":\"tokens\",\"per\":\"day\",\"limit\":5},"
-                                 "{\"unit\":\"money\",\"per\":\"ever\",\"limit\":1}]}" },
-        { "money_ever=0", "!money_ever=0: an amount above 0" },
-        { "money_ever=1.", "!money_ever=1.: an amount above 0" },
-        { "money_ever=1.0000001", "!money_ever=1.0000001: an amount above 0" },
-        { "tokens_per_day=1.5", "!tokens_per_day=1.5: a whole number" },
-    };
-
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char word[64];
         char *words[] = { word, NULL };

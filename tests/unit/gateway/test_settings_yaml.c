@@ -108,23 +108,6 @@ static void reads_the_keys_and_routes_of_the_design(void)
     settings_deinit(&s);
 }
 
-static void reads_the_limits_of_a_key(void)
-{
-    static const char text[] =
-        "clerk_cookie: c\nkeys: [{name: a, key: x, tokens_ever: 9007199254740992,"
-        " requests_per_minute: 7, money_per_day: 2.5}]\n";
-    struct settings s;
-
-    EXPECT_INT(load_yaml_for(SETTINGS_SERVE, NULL, text, &s), ERR_NONE);
-    EXPECT_INT(s.keys[0].record.requests_per_minute, 7);
-    EXPECT_INT(s.keys[0].record.tokens_per_minute, 0);
-    EXPECT_INT(s.keys[0].record.n_budgets, 2);
-    EXPECT_INT(s.keys[0].record.budgets[0].limit, 2500000);
-    EXPECT_INT(s.keys[0].record.budgets[1].per, KEY_EVER);
-    EXPECT_INT(s.keys[0].record.budgets[1].limit, KEY_LIMIT_MAX);
-    settings_deinit(&s);
-}
-
 static void reads_what_a_target_changes(void)
 {
     static const char text[] = "upstreams: [{name: a, provider: openai, base_url: http://h}]\n"
@@ -445,21 +428,6 @@ static const struct {
     { "upstreams:\n- {name: a, provider: openai, base_url: http://h}\n"
       "- {name: a, provider: openai, base_url: http://h}\n",
       "3: upstreams[1].name: upstreams[0] has this name too" },
-    { "keys: [{name: a}]\n", "1: keys[0]: key or key_file is missing" },
-    { "keys: [{name: master, key: hush}]\n", "1: keys[0].name: \"master\" is the name of" },
-    { "keys: [{name: a, key: hush}, {name: b, key: hush}]\n", "1: keys[1]: keys[0] has the same" },
-    { "keys: [{name: a, key: x}, {name: a, key: y}]\n", "1: keys[1].name: keys[0] has this name" },
-    { "keys: [{name: a, key: x, requests_per_minute: 0}]\n",
-      "1: keys[0].requests_per_minute: expected a whole number from 1 to 9007199254740992" },
-    { "keys: [{name: a, key: x, tokens_ever: 9007199254740993}]\n",
-      "1: keys[0].tokens_ever: expected a whole number" },
-    { "keys: [{name: a, key: x, tokens_per_minute: -1}]\n",
-      "1: keys[0].tokens_per_minute: expected a whole number" },
-    { "keys: [{name: a, key: x, parallel_requests: 1001}]\n",
-      "1: keys[0].parallel_requests: expected a whole number from 1 to 1000;" },
-    { "keys: [{name: a, key: x, money_ever: 1000000.01}]\n",
-      "1: keys[0].money_ever: expected an amount of money above 0 and up to a million" },
-    { "api_master_key: hush\nkeys: [{name: a, key: hush}]\n", "2: keys[0]: the key is that of" },
     { MODELS("- {name: r}"), "3: models[0]: targets is missing" },
     { MODELS("- {name: r, targets: []}"), "3: models[0].targets: the list is empty" },
     { MODELS("- {name: r, targets: [{upstream: b, model: m}]}"),
@@ -588,7 +556,6 @@ static void tells_all_problems_at_once(void)
 static const struct test suite[] = {
     { "reads the upstreams of the design", reads_the_upstreams_of_the_design },
     { "reads the keys and routes of the design", reads_the_keys_and_routes_of_the_design },
-    { "reads the limits of a key", reads_the_limits_of_a_key },
     { "reads what a target changes", reads_what_a_target_changes },
     { "stands below every other source", stands_below_every_other_source },
     { "a secret of a higher source counts", a_secret_of_a_higher_source_counts },
