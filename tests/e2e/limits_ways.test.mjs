@@ -197,21 +197,40 @@ test('a gateway whose shared store is silent counts alone, until it is back', as
 
 test('a client that leaves while the store is asked leaves nothing behind', async () => {
   const redis = await Redis.start();
-  const keys = { leaves: 'parallel_requests: 2, tokens_ever: 100000' };
+  const keys = { place: 'parallel_requests: 2', budget: 'tokens_ever: 100000' };
   const here = await start(keys, { STORE_URL: redis.url, WORKERS: 2 });
-  assert.equal(codeOf(await here.ask('leaves')), 'ok');
-  await until(async () => (await here.key('leaves')).running === 0, 'it is over');
-  const { used } = (await here.key('leaves')).budgets[0];
-  for (let i = 0; i < 20; i++) {
+  const state = async (id) => {
+    const { running, budgets } = await here.key(id);
+    return `${running ?? 0} run, ${budgets[0]?.used ?? 0} used`;
+  };
+  const metrics = () => here.gw.metrics();
+  const leave = async (id) => {
     const request = await here.gw.begin(
-      { model: 'big', messages: [{ role: 'user', content: '!frames 1000 every 100' }] },
-      { headers: here.headers('leaves') },
+      { model: 'big', messages: [{ role: 'user', content: '!echo never' }] },
+      { headers: here.headers(id) },
     );
+    await until(async () => (await metrics()).exchanges === 1, 'the store is asked');
     request.destroy();
+    await until(async () => (await metrics()).exchanges === 0, 'the client has left');
+  };
+  /** Whether the store was waited for all the time, else what was asked of it is lost. */
+  const round = async (id) => {
+    const before = await state(id);
+    const { store_timeouts_total: timeouts } = await metrics();
+    redis.pause();
+    await leave(id);
+    redis.resume();
+    const isPatient = (await metrics()).store_timeouts_total === timeouts;
+    if (isPatient) await until(async () => (await state(id)) === before, 'all is back', 10_000);
+    return isPatient;
+  };
+  const asked = (await sim.log()).length;
+  for (const id of Object.keys(keys)) {
+    assert.equal(codeOf(await here.ask(id)), 'ok');
+    await until(async () => /^0 run/.test(await state(id)), 'it is over');
+    let patient = 0;
+    for (let i = 0; i < 20 && patient < 3; i++) patient += await round(id);
+    assert.equal(patient, 3);
   }
-  await here.gw.idle();
-  await until(async () => {
-    const now = await here.key('leaves');
-    return now.running === 0 && now.budgets[0].used < used + 20 * 50;
-  }, 'all of it was given back');
+  assert.equal((await sim.log()).length, asked + 2, 'nothing went upstream');
 });
