@@ -73,13 +73,14 @@ const stores = {
 
 for (const [store, url] of Object.entries(stores))
   describe(`with the store in ${store}`, () => {
-    let here, gw, conforms;
+    let here, gw, conforms, isEdit;
     before(async () => {
       here = await world(url());
       gw = await here.start();
       const openapi = await fetch(`${gw.url}/admin/api/openapi.json`, { headers: as(ADMIN) });
       const ajv = new Ajv2020({ strict: false });
       ajv.addSchema(await openapi.json(), 'api');
+      isEdit = ajv.compile({ $ref: 'api#/components/schemas/KeyEdit' });
       conforms = (name, value) => {
         const check = ajv.compile({ $ref: `api#/components/${name}` });
         assert.ok(check(value), JSON.stringify(check.errors));
@@ -160,6 +161,7 @@ for (const [store, url] of Object.entries(stores))
     });
 
     test('what is wrong is said, and changes nothing', async () => {
+      const budget = { unit: 'tokens', per: 'day', limit: 1 };
       const wrong = [
         [{}, 'name', /name: it is missing/],
         [{ name: '' }, 'name', /1 to 64 bytes/],
@@ -168,6 +170,11 @@ for (const [store, url] of Object.entries(stores))
         [{ name: 'x', requests_per_minute: 0 }, 'requests_per_minute', /from 1/],
         [{ name: 'x', parallel_requests: 1001 }, 'parallel_requests', /1000/],
         [{ name: 'x', budgets: [{ unit: 'tokens', per: 'week', limit: 1 }] }, 'budgets', /day/],
+        [{ name: 'x', budgets: [{ ...budget, limit: 2 ** 53 + 2 }] }, 'budgets', /whole number/],
+        [{ name: 'x', budgets: [{ ...budget, weeks: [[[1]]] }] }, 'budgets', /no other member/],
+        [{ name: 'x', models: [['GPT5']] }, 'models', /text/],
+        [{ name: 'x', tokens_per_minute: 2 ** 53 + 2 }, 'tokens_per_minute', /whole number/],
+        [{ name: 'x', expires: 0 }, 'expires', /from 1/],
       ];
       const before = (await call(gw, 'GET')).json.data.length;
       for (const [body, param, words] of wrong) {
@@ -175,6 +182,8 @@ for (const [store, url] of Object.entries(stores))
         conforms('schemas/Error', json);
         assert.deepEqual([status, json.error.param], [400, param], JSON.stringify(json));
         assert.match(json.error.message, words);
+        const isKnown = body.name === undefined || body.name === 'master';
+        assert.equal(isEdit(body), isKnown, `the document of ${JSON.stringify(body)}`);
       }
       assert.equal((await call(gw, 'GET')).json.data.length, before);
       for (const [method, where] of [
