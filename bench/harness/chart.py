@@ -63,9 +63,11 @@ def draw(results):
                   font_size="16", font_weight="bold"),
              text(16, 48, "Left of the line: cheaper than a proxy that does nothing.",
                   fill="#6b7280")]
-    for i, (name, color) in enumerate(COLORS.items()):
+    drawn = [n for n in COLORS if any(n in w["targets"] for w in works)]
+    for i, name in enumerate(drawn):
         x = LEFT + WIDTH - 130 + i * 140
-        lines.append(f'<rect x="{x}" y="38" width="12" height="12" rx="2" fill="{color}"/>')
+        lines.append(f'<rect x="{x}" y="38" width="12" height="12" rx="2" '
+                     f'fill="{COLORS[name]}"/>')
         lines.append(text(x + 18, 48, NAMES[name]))
     lines += scale(bottom)
     for i, work in enumerate(works):

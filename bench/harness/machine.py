@@ -30,6 +30,7 @@ def about():
         "processors": os.cpu_count(),
         "memory_gib": round(int(memory[1]) / 2**20) if memory else 0,
         "kernel": platform.release(),
+        "load": round(os.getloadavg()[0], 1),  # before anything was started: others' work
         "descriptors": DESCRIPTORS,
         "binary_kib": os.path.getsize(GATEWAY) // 1024,
         "gateway": said("build/enginelabs-2api", "version"),

@@ -88,11 +88,12 @@ def amount(work, seconds):
     return ["--connections", work.connections, "--seconds", seconds]
 
 
-def warm_up(work, seconds):
+def warm_up(work, target):
     """Accounts sign in, connections open, what compiles at run time does."""
     if work.once:
         return ["--connections", 4, "--requests", 4, "--cancel-after", 1, "--seconds", 30]
-    return ["--connections", work.connections, "--seconds", seconds]
+    return ["--connections", work.connections, "--seconds", target.warm_up_s,
+            "--requests", target.warm_up_requests // (20 if work.stream else 1)]
 
 
 class Idle:
@@ -119,7 +120,7 @@ def measure(work, name, seconds):
         target = stand.target
         time.sleep(SETTLE_S)
         start_kib = target.rss_kib()
-        stand.load(*warm_up(work, target.warm_up_s)).result()
+        stand.load(*warm_up(work, target)).result()
         warm_kib = target.rss_kib()
         idle = Idle(stand, work.idle) if work.idle else None
         idle_kib = target.rss_kib()
@@ -169,7 +170,7 @@ def direct_engine(stand):
 def measure_cancel(stand):
     """Clients leave in the middle of answers; how long until the upstream sees its end."""
     work = stand.work
-    stand.load(*warm_up(work, stand.target.warm_up_s)).result()
+    stand.load(*warm_up(work, stand.target)).result()
     seen = stand.load("--connections", work.connections, "--requests", 200, "--rate", 50,
                       "--cancel-after", work.cancel_after).result()[0]
     time.sleep(1)  # what takes longer counts as never

@@ -11,13 +11,20 @@ RESULTS = os.path.join(ROOT, "bench/results/latest.json")
 BEGIN, END = "<!-- figures: bench/report writes what follows -->\n", "<!-- end of figures -->\n"
 
 
+def noise(load):
+    if load < 1:
+        return "The machine was quiet."
+    return (f"**The machine was busy with other work (load {load:g} at the beginning): times and "
+            "throughput are worth little, and CPU is high for all.**")
+
+
 def machine_line(results):
     m, s = results["machine"], results["settings"]
     return (f'{m["processor"]}, {m["processors"]} processors, {m["memory_gib"]} GiB, Linux '
             f'{m["kernel"]}, {m["descriptors"]:,} descriptors; commit {m["commit"]}'
             f'{", with changes" if m["changed"] else ""}, {m["date"]}; nginx {m["nginx"]}, Node '
-            f'{m["node"]}; medians of {s["runs"]} runs of {s["seconds"]} s. '
-            f'The program has {m["binary_kib"]:,} KiB.')
+            f'{m["node"]}; medians of {s["runs"]} x {s["seconds"]} s. '
+            f'The program has {m["binary_kib"]:,} KiB. {noise(m["load"])}')
 
 
 def goals_text(results):

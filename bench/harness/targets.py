@@ -23,7 +23,7 @@ def write(folder, name, text):
 class Gateway(Process):
     """One worker. A work with `everything` has keys, limits, log, prices, usage and SQLite on."""
     headers = {"authorization": f"Bearer {KEY}"}
-    warm_up_s = 1
+    warm_up_s, warm_up_requests = 1, 0
 
     def __init__(self, work, upstream, folder, env):
         self.port = free_port()
@@ -60,7 +60,7 @@ EVERYTHING = {
 class Nginx(Process):
     """A proxy that does nothing: one worker, connections upstream kept, answers not buffered."""
     headers = {}
-    warm_up_s = 1
+    warm_up_s, warm_up_requests = 1, 0
 
     def __init__(self, work, upstream, folder, env):
         self.port = free_port()
@@ -94,7 +94,7 @@ http {{ access_log {log}; """ + TEMPORARY + """
 
 class Portkey(Process):
     """The Portkey gateway on Debian's Node, installed from bench/portkey's lock file."""
-    warm_up_s = 15  # Node compiles what was run some thousand times
+    warm_up_s, warm_up_requests = 60, 8000  # Node compiles what was run some thousand times
 
     def __init__(self, work, upstream, folder, env):
         self.port = free_port()

@@ -4,7 +4,7 @@ import json
 import unittest
 import xml.etree.ElementTree
 
-from harness import chart, figures, goals, measure, table, works
+from harness import chart, figures, goals, measure, report, table, works
 
 
 def run(cpu_us, **more):
@@ -114,6 +114,10 @@ class Reports(unittest.TestCase):
         self.assertEqual([r.get("fill") for r in bars], list(chart.COLORS.values()))
         self.assertAlmostEqual(widths[0], chart.x_of(2) - chart.x_of(1), places=0)
         self.assertLess(widths[0], widths[1])
+
+    def test_the_page_has_the_latest_results(self):
+        with open(report.RESULTS) as f, open(report.PAGE) as page:
+            self.assertIn(report.page(json.load(f)), page.read())
 
 
 if __name__ == "__main__":

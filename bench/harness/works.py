@@ -133,7 +133,7 @@ WORKS = [
     engine("t-open", "EngineLabs, TLS: " + OPEN, every_ms=1000, chunks=20,
            connections=STREAMS_MAX - 500, opening=500, once=True, tls=True),
     Work("e", "upstream 50 ms away, 2 KB request, {n} connections", delay_ms=50,
-         connections=4000),
+         connections=2000),
     engine("e-engine", "EngineLabs, 50 ms away (each answer): " + FAST, "stream", delay_ms=50,
            connections=500, targets=("gateway",)),
     Work("f", "as (a) beside {idle} idle connections", idle=STREAMS_MAX - 100),

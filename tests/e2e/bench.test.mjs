@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The driver of `make bench`, which is Python: what it makes of its figures.
+// The driver of `make bench`, which is Python: what it makes of its figures, and its page.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { dirname, join } from 'node:path';
