@@ -25,7 +25,7 @@ _enginelabs_2api() {
         models) options="$options --listen" ;;
         simulate) options="$options --listen --scenario" ;;
         keys) choices='list add show edit revoke rotate' ;;
-        usage) choices='rows from= to= by= key= model= format=' ;;
+        usage) choices='rows from= to= by= key= model= format= limit= before=' ;;
         help) choices='serve init check reload keys usage chat models simulate version help settings' ;;
         esac
         [ "$command" != keys ] || [ "$COMP_CWORD" -eq 2 ] || choices=

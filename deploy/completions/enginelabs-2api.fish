@@ -22,5 +22,5 @@ complete -c enginelabs-2api -n '__enginelabs_2api_in check' -l capture -r -F -d 
 complete -c enginelabs-2api -n '__enginelabs_2api_in chat' -s m -l model -x -a '(enginelabs-2api models 2>/dev/null)'
 complete -c enginelabs-2api -n '__enginelabs_2api_in simulate' -l scenario -r -F -d 'settings, faults, recordings'
 complete -c enginelabs-2api -n '__enginelabs_2api_in keys; and __enginelabs_2api_at 2' -a 'list add show edit revoke rotate'
-complete -c enginelabs-2api -n '__enginelabs_2api_in usage' -a 'rows from= to= by= key= model= format='
+complete -c enginelabs-2api -n '__enginelabs_2api_in usage' -a 'rows from= to= by= key= model= format= limit= before='
 complete -c enginelabs-2api -n '__enginelabs_2api_in help; and __enginelabs_2api_at 2' -a "$commands settings"

@@ -37,7 +37,7 @@ struct setting {
     const char *choices;  /* of SETTING_CHOICE and SETTING_ENUM */
 };
 
-enum { SETTINGS_MAX = 64 };
+enum { SETTINGS_MAX = 80 };
 
 /* In the order of their enums. */
 #define UPSTREAM_PROVIDERS "enginelabs|openai"
