@@ -24,6 +24,7 @@ class Gateway(Process):
     """One worker. A work with `everything` has keys, limits, log, prices, usage and SQLite on."""
     headers = {"authorization": f"Bearer {KEY}"}
     warm_up_s, warm_up_requests = 1, 0
+    wrap = []  # what its command is an argument of
 
     def __init__(self, work, upstream, folder, env):
         self.port = free_port()
@@ -43,7 +44,7 @@ class Gateway(Process):
         path = write(folder, "gateway.yaml", json.dumps(settings, indent=1))
         log = os.path.join(folder, "gateway.log")
         with open(log, "w") as f:
-            super().__init__(UNDER_TEST, [GATEWAY, "serve", "--config", path], cwd=folder,
+            super().__init__(UNDER_TEST, [*self.wrap, GATEWAY, "serve", "--config", path], cwd=folder,
                              env=env, stderr=f)
         self.wait_for_port(self.port, log)
 
