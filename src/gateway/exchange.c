@@ -24,7 +24,7 @@ static const unsigned moves[] = {
 static void on_phase(void *arg, enum provider_phase phase);
 static void on_attempt(void *arg, struct str account);
 static void on_activity(void *arg);
-static void on_trimmed(void *arg, size_t messages);
+static void on_prompt(void *arg, struct str chat, size_t trimmed);
 static void on_event(void *arg, const struct chat_event *event);
 static void on_deadline(void *arg);
 static void end_early(struct exchange *x);
@@ -38,7 +38,7 @@ static const struct provider_sink sink = {
     .on_phase = on_phase,
     .on_attempt = on_attempt,
     .on_activity = on_activity,
-    .on_trimmed = on_trimmed,
+    .on_prompt = on_prompt,
     .on_event = on_event,
 };
 
@@ -267,6 +267,7 @@ static void on_attempt(void *arg, struct str account)
 
     x->attempts++;
     record_trace_try(x->record, x->upstream->name, x->steps[x->step].model, account);
+    x->record->chat = STR("");
     x->account = account.n ? arena_dup(&x->request->arena, account) : STR("");
 }
 
@@ -278,11 +279,13 @@ static void on_activity(void *arg)
 }
 
 /* A prompt that is written anew, for a new chat, may be another one: what was said last counts. */
-static void on_trimmed(void *arg, size_t messages)
+static void on_prompt(void *arg, struct str chat, size_t trimmed)
 {
     struct exchange *x = arg;
 
-    x->trimmed = messages;
+    x->trimmed = trimmed;
+    x->record->chat = arena_dup(&x->request->arena, chat);
+    record_trace_chat(x->record, x->record->chat);
 }
 
 /* Rearms lazily for the sake of the hot path: a piece of text only notes when it came. */

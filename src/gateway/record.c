@@ -55,6 +55,7 @@ static void log_record(const struct record *rec)
         LOG_STR("requested_model", rec->model),
         LOG_Z("upstream", rec->upstream),
         LOG_STR("account", rec->account),
+        LOG_STR("chat", rec->chat),
         LOG_INT("attempts", rec->attempts),
         LOG_INT("stream", rec->is_stream),
         LOG_INT("duration_ms", rec->duration_ms),

@@ -25,6 +25,7 @@ struct record {
     struct str known_model; /* its route's name; empty: none, or one that anybody makes up */
     const char *upstream;   /* of the last attempt; "none" */
     struct str account;     /* likewise; empty: it has none */
+    struct str chat;        /* likewise: the upstream's id of it; empty: it has none */
     unsigned attempts;
     bool is_stream;
     struct chat_usage usage;

@@ -49,8 +49,12 @@ struct record_trace *record_trace_begin(struct gateway_worker *w, struct http_re
         trace_context_child(&parent, &t->context);
         t->tracestate = tracestate_of(r);
     } else {
-        trace_context_new(&t->context, w->view->settings->otel_sampler_per_mille);
+        trace_context_new(&t->context);
     }
+    if (w->tracer)
+        t->context.is_sampled =
+            trace_context_sample(&t->context, has_parent, w->view->settings->otel_sampler,
+                                 w->view->settings->otel_sampler_per_mille);
     return t;
 }
 
@@ -88,6 +92,14 @@ void record_trace_try(struct record *rec, const char *upstream, struct str model
     text = arena_alloc(a, TRACEPARENT_LEN + 1);
     trace_context_write(&try->context, text);
     t->traceparent = str_of(text);
+}
+
+void record_trace_chat(struct record *rec, struct str chat)
+{
+    struct record_trace *t = rec->trace;
+
+    if (t && t->n_tries > 0)
+        t->tries[t->n_tries - 1].chat = chat;
 }
 
 const struct str *record_traceparent(const struct record *rec)
@@ -189,6 +201,10 @@ static void add_answer(const struct record *rec, struct attributes *a)
 {
     number(a, "gen_ai.usage.input_tokens", rec->usage.prompt_tokens);
     number(a, "gen_ai.usage.output_tokens", rec->usage.completion_tokens);
+    if (rec->usage.cached_tokens > 0)
+        number(a, "gen_ai.usage.cache_read.input_tokens", rec->usage.cached_tokens);
+    if (rec->usage.reasoning_tokens > 0)
+        number(a, "gen_ai.usage.reasoning.output_tokens", rec->usage.reasoning_tokens);
     a->list[a->n++] = (struct trace_attribute){ "gen_ai.response.finish_reasons", TRACE_LIST,
                                                 str_of(rec->finish), 0 };
 }
@@ -207,6 +223,7 @@ static void tell_try(const struct record *rec, const struct record_try *try, siz
     text(&a, "gen_ai.operation.name", operation);
     text(&a, "gen_ai.provider.name", str_of(try->upstream));
     text(&a, "gen_ai.request.model", try->model);
+    text(&a, "gen_ai.conversation.id", try->chat);
     text(&a, "enginelabs2api.account", try->account);
     number(&a, "enginelabs2api.attempt", (int64_t)i + 1);
     text(&a, "error.type", str_of(code));

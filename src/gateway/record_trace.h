@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The spans of a request: one of the server, one of the client for each try at an upstream. Names
- * are those of OpenTelemetry's semantic conventions (HTTP: stable; generative AI: development,
- * 1.37). docs/internals/traces.md
+ * are those of OpenTelemetry's semantic conventions, of which docs/internals/traces.md has the
+ * versions.
  */
 #pragma once
 
@@ -17,6 +17,7 @@ struct record_try {
     const char *upstream; /* in the arena */
     struct str model;     /* the name there; empty: the request has none */
     struct str account;
+    struct str chat; /* the upstream's id of it; empty: none is known */
     int64_t start_us;
     int64_t end_us;   /* 0: it goes on */
     const char *code; /* of its failure; NULL: none is known */
@@ -40,6 +41,9 @@ struct record_trace *record_trace_begin(struct gateway_worker *w, struct http_re
 /* A try begins, of the upstream's `model`, and ends the one before. */
 void record_trace_try(struct record *rec, const char *upstream, struct str model,
                       struct str account);
+
+/* The chat that the prompt of the present try goes to, in the arena. */
+void record_trace_chat(struct record *rec, struct str chat);
 
 /* The present try has failed. */
 void record_trace_failed(struct record *rec, const char *code);

@@ -12,6 +12,7 @@
 #include "gateway/health.h"
 #include "gateway/settings_upstreams.h"
 #include "net/connector.h"
+#include "trace/context.h"
 
 struct settings {
     struct arena arena;         /* owns the texts */
@@ -93,6 +94,7 @@ struct settings {
     struct url otel_endpoint; /* path NULL: nobody collects traces */
     struct secret otel_headers;
     const char *otel_service;
+    enum trace_sampler otel_sampler;
     int64_t otel_sampler_per_mille;
     int64_t usage_retention_ms; /* of sums */
     size_t usage_rows;

@@ -58,6 +58,8 @@ const struct setting settings_table[] = {
     { "OTEL_EXPORTER_OTLP_ENDPOINT", SETTING_URL, FIELD(otel_endpoint), NULL, NULL },
     { "OTEL_EXPORTER_OTLP_HEADERS", SETTING_SECRET, FIELD(otel_headers), NULL, NULL },
     { "OTEL_SERVICE_NAME", SETTING_TEXT, FIELD(otel_service), "enginelabs-2api", NULL },
+    { "OTEL_TRACES_SAMPLER", SETTING_ENUM, FIELD(otel_sampler), "parentbased_traceidratio",
+      TRACE_SAMPLERS },
     { "OTEL_TRACES_SAMPLER_ARG", SETTING_SECONDS, FIELD(otel_sampler_per_mille), "1", NULL },
     { "USAGE_RETENTION", SETTING_SECONDS, FIELD(usage_retention_ms), "34560000", NULL },
     { "USAGE_ROWS", SETTING_COUNT, FIELD(usage_rows), "100000", NULL },

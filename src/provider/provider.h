@@ -33,8 +33,8 @@ struct provider_sink {
     void (*on_attempt)(void *arg, struct str account);
     /* The upstream is alive, though nothing came of it for the client. */
     void (*on_activity)(void *arg);
-    /* Before the prompt goes out: how many of the oldest messages were left out of it. Optional. */
-    void (*on_trimmed)(void *arg, size_t messages);
+    /* Before the prompt goes out: its chat's id, and how many messages it lacks. Optional. */
+    void (*on_prompt)(void *arg, struct str chat, size_t trimmed);
     /* FINISH and ERROR are the last; an ERROR's failure lives during the call. */
     void (*on_event)(void *arg, const struct chat_event *event);
 };

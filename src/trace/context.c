@@ -69,15 +69,35 @@ static void new_id(unsigned char *id, size_t n)
     while (is_zero(id, n));
 }
 
-void trace_context_new(struct trace_context *ret, int64_t per_mille)
+void trace_context_new(struct trace_context *ret)
 {
     new_id(ret->trace_id, TRACE_ID_LEN);
     new_id(ret->span_id, SPAN_ID_LEN);
-    ret->is_sampled = (int64_t)(random_u64() % 1000) < per_mille;
+    ret->is_sampled = false;
 }
 
 void trace_context_child(const struct trace_context *parent, struct trace_context *ret)
 {
     *ret = *parent;
     new_id(ret->span_id, SPAN_ID_LEN);
+}
+
+/* The lowest `1000 - per_mille` of a thousand are not. 50 bits of the 56 are exact enough. */
+static bool is_among(const struct trace_context *c, int64_t per_mille)
+{
+    int64_t random = 0;
+
+    for (size_t i = TRACE_ID_LEN - 7; i < TRACE_ID_LEN; i++)
+        random = random << 8 | c->trace_id[i];
+    return (random >> 6) * 1000 >= (1000 - per_mille) << 50;
+}
+
+bool trace_context_sample(const struct trace_context *c, bool has_parent, enum trace_sampler by,
+                          int64_t per_mille)
+{
+    if (by >= TRACE_PARENT_ON && has_parent)
+        return c->is_sampled;
+    if (by == TRACE_RATIO || by == TRACE_PARENT_RATIO)
+        return is_among(c, per_mille);
+    return by == TRACE_ON || by == TRACE_PARENT_ON;
 }

@@ -7,8 +7,10 @@ import http from 'node:http';
 import path from 'node:path';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
+import { Authority, Nginx } from './lib/certs.mjs';
 import { Collector } from './lib/collector.mjs';
-import { CANARY, Gateway, KEY, Simulator, finish, onEnd, tempDir, until } from './lib/harness.mjs';
+import { CANARY, Gateway, KEY, Simulator, finish, onEnd, run } from './lib/harness.mjs';
+import { tempDir, until } from './lib/harness.mjs';
 
 after(finish);
 
@@ -158,6 +160,57 @@ describe('spans', () => {
   });
 });
 
+describe('at the EngineLabs service', () => {
+  let service, native, posted;
+  const call = (args) => `<tool_call name="get_weather">\n${args}\n</tool_call>`;
+  before(async () => {
+    service = await Simulator.start();
+    native = await Gateway.start({
+      env: { ...service.env(), OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, WORKERS: 1 },
+    });
+    posted = async () => (await service.posts()).map(({ chat }) => chat);
+  });
+
+  test('a try names its chat, and so does the log line', async () => {
+    const headers = { 'x-request-id': 'trace-chat' };
+    const messages = user('!think well\n!echo hi');
+    const { usage } = (await native.post({ model: 'GPT5', messages }, { headers })).json();
+    const [chat] = await posted();
+    const { tries } = await spansOf('trace-chat');
+    const { attributes } = tries[0];
+    assert.equal(attributes['gen_ai.conversation.id'], chat);
+    const { reasoning_tokens: thought } = usage.completion_tokens_details;
+    assert.ok(thought > 0);
+    assert.equal(attributes['gen_ai.usage.reasoning.output_tokens'], thought);
+    const line = await until(
+      () => native.logLines.find((one) => one.request_id === 'trace-chat' && one.outcome),
+      'the log line',
+    );
+    assert.deepEqual([line.chat, line.upstream, line.model], [chat, 'cto', 'GPT5']);
+  });
+
+  test('an answer that is asked for once more has two tries, each with its end', async () => {
+    const before = (await posted()).length;
+    const parameters = { type: 'object', properties: { city: {} }, required: ['city'] };
+    const tools = [{ type: 'function', function: { name: 'get_weather', parameters } }];
+    const [bad, good] = ['{"town":"x"}', '{"city":"x"}'].map((args) => JSON.stringify(call(args)));
+    const messages = user(`!then ${good}\n!say ${bad}`);
+    const headers = { 'x-request-id': 'trace-repair' };
+    const answer = await native.post({ model: 'GPT5', messages, tools }, { headers });
+    assert.equal(answer.json().choices[0].finish_reason, 'tool_calls', answer.text);
+    const chats = (await posted()).slice(before);
+    const { server, tries } = await spansOf('trace-repair', 2);
+    assert.equal(server.attributes['enginelabs2api.attempts'], 2);
+    assert.deepEqual(tries.map((one) => one.attributes['gen_ai.conversation.id']), chats);
+    const [first, second] = tries;
+    assert.deepEqual([first.status.code, second.status], [2, undefined]);
+    assert.ok(first.attributes['error.type']);
+    assert.ok(BigInt(first.endTimeUnixNano) <= BigInt(second.startTimeUnixNano));
+    assert.equal(first.attributes['gen_ai.usage.output_tokens'], undefined);
+    assert.deepEqual(second.attributes['gen_ai.response.finish_reasons'], ['tool_calls']);
+  });
+});
+
 describe('traceparent', () => {
   test("the client's trace goes on, with a span for each hop", async () => {
     const traceparent = `00-${TRACE}-${PARENT}-01`;
@@ -213,6 +266,62 @@ test('with a share of 0 nothing is sampled; without a collector no header goes u
   const off = await start({ OTEL_EXPORTER_OTLP_ENDPOINT: '' });
   await off.post({ model: 'noted', messages: user('x') });
   assert.equal(seen.at(-1).traceparent, undefined);
+});
+
+describe('a sampler', () => {
+  const from = (flags) => ({ traceparent: `00-${TRACE}-${PARENT}-${flags}` });
+  // Sampled: begins here; goes on with a parent that is not sampled; with one that is.
+  for (const [sampler, share, ...want] of [
+    ['always_on', 0, '01', '01', '01'],
+    ['always_off', 1, '00', '00', '00'],
+    ['traceidratio', 1, '01', '01', '01'],
+    ['traceidratio', 0, '00', '00', '00'],
+    ['parentbased_always_on', 0, '01', '00', '01'],
+    ['parentbased_always_off', 1, '00', '00', '01'],
+    ['parentbased_traceidratio', 1, '01', '00', '01'],
+  ])
+    test(`${sampler}, ${share}`, async () => {
+      const env = { OTEL_TRACES_SAMPLER: sampler, OTEL_TRACES_SAMPLER_ARG: share };
+      const own = await start(env);
+      const count = collector.spans.length;
+      const got = [];
+      for (const headers of [{}, from('00'), from('01')]) {
+        await own.post({ model: 'noted', messages: user('x') }, { headers });
+        got.push(seen.at(-1).traceparent.slice(-2));
+      }
+      assert.deepEqual(got, want);
+      await own.stop();
+      const sampled = want.filter((flags) => flags === '01').length;
+      assert.equal(collector.spans.length - count, 2 * sampled);
+    });
+
+  test('of another name is refused', async () => {
+    const { code, stderr } = await run(['check', '--offline'], {
+      env: { ...sim.env(), OTEL_TRACES_SAMPLER: 'xray' },
+    });
+    assert.equal(code, 2);
+    assert.match(stderr, /OTEL_TRACES_SAMPLER.*parentbased_always_on/);
+  });
+});
+
+test('a collector may be below a path, and behind TLS of an own authority', async () => {
+  const ca = new Authority('Test CA');
+  const below = await Collector.start();
+  below.prefix = '/otel/in';
+  const nginx = await Nginx.start(below.url, [ca.issue('good', 'DNS:localhost')]);
+  const host = `https://localhost:${nginx.ports[0]}`;
+  for (const [id, url] of [
+    ['trace-path', `${below.url}/otel/in`],
+    ['trace-slash', `${below.url}/otel/in/`],
+    ['trace-tls', `${host}/otel/in/`],
+  ]) {
+    const own = await start({ OTEL_EXPORTER_OTLP_ENDPOINT: url, UPSTREAM_CA_FILE: ca.file });
+    const headers = { 'x-request-id': id };
+    await own.post({ model: 'noted', messages: user('x') }, { headers });
+    await own.stop();
+    assert.ok(below.of(id), `${id}: ${below.problems}`);
+  }
+  assert.deepEqual(below.problems, []);
 });
 
 test('what waits is sent at the end', async () => {

@@ -350,8 +350,8 @@ void call_prepare(struct provider_call *c)
     c->is_prepared = c->is_rewritten = true;
     c->is_task_over = false;
     upkeep_turn(c->instance->upkeep, c->place.account, str_of(c->chat_id));
-    if (c->sink->on_trimmed)
-        c->sink->on_trimmed(c->arg, c->trimmed);
+    if (c->sink->on_prompt)
+        c->sink->on_prompt(c->arg, str_of(c->chat_id), c->trimmed);
     wire_open_socket(c);
 }
 

@@ -92,7 +92,7 @@ export class Collector {
   static async start() {
     const collector = new Collector();
     Object.assign(collector, { spans: [], requests: [], problems: [], sizes: [] });
-    Object.assign(collector, { answer: () => 200, reply: () => ({}) });
+    Object.assign(collector, { answer: () => 200, reply: () => ({}), prefix: '' });
     collector.server = http.createServer((req, res) => collector.#take(req, res));
     collector.server.listen(0, '127.0.0.1');
     await once(collector.server, 'listening');
@@ -119,7 +119,7 @@ export class Collector {
   #keep(req, body) {
     try {
       const told = JSON.parse(body);
-      assert.equal(req.url, '/v1/traces');
+      assert.equal(req.url, `${this.prefix}/v1/traces`);
       assert.equal(req.headers['content-type'], 'application/json');
       request(told, 'request');
       assertIsMessage(told);

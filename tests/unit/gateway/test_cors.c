@@ -150,7 +150,7 @@ static void adds_the_headers_to_exchanges(void)
         struct str in;
 
         ask_from_page(chats[i / 2]);
-        call()->request.sink->on_trimmed(call()->request.arg, 2);
+        call()->request.sink->on_prompt(call()->request.arg, STR("chat-1"), 2);
         if (i % 2) {
             error(&e);
         } else {

@@ -299,7 +299,7 @@ static void hands_the_provider_what_was_asked(void)
 
 static void trimmed(size_t messages)
 {
-    call()->request.sink->on_trimmed(call()->request.arg, messages);
+    call()->request.sink->on_prompt(call()->request.arg, STR("chat-1"), messages);
 }
 
 /* The provider may write its prompt anew, for a new chat: what it said last counts. */

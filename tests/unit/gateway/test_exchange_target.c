@@ -205,7 +205,7 @@ static void what_a_target_used_does_not_count_for_the_next(void)
     ask(M);
     phase(PHASE_ACCEPTED);
     usage(1234, 5678, 0);
-    call()->request.sink->on_trimmed(call()->request.arg, 7);
+    call()->request.sink->on_prompt(call()->request.arg, STR("chat-1"), 7);
     break_it();
     answer("x");
     EXPECT(!heard("1234"));
@@ -214,7 +214,7 @@ static void what_a_target_used_does_not_count_for_the_next(void)
     ask(M);
     break_it();
     phase(PHASE_ACCEPTED);
-    call()->request.sink->on_trimmed(call()->request.arg, 7);
+    call()->request.sink->on_prompt(call()->request.arg, STR("chat-1"), 7);
     usage(1234, 5678, 0);
     answer("x");
     EXPECT(heard("\"prompt_tokens\":1234"));

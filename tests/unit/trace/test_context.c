@@ -57,9 +57,11 @@ static void a_child_has_a_span_of_its_own(void)
 {
     struct trace_context parent, child;
 
-    trace_context_new(&parent, 1000);
+    trace_context_new(&parent);
+    EXPECT(!parent.is_sampled);
+    parent.is_sampled = true;
     trace_context_child(&parent, &child);
-    EXPECT(parent.is_sampled && child.is_sampled);
+    EXPECT(child.is_sampled);
     EXPECT(memcmp(parent.trace_id, child.trace_id, TRACE_ID_LEN) == 0);
     EXPECT(memcmp(parent.span_id, child.span_id, SPAN_ID_LEN) != 0);
 }
@@ -68,16 +70,66 @@ static void a_child_has_a_span_of_its_own(void)
 static void a_share_is_sampled(void)
 {
     struct trace_context c;
-    int n = 0, none = 0;
+    int n = 0;
 
     for (int i = 0; i < 20000; i++) {
-        trace_context_new(&c, 100);
-        n += c.is_sampled;
-        trace_context_new(&c, 0);
-        none += c.is_sampled;
+        trace_context_new(&c);
+        n += trace_context_sample(&c, false, TRACE_RATIO, 100);
+        EXPECT(!trace_context_sample(&c, false, TRACE_RATIO, 0));
+        EXPECT(trace_context_sample(&c, false, TRACE_RATIO, 1000));
     }
     EXPECT(n > 2000 - 8 * 43 && n < 2000 + 8 * 43);
-    EXPECT_INT(none, 0);
+}
+
+/* Of W3C Trace Context level 2: the last 56 bits, of which the highest are sampled. */
+static void a_share_goes_by_the_id_of_the_trace(void)
+{
+    static const struct {
+        const char *id;
+        int64_t least; /* the smallest share, in thousandths, by which it is sampled */
+    } cases[] = {
+        { "00-ffffffffffffffffff00000000000000-0123456789abcdef-01", 1000 },
+        { "00-00000000000000000080000000000000-0123456789abcdef-01", 500 },
+        { "00-000000000000000000e6666666666700-0123456789abcdef-01", 100 },
+        { "00-000000000000000000ffffffffffffff-0123456789abcdef-01", 1 },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct trace_context c;
+
+        EXPECT(trace_context_read(str_of(cases[i].id), &c));
+        EXPECT(trace_context_sample(&c, false, TRACE_RATIO, cases[i].least));
+        EXPECT(!trace_context_sample(&c, false, TRACE_RATIO, cases[i].least - 1));
+    }
+}
+
+static void samplers_are_those_of_the_standard(void)
+{
+    /* Sampled: begins here; goes on with a parent that is not sampled; with one that is. */
+    static const struct {
+        enum trace_sampler by;
+        int64_t per_mille;
+        bool root, off, on;
+    } cases[] = {
+        { TRACE_ON, 0, true, true, true },
+        { TRACE_OFF, 1000, false, false, false },
+        { TRACE_RATIO, 1000, true, true, true },
+        { TRACE_RATIO, 0, false, false, false },
+        { TRACE_PARENT_ON, 0, true, false, true },
+        { TRACE_PARENT_OFF, 1000, false, false, true },
+        { TRACE_PARENT_RATIO, 1000, true, false, true },
+        { TRACE_PARENT_RATIO, 0, false, false, true },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct trace_context c;
+
+        trace_context_new(&c);
+        EXPECT(trace_context_sample(&c, false, cases[i].by, cases[i].per_mille) == cases[i].root);
+        EXPECT(trace_context_sample(&c, true, cases[i].by, cases[i].per_mille) == cases[i].off);
+        c.is_sampled = true;
+        EXPECT(trace_context_sample(&c, true, cases[i].by, cases[i].per_mille) == cases[i].on);
+    }
 }
 
 static const struct test suite[] = {
@@ -85,5 +137,7 @@ static const struct test suite[] = {
     { "writes what it reads", writes_what_it_reads },
     { "a child has a span of its own", a_child_has_a_span_of_its_own },
     { "a share is sampled", a_share_is_sampled },
+    { "a share goes by the id of the trace", a_share_goes_by_the_id_of_the_trace },
+    { "samplers are those of the standard", samplers_are_those_of_the_standard },
 };
 TEST_MAIN(suite)
