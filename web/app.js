@@ -3,32 +3,18 @@
 
 import { ApiError, api, fill, h, session } from './lib.js';
 import { current, locale, setLanguage, t } from './i18n.js';
-import * as views from './views.js';
 
-/** Its module comes when somebody goes there: the first load has few requests. */
-function playground(content, run, say) {
-  let isLeft = false;
-  let end;
-  run(async () => {
-    const module = await import('./playground.js');
-    if (!isLeft) end = module.playground(content, run, say);
-  });
-  return () => {
-    isLeft = true;
-    end?.();
-  };
-}
-
+/** Their modules come when somebody goes there: a load has few requests. */
 const sections = {
-  overview: views.overview,
-  live: views.live,
-  problems: views.problems,
-  accounts: views.accounts,
-  models: views.models,
-  keys: views.keys,
-  usage: views.usage,
-  playground,
-  settings: views.settings,
+  overview: () => import('./activity.js'),
+  live: () => import('./activity.js'),
+  problems: () => import('./activity.js'),
+  accounts: () => import('./upstreams.js'),
+  models: () => import('./upstreams.js'),
+  keys: () => import('./keys.js'),
+  usage: () => import('./usage.js'),
+  playground: () => import('./playground.js'),
+  settings: () => import('./settings.js'),
 };
 
 const body = document.body;
@@ -61,7 +47,7 @@ const tools = () => [
     t('language'),
     [
       ['en', 'English'],
-      ['zh', '中文'],
+      ['zh', '\u4e2d\u6587'],
     ],
     current(),
     (value) => {
@@ -182,9 +168,9 @@ function draw(known) {
       ),
     ),
   );
-  document.title = `${t(name)} · enginelabs-2api`;
+  document.title = `${t(name)} \u00b7 enginelabs-2api`;
   countProblems(known);
-  enter(sections[name], content, notice);
+  enter(name, content, notice);
 }
 
 function skip(event) {
@@ -199,9 +185,8 @@ async function countProblems(known) {
   mine.textContent = `${data.length}`;
 }
 
-/** Runs a view: `view(content, run)` draws, and calls run(f) for what may fail. It may give a
- *  function that ends what it began. */
-function enter(view, content, notice) {
+/** Runs a view: it draws, and calls run(f) for what may fail. It may give a function that ends what it began. */
+function enter(name, content, notice) {
   let isLeft = false;
   let end;
   const say = (text, kind = '') =>
@@ -229,7 +214,10 @@ function enter(view, content, notice) {
     leave = () => {};
   };
   fill(content, h('p', { class: 'soft' }, t('loading')));
-  end = view(content, run, say);
+  run(async () => {
+    const views = await sections[name]();
+    if (!isLeft) end = views[name](content, run, say);
+  });
 }
 
 document.addEventListener('signed-out', () => {

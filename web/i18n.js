@@ -122,7 +122,8 @@ export const texts = {
     from_file: "settings' file",
     keys_none: 'There are no keys yet.',
     keys_hint:
-      'Clients use API_MASTER_KEY. Give each person or program a key of its own to see and limit what it uses.',
+      'Clients use API_MASTER_KEY. Give each person or program a key of its own, ' +
+      'to see and limit what it uses.',
     allowed_models: 'Models (one a line, * at the end for a prefix; none: all)',
     per_minute_requests: 'Requests a minute',
     per_minute_tokens: 'Tokens a minute',

@@ -104,7 +104,7 @@ export const when = (seconds) =>
 
 /** 850 ms, 12.3 s, 4 min, 3 h, 2 d */
 export function duration(ms) {
-  if (ms === null || ms === undefined) return '–';
+  if (ms === null || ms === undefined) return '\u2013';
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min`;
@@ -115,6 +115,12 @@ export function duration(ms) {
 export const bytes = (n) => `${(n / 1048576).toFixed(1)} MiB`;
 
 /* ---- parts ---- */
+
+export const panel = (title, ...children) =>
+  h('section', { class: 'panel' }, title ? h('h2', {}, title) : null, children);
+export const tiles = (...list) => h('dl', { class: 'tiles' }, list);
+export const button = (text, onclick, kind) =>
+  h('button', { onclick, class: kind, type: 'button' }, text);
 
 export const tile = (name, value, more) =>
   h(

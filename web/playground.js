@@ -123,10 +123,30 @@ async function stream(signal, each) {
 /** The same call in other words; the key is named, not shown. */
 export function snippets(origin, model, list) {
   const body = JSON.stringify({ model, messages: list }, null, 2);
+  const curl = [
+    `curl ${origin}/v1/chat/completions \\`,
+    `  -H "Authorization: Bearer $API_KEY" \\`,
+    `  -H 'Content-Type: application/json' \\`,
+    `  -d '${body.replaceAll("'", `'\\''`)}'`,
+  ];
+  const python = [
+    'import os\n\nfrom openai import OpenAI\n',
+    `client = OpenAI(base_url="${origin}/v1", api_key=os.environ["API_KEY"])`,
+    'answer = client.chat.completions.create(',
+    `    model=${JSON.stringify(model)},`,
+    `    messages=${JSON.stringify(list)},`,
+    ')\nprint(answer.choices[0].message.content)',
+  ];
+  const javascript = [
+    `import OpenAI from 'openai';\n`,
+    `const client = new OpenAI({ baseURL: '${origin}/v1', apiKey: process.env.API_KEY });`,
+    `const answer = await client.chat.completions.create(${body});`,
+    'console.log(answer.choices[0].message.content);',
+  ];
   return {
-    curl: `curl ${origin}/v1/chat/completions \\\n  -H "Authorization: Bearer $API_KEY" \\\n  -H 'Content-Type: application/json' \\\n  -d '${body.replaceAll("'", `'\\''`)}'`,
-    Python: `from openai import OpenAI\n\nclient = OpenAI(base_url="${origin}/v1", api_key=API_KEY)\nanswer = client.chat.completions.create(\n    model=${JSON.stringify(model)},\n    messages=${JSON.stringify(list)},\n)\nprint(answer.choices[0].message.content)`,
-    JavaScript: `import OpenAI from 'openai';\n\nconst client = new OpenAI({ baseURL: '${origin}/v1', apiKey: API_KEY });\nconst answer = await client.chat.completions.create(${body});\nconsole.log(answer.choices[0].message.content);`,
+    curl: curl.join('\n'),
+    Python: python.join('\n'),
+    JavaScript: javascript.join('\n'),
   };
 }
 

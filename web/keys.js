@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+// Clients' keys: made, changed, replaced and revoked.
+// Each view: (content, run, say) => what ends it.
+
+import {
+  api,
+  button,
+  confirm,
+  copy,
+  dialog,
+  empty,
+  fill,
+  h,
+  meter,
+  money,
+  number,
+  panel,
+  short,
+  table,
+  tag,
+  when,
+} from './lib.js';
+import { t } from './i18n.js';
+
+const BUDGETS = [
+  ['tokens', 'day'],
+  ['tokens', 'month'],
+  ['tokens', 'ever'],
+  ['money', 'day'],
+  ['money', 'month'],
+  ['money', 'ever'],
+];
+const amount = (unit, n) => (unit === 'money' ? money(n) : short(n));
+
+function limitsOf(key) {
+  const list = [
+    key.requests_per_minute && `${number(key.requests_per_minute)} ${t('per_minute_requests')}`,
+    key.tokens_per_minute && `${short(key.tokens_per_minute)} ${t('per_minute_tokens')}`,
+    key.parallel_requests && `${number(key.parallel_requests)} ${t('parallel')}`,
+  ].filter(Boolean);
+  return h(
+    'div',
+    {},
+    list.map((text) => h('div', {}, text)),
+    key.budgets.map((b) =>
+      h(
+        'div',
+        {},
+        `${amount(b.unit, b.used ?? 0)} ${t('used_of')} ${amount(b.unit, b.limit)} `,
+        `(${t(`${b.unit}_${b.per}`)})`,
+        meter((100 * (b.used ?? 0)) / b.limit, t(`${b.unit}_${b.per}`)),
+      ),
+    ),
+    list.length + key.budgets.length ? null : h('span', { class: 'soft' }, t('no_limit')),
+  );
+}
+
+const stateOf = (key) =>
+  key.disabled
+    ? tag(t('disabled'), 'warn')
+    : key.expires && key.expires * 1000 <= Date.now()
+      ? tag(t('expired'), 'bad')
+      : tag(t('works'));
+
+/** The form of a key; send(members) rejects with what is wrong. */
+function keyForm(title, key, send) {
+  const text = (name, label, value, more = {}) =>
+    h('label', {}, label, h('input', { name, value: `${value ?? ''}`, ...more }));
+  const count = (name, label, value) =>
+    text(name, label, value, {
+      type: 'number',
+      min: '1',
+      step: '1',
+      placeholder: t('no_limit'),
+    });
+  const budget = (unit, per) => key.budgets.find((b) => b.unit === unit && b.per === per)?.limit;
+  dialog(title, (close) => {
+    const problem = h('p', { class: 'error', role: 'alert' });
+    const form = h(
+      'form',
+      {},
+      h(
+        'div',
+        { class: 'fields' },
+        text('name', t('name'), key.name, { required: true, maxlength: '64' }),
+        text(
+          'expires',
+          t('expires'),
+          key.expires ? new Date(key.expires * 1000).toISOString().slice(0, 10) : '',
+          { type: 'date' },
+        ),
+        h(
+          'label',
+          { class: 'wide' },
+          t('allowed_models'),
+          h('textarea', { name: 'models', rows: '2' }, key.models.join('\n')),
+        ),
+        count('requests_per_minute', t('per_minute_requests'), key.requests_per_minute),
+        count('tokens_per_minute', t('per_minute_tokens'), key.tokens_per_minute),
+        count('parallel_requests', t('parallel'), key.parallel_requests),
+        h(
+          'label',
+          { class: 'inline' },
+          h('input', { type: 'checkbox', name: 'disabled', checked: key.disabled }),
+          t('disabled'),
+        ),
+        h(
+          'fieldset',
+          { class: 'wide' },
+          h('legend', {}, t('budgets')),
+          h(
+            'div',
+            { class: 'fields' },
+            BUDGETS.map(([unit, per]) => {
+              const value = budget(unit, per);
+              return text(
+                `${unit}_${per}`,
+                t(`${unit}_${per}`),
+                value && unit === 'money' ? value / 1e6 : value,
+                {
+                  type: 'number',
+                  min: '0',
+                  step: unit === 'money' ? 'any' : '1',
+                  placeholder: t('no_limit'),
+                },
+              );
+            }),
+          ),
+        ),
+      ),
+      problem,
+      h(
+        'div',
+        { class: 'row' },
+        h('button', { class: 'primary' }, t('save')),
+        button(t('cancel'), close),
+      ),
+    );
+    form.addEventListener('submit', async (event) => {
+      event.preventDefault();
+      const said = new FormData(form);
+      const whole = (name) => (said.get(name) ? Number(said.get(name)) : null);
+      try {
+        await send({
+          name: said.get('name'),
+          expires: said.get('expires')
+            ? Math.floor(Date.parse(`${said.get('expires')}T23:59:59Z`) / 1000)
+            : null,
+          disabled: said.get('disabled') !== null,
+          models: said
+            .get('models')
+            .split('\n')
+            .map((line) => line.trim())
+            .filter(Boolean),
+          requests_per_minute: whole('requests_per_minute'),
+          tokens_per_minute: whole('tokens_per_minute'),
+          parallel_requests: whole('parallel_requests'),
+          budgets: BUDGETS.filter(([unit, per]) => said.get(`${unit}_${per}`)).map(
+            ([unit, per]) => ({
+              unit,
+              per,
+              limit: Math.round(Number(said.get(`${unit}_${per}`)) * (unit === 'money' ? 1e6 : 1)),
+            }),
+          ),
+        });
+        close();
+      } catch (error) {
+        problem.textContent = error.message;
+        if (error.param) form.elements[error.param]?.focus?.();
+      }
+    });
+    return [form];
+  });
+}
+
+const showSecret = (secret) =>
+  dialog(t('secret_title'), (close) => {
+    const take = button(t('copy'), () => copy(secret, take), 'primary');
+    return [
+      h('p', {}, t('secret_text')),
+      h('pre', { class: 'secret' }, secret),
+      h('div', { class: 'row' }, take, button(t('close'), close)),
+    ];
+  });
+
+const noKey = { name: '', expires: null, disabled: false, models: [], budgets: [] };
+
+export function keys(content, run) {
+  const load = () =>
+    run(async () => {
+      const { data } = await api('GET', 'keys');
+      fill(
+        content,
+        h('div', {}, button(t('key_new'), add, 'primary')),
+        panel(
+          '',
+          data.length ? table(t('keys'), columns, data) : empty(t('keys_none'), t('keys_hint')),
+        ),
+      );
+    });
+  const path = (key, more = '') => `keys/${encodeURIComponent(key.id)}${more}`;
+  const add = () =>
+    keyForm(t('key_new'), noKey, async (members) => {
+      const { secret } = await api('POST', 'keys', members);
+      showSecret(secret);
+      load();
+    });
+  const edit = (key) =>
+    keyForm(t('key_edit'), key, async (members) => {
+      await api('PATCH', path(key), members);
+      load();
+    });
+  const rotate = (key) =>
+    confirm(t('rotate_title'), t('rotate_text'), t('rotate'), () =>
+      run(async () => {
+        showSecret((await api('POST', path(key, '/rotate'))).secret);
+        load();
+      }),
+    );
+  const revoke = (key) =>
+    confirm(t('revoke_title'), t('revoke_text'), t('revoke'), () =>
+      run(async () => {
+        await api('DELETE', path(key));
+        load();
+      }),
+    );
+  const columns = [
+    {
+      name: t('name'),
+      of: (k) =>
+        h(
+          'div',
+          {},
+          h('strong', {}, k.name),
+          h('div', { class: 'mono soft' }, `${k.id} \u2026${k.hint}`),
+        ),
+    },
+    { name: t('state'), of: stateOf },
+    { name: t('models'), of: (k) => k.models.join(', ') || t('all') },
+    { name: t('limits'), of: limitsOf },
+    { name: t('expires'), of: (k) => (k.expires ? when(k.expires) : '\u2013') },
+    { name: t('last_used'), of: (k) => (k.last_used ? when(k.last_used) : '\u2013') },
+    {
+      name: '',
+      of: (k) =>
+        k.source === 'file'
+          ? tag(t('from_file'))
+          : h(
+              'div',
+              { class: 'row' },
+              button(t('edit'), () => edit(k)),
+              button(t('rotate'), () => rotate(k)),
+              button(t('revoke'), () => revoke(k), 'danger'),
+            ),
+    },
+  ];
+  load();
+}
