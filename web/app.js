@@ -185,7 +185,8 @@ async function countProblems(known) {
   mine.textContent = `${data.length}`;
 }
 
-/** Runs a view: it draws, and calls run(f) for what may fail. It may give a function that ends what it began. */
+/** Runs a view: it draws, and calls run(f) for what may fail: true when that worked, after more
+ *  tries where the gateway did not answer. It may give a function that ends what it began. */
 function enter(name, content, notice) {
   let isLeft = false;
   let end;
@@ -204,8 +205,8 @@ function enter(name, content, notice) {
       }
       if (!(error instanceof TypeError)) throw error;
       say(t('lost'), 'bad');
-      setTimeout(() => isLeft || run(act, Math.min(wait * 2, 10_000)), wait);
-      return false;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      return !isLeft && run(act, Math.min(wait * 2, 10_000));
     }
   }
   leave = () => {
