@@ -25,7 +25,7 @@ const accountTag = (a) =>
   );
 
 const quotaLine = (q) => {
-  const share = q.share ?? (q.limit ? (100 * (q.used ?? 0)) / q.limit : 0);
+  const share = 100 * (q.share ?? 0);
   return h(
     'div',
     {},

@@ -26,7 +26,7 @@ let sim, env, gw, args;
 
 before(async () => {
   sim = await Simulator.start();
-  await sim.set({ token_life_s: 3600, daily_limit: 1000, pacing: { first_ms: 20, every_ms: 5 } });
+  await sim.set({ token_life_s: 3600, daily_limit: 50, pacing: { first_ms: 20, every_ms: 5 } });
   const file = path.join(tempDir(), 'gateway.yaml');
   fs.writeFileSync(file, `keys: [{name: laptop, key: ${LAPTOP}}]\n`, { mode: 0o600 });
   args = ['--config', file];
@@ -215,9 +215,14 @@ test('accounts: state, quota, checked anew', async () => {
   const page = await at('accounts');
   const card = page.locator('section', { hasText: 'cto / default' });
   await card.getByText('signed in').waitFor();
-  assert.ok((await card.getByRole('meter').count()) > 0);
   await card.getByRole('button', { name: 'Check now' }).click();
   await page.getByText('Checked.').waitFor();
+  const meter = card.getByRole('meter', { name: 'Quota day' });
+  const [, used, limit] = /([\d,]+) \/ ([\d,]+)/.exec(await card.textContent());
+  const whole = (text) => Number(text.replaceAll(',', ''));
+  const share = Math.round((100 * whole(used)) / whole(limit));
+  assert.ok(share > 0, `${used} of ${limit}`);
+  assert.equal(await meter.getAttribute('aria-valuenow'), `${share}`);
 });
 
 test('models: names, targets and their health', async () => {
@@ -286,8 +291,8 @@ test('usage: by model, and as files', async () => {
   await page.getByRole('row', { name: /^GPT5/ }).waitFor();
   await page.getByRole('row', { name: /^Total/ }).waitFor();
   for (const [name, test] of [
-    ['CSV', /^time,request_id,/],
-    ['JSONL', /^\{"time":/],
+    ['CSV', /^id,time,request_id,/],
+    ['JSONL', /^\{"id":\d+,"time":/],
   ]) {
     const [download] = await Promise.all([
       page.waitForEvent('download'),
