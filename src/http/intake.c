@@ -294,6 +294,16 @@ static enum err keep_body(struct server_request *q, struct str piece)
     return buf_add(&q->body, piece);
 }
 
+static void refuse_body(struct http_connection *c, enum err err)
+{
+    if (err == ERR_BAD_INPUT)
+        reply_refuse(c, 400, "the body of the request is not proper chunked coding");
+    else if (err == ERR_NOMEM)
+        reply_refuse(c, 503, "the memory limit is reached; try again later");
+    else
+        reply_refuse(c, 413, "the body of the request is larger than the limit");
+}
+
 static void take_body(struct http_connection *c)
 {
     struct str piece;
@@ -301,12 +311,8 @@ static void take_body(struct http_connection *c)
 
     if (!err && piece.n > 0)
         err = keep_body(c->request, piece);
-    if (err == ERR_BAD_INPUT)
-        reply_refuse(c, 400, "the body of the request is not proper chunked coding");
-    else if (err == ERR_NOMEM)
-        reply_refuse(c, 503, "the memory limit is reached; try again later");
-    else if (err)
-        reply_refuse(c, 413, "the body of the request is larger than the limit");
+    if (err)
+        refuse_body(c, err);
     else if (c->body.done)
         dispatch(c);
 }
@@ -318,12 +324,10 @@ static void take_upload(struct http_connection *c)
     enum err err = http_body_next(&c->body, &c->input, &piece);
 
     q->came += piece.n;
+    if (!err && q->came > q->max_body)
+        err = ERR_TOO_BIG;
     if (err) {
-        reply_refuse(c, 400, "the body of the request is not proper chunked coding");
-        return;
-    }
-    if (q->came > q->max_body) {
-        reply_refuse(c, 413, "the body of the request is larger than the limit");
+        refuse_body(c, err);
         return;
     }
     if (c->body.done)

@@ -254,6 +254,22 @@ static void refuses_broken_chunks(void)
     end_upload();
 }
 
+static void refuses_endless_sizes(void)
+{
+    static const char *const chunks[] = {
+        CHUNKED "8000000000000000\r\n",
+        CHUNKED "00000000000000003\r\nabc\r\n",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(chunks); i++) {
+        begin_upload();
+        EXPECT(wire_feed_z(&f.w, chunks[i]));
+        EXPECT_INT(u.refused, 413);
+        expect_status(413);
+        end_upload();
+    }
+}
+
 /* The answer has begun: no other can be given. */
 static void cuts_an_answer_that_has_begun(void)
 {
@@ -375,6 +391,7 @@ static const struct test suite[] = {
     { "refuses what takes too long", refuses_what_takes_too_long },
     { "refuses more than the limit", refuses_more_than_the_limit },
     { "refuses broken chunks", refuses_broken_chunks },
+    { "refuses endless sizes", refuses_endless_sizes },
     { "cuts an answer that has begun", cuts_an_answer_that_has_begun },
     { "answers before the end", answers_before_the_end },
     { "answers while the body comes", answers_while_the_body_comes },
