@@ -299,14 +299,19 @@ static enum err write_plain(struct conn *c, const struct str *parts, size_t n, s
 
 enum err conn_write(struct conn *c, const struct str *parts, size_t n, size_t *ret_written)
 {
+    enum err err;
+
     *ret_written = 0;
     if (c->broken)
         return c->broken;
     if (c->script)
         return c->script->write(c->script->arg, parts, n, ret_written);
-    if (c->tls)
-        return tls_write(c, parts, n, ret_written);
-    return write_plain(c, parts, n, ret_written);
+    err = c->tls ? tls_write(c, parts, n, ret_written) : write_plain(c, parts, n, ret_written);
+    /* Not each failure is the socket's own: without room in the kernel it would stay open, and who
+     * waits for the reader to be told would wait for ever. What has come can still be read. */
+    if (err)
+        shutdown(c->fd, SHUT_RDWR);
+    return err;
 }
 
 void conn_shutdown(struct conn *c)

@@ -14,15 +14,12 @@ struct store_key keep_key(const struct enginelabs_config *config, enum store_spa
                           const char *what)
 {
     struct store_key key = { .space = space };
-    struct buf name;
-    enum err err;
+    char name[STORE_KEY_MAX + 1];
+    int n = snprintf(name, sizeof(name), "%s/%s%s", config->name, config->account, what);
 
-    buf_init(&name, STORE_KEY_MAX);
-    err = buf_addf(&name, "%s/%s%s", config->name, config->account, what);
-    BUG_ON(err); /* names are bounded when the settings are read */
-    key.n = (uint8_t)name.n;
-    memcpy(key.bytes, name.p, name.n);
-    buf_deinit(&name);
+    BUG_ON(n < 0 || n > STORE_KEY_MAX); /* names are bounded when the settings are read */
+    key.n = (uint8_t)n;
+    memcpy(key.bytes, name, key.n);
     return key;
 }
 
