@@ -44,8 +44,8 @@ class Gateway(Process):
         path = write(folder, "gateway.yaml", json.dumps(settings, indent=1))
         log = os.path.join(folder, "gateway.log")
         with open(log, "w") as f:
-            super().__init__(UNDER_TEST, [*self.wrap, GATEWAY, "serve", "--config", path], cwd=folder,
-                             env=env, stderr=f)
+            super().__init__(UNDER_TEST, [*self.wrap, GATEWAY, "serve", "--config", path],
+                             cwd=folder, env=env, stderr=f)
         self.wait_for_port(self.port, log)
 
 

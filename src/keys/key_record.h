@@ -44,8 +44,8 @@ struct key_record {
     size_t n_budgets;
 };
 
-#define KEY_LIMIT_MAX (INT64_C(1) << 53) /* of numbers without another: exact in any JSON reader \
-                                          */
+/* Of numbers without another bound: exact in any reader of JSON. */
+#define KEY_LIMIT_MAX (INT64_C(1) << 53)
 
 /* What is wrong with a member, for people. */
 struct key_problem {
