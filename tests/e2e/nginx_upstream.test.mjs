@@ -158,6 +158,12 @@ before(async () => {
   const text = ['default_model: plain-whole', 'upstreams:', ...upstreams, 'models:', ...routes];
   fs.writeFileSync(settings, `${text.join('\n')}\n`, { mode: 0o600 });
   gw = await Gateway.start({ args: ['--config', settings], env: { STORE_URL: 'memory:' } });
+  // Upstreams are asked for their models when it begins: that is no part of what is at rest.
+  await until(async () => {
+    gw.atStart = await gw.metrics();
+    const { upstream_connections: all, upstream_idle_connections: idle } = gw.atStart;
+    return idle > 0 && idle === all;
+  }, 'all upstreams were asked for their models');
 });
 after(finish);
 
