@@ -16,13 +16,13 @@ void gateway_set_headers(struct http_request *r, struct str headers, const char 
 {
     char tries[STR_U64_MAX], digits[STR_U64_MAX];
     uint64_t us = here_us > 0 ? (uint64_t)here_us : 0;
-    const char tenths[2] = { (char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10) };
+    const char hundredths[2] = { (char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10) };
 
     r->extra_headers = arena_join(
         &r->arena, STRS(headers, STR("x-upstream: "), upstream ? str_of(upstream) : STR("none"),
                         STR("\r\nx-attempts: "), str_of_u64(attempts, tries),
                         STR("\r\nx-gateway-overhead-ms: "), str_of_u64(us / 1000, digits), STR("."),
-                        (struct str){ tenths, sizeof(tenths) }, STR("\r\n")));
+                        (struct str){ hundredths, sizeof(hundredths) }, STR("\r\n")));
 }
 
 void gateway_reply_json(struct http_request *r, int status, struct str body)

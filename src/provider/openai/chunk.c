@@ -121,7 +121,6 @@ static void add_content(struct walk *w, size_t choice, const struct json_value *
         return;
     }
     json_init_checked(&j, v->raw);
-    j.lone_surrogates = true;
     if (v->type != JSON_ARRAY || !json_enter_array(&j)) {
         note_flaw(w, "a content that is neither a text nor an array of parts");
         return;
@@ -198,7 +197,6 @@ static void add_calls(struct walk *w, size_t choice, const struct said *s)
         struct call c = { 0 };
 
         json_init_checked(&j, s->function_call.raw);
-        j.lone_surrogates = true;
         read_function(&j, &c);
         add_call(w, choice, &c, 0);
     }
@@ -208,7 +206,6 @@ static void add_calls(struct walk *w, size_t choice, const struct said *s)
         return;
     }
     json_init_checked(&j, s->tool_calls.raw);
-    j.lone_surrogates = true;
     json_enter_array(&j);
     for (size_t i = 0; json_next_item(&j); i++) {
         struct call c = { 0 };
