@@ -3,6 +3,10 @@
  * flock(2): it belongs to the open file, so no other close in this process can lose it. The file
  * has three lines: the owner's pid (empty after a clean end), its boot, and what the file is
  * ("store", or "damaged"); earlier versions wrote the first two, and none at a clean end.
+ *
+ * A flock that was passed on does not tell how many processes have it. So each marks a byte far
+ * behind the text besides, with a lock of fcntl(2) that belongs to the process: it is shared, and
+ * whoever asks whether the byte could be his alone learns of the others.
  */
 #include "store/file_lock.h"
 
@@ -16,7 +20,7 @@
 
 #include "base/str.h"
 
-enum { BOOT_SIZE = 64, NAME_SIZE = 4096 };
+enum { BOOT_SIZE = 64, NAME_SIZE = 4096, MARKED_BYTE = 1 << 20 };
 
 struct lines {
     struct str owner;
@@ -117,6 +121,21 @@ static bool write_owner(const struct file_lock *l)
     return write_lines(l, pid, read_boot(boot));
 }
 
+/* Where the file system cannot, nobody is ever known to be gone. */
+static void mark(int fd)
+{
+    struct flock l = { .l_type = F_RDLCK, .l_start = MARKED_BYTE, .l_len = 1 };
+
+    (void)fcntl(fd, F_SETLK, &l);
+}
+
+bool file_lock_is_alone(const struct file_lock *l)
+{
+    struct flock other = { .l_type = F_WRLCK, .l_start = MARKED_BYTE, .l_len = 1 };
+
+    return l->fd >= 0 && fcntl(l->fd, F_GETLK, &other) == 0 && other.l_type == F_UNLCK;
+}
+
 static int open_lock(const char *path, int flags)
 {
     char name[NAME_SIZE];
@@ -146,6 +165,7 @@ enum err file_lock_take(const char *path, struct file_lock *ret, struct file_loc
         file_lock_put_back(&l);
         return err;
     }
+    mark(l.fd);
     *ret = l;
     return ERR_NONE;
 }
@@ -171,6 +191,7 @@ bool file_lock_take_over(const char *path, int fd, struct file_lock *ret)
     read_text(fd, l.former, sizeof(l.former));
     l.is_damaged = str_eq(lines_of(l.former).state, STR("damaged"));
     (void)write_owner(&l); /* else it names the process before, until that one is gone */
+    mark(l.fd);
     *ret = l;
     return true;
 }

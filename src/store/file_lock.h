@@ -35,6 +35,9 @@ MUST_USE enum err file_lock_take(const char *path, struct file_lock *ret,
  * another file's lock, and `fd` the caller's; else `ret` owns it. */
 MUST_USE bool file_lock_take_over(const char *path, int fd, struct file_lock *ret);
 
+/* Whether the process before, or the one after, has let it go. False: it may not have. */
+bool file_lock_is_alone(const struct file_lock *l);
+
 /* Whether a lock of that file, held or not, says that it is the store's. */
 bool file_lock_knows(const char *path);
 

@@ -5,6 +5,9 @@
  * written as a group is tried one by one, so that reads go on when the disk is full.
  *
  *     queue --> [BEGIN, operations, sweep, COMMIT] --> mail
+ *
+ * What each request changes is at hand in memory (sqlite_hot.h) and does not wait for the thread,
+ * which writes it a moment later.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -14,6 +17,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/sqlite_file.h"
+#include "store/sqlite_hot.h"
 
 enum {
     PACE_MS = 3,
@@ -21,25 +25,30 @@ enum {
     BATCH_MAX = 1024,  /* operations in one transaction */
     DEADLINE_MS = 500, /* a claim or a tip is not worth more waiting */
     IDLE_MS = 60000,   /* between looks for expired entries when nothing else happens */
-    PROBE_MS = 1000,   /* between looks whether a problem is over */
-    SWEEP_EACH = 2,    /* expired entries deleted for each operation of a batch ... */
-    SWEEP_IDLE = 256,  /* ... and in a look without one */
+    PROBE_MS = 1000,   /* between looks whether a problem is over, or another process gone */
+    GIVE_MS = 500,     /* what is at hand has until then to be written for another process */
+    SWEEP_EACH = 2,    /* expired entries deleted for each operation ... */
+    SWEEP_LEAST = 128, /* ... when they are so many */
+    SWEEP_IDLE = 256,  /* in a look without an operation */
 };
 
 struct sqlite {
     struct store store;
     struct sqlite_file file; /* the thread's; which lock it is: of the mutex, too */
+    struct sqlite_hot *hot;  /* owned */
     char *path;              /* owned */
     pthread_t thread;
 
     pthread_mutex_t mutex; /* of all below */
     pthread_cond_t wake;
-    struct list queue; /* struct store_op.node */
+    pthread_cond_t written; /* what was at hand */
+    struct list queue;      /* struct store_op.node */
     size_t n_queued;
     bool is_closing;
     int64_t next_ms;  /* no transaction begins before */
     bool is_failing;  /* the thread's: the last transaction did not end well */
     int64_t retry_ms; /* the thread's: a stand-in's file is not tried before */
+    size_t to_sweep;  /* the thread's: expired entries that are due */
 };
 
 static struct sqlite *sqlite_of(struct store *s)
@@ -49,12 +58,35 @@ static struct sqlite *sqlite_of(struct store *s)
 
 /* ---- the loops' side ---- */
 
+static void wake(struct sqlite *q)
+{
+    pthread_mutex_lock(&q->mutex);
+    pthread_cond_signal(&q->wake);
+    pthread_mutex_unlock(&q->mutex);
+}
+
+/* Done at once, with what is at hand. */
+static bool run_here(struct sqlite *q, struct store_op *op)
+{
+    bool wakes;
+    enum err err;
+
+    if (!sqlite_hot_is_about(op) || !sqlite_hot_try(q->hot, op, &err, &wakes))
+        return false;
+    if (wakes)
+        wake(q);
+    store_answer_here(op, err);
+    return true;
+}
+
 static void run(struct store *s, UNUSED void *port, struct store_op *op)
 {
     struct sqlite *q = sqlite_of(s);
     bool has_room;
 
     op->now_ms = op->now_wall_ms; /* the file outlives every other clock */
+    if (run_here(q, op))
+        return;
     pthread_mutex_lock(&q->mutex);
     has_room = q->n_queued < QUEUE_MAX;
     if (has_room) {
@@ -144,6 +176,30 @@ static struct plan plan_of(const struct list *batch)
     return p;
 }
 
+/* Looking for expired entries costs more than to delete some. */
+static enum err sweep(struct sqlite *q, int64_t wall_ms, size_t n_ops)
+{
+    size_t n = q->to_sweep + SWEEP_EACH * n_ops;
+
+    q->to_sweep = n < SWEEP_LEAST ? n : 0;
+    return n < SWEEP_LEAST ? ERR_NONE : sqlite_db_sweep(q->file.db, wall_ms, n);
+}
+
+static bool is_due(struct sqlite *q)
+{
+    return sqlite_hot_due_ms(q->hot) <= clock_now_ms();
+}
+
+static enum err end_transaction(struct sqlite *q, enum err err)
+{
+    if (!err)
+        err = sqlite_db_end(q->file.db);
+    if (err)
+        sqlite_db_undo(q->file.db);
+    sqlite_hot_written(q->hot, !err);
+    return err;
+}
+
 static enum err run_transaction(struct sqlite *q, struct list *batch)
 {
     struct plan p = plan_of(batch);
@@ -154,13 +210,11 @@ static enum err run_transaction(struct sqlite *q, struct list *batch)
     err = sqlite_db_begin(q->file.db, p.durable);
     if (!err)
         err = run_all(q, batch);
+    if (!err && !q->is_failing && is_due(q))
+        err = sqlite_hot_write(q->hot, q->file.db);
     if (!err)
-        err = sqlite_db_sweep(q->file.db, p.wall_ms, SWEEP_EACH * p.n);
-    if (!err)
-        err = sqlite_db_end(q->file.db);
-    if (err)
-        sqlite_db_undo(q->file.db);
-    return err;
+        err = sweep(q, p.wall_ms, p.n);
+    return end_transaction(q, err);
 }
 
 static void answer_all(struct list *batch, enum err failure)
@@ -221,7 +275,33 @@ static void run_batch(struct sqlite *q, struct list *batch)
         run_one_by_one(q, batch, err);
 }
 
-/* Nothing waits: expired entries go, and after a failure the file is tried. */
+/* Those that can be are done on what is at hand, and leave the batch. */
+static void run_at_hand(struct sqlite *q, struct list *batch)
+{
+    struct list rest;
+    struct list *node;
+
+    if (sqlite_hot_is_away(q->hot))
+        return;
+    list_init(&rest);
+    while ((node = list_take_head(batch))) {
+        struct store_op *op = CONTAINER_OF(node, struct store_op, node);
+        enum err err;
+
+        if (!sqlite_hot_is_about(op)) {
+            list_add_tail(&rest, node);
+            continue;
+        }
+        err = sqlite_hot_run(q->hot, q->file.db, op);
+        if (err == ERR_IO)
+            note(q, err);
+        store_answer_by_mail(op, err);
+    }
+    list_move_all(batch, &rest);
+}
+
+/* Nothing waits: what changed at hand is written, expired entries go, and after a failure the file
+ * is tried. */
 static void look_around(struct sqlite *q)
 {
     enum err err;
@@ -232,12 +312,25 @@ static void look_around(struct sqlite *q)
     if (!err && q->is_failing)
         err = sqlite_db_probe(q->file.db);
     if (!err)
-        err = sqlite_db_sweep(q->file.db, clock_wall_ms(), SWEEP_IDLE);
+        err = sqlite_hot_write(q->hot, q->file.db);
     if (!err)
-        err = sqlite_db_end(q->file.db);
-    if (err)
-        sqlite_db_undo(q->file.db);
-    note(q, err);
+        err = sqlite_db_sweep(q->file.db, clock_wall_ms(), SWEEP_IDLE);
+    note(q, end_transaction(q, err));
+}
+
+/* Tells who waits for it that nothing is at hand any more; learns that the other process is gone.
+ */
+static void look_for_others(struct sqlite *q)
+{
+    if (!atomic_load(&q->store.is_joint))
+        return;
+    pthread_mutex_lock(&q->mutex);
+    pthread_cond_signal(&q->written);
+    if (!q->file.lock.is_given && file_lock_is_alone(&q->file.lock)) {
+        atomic_store(&q->store.is_joint, false);
+        sqlite_hot_share(q->hot, false);
+    }
+    pthread_mutex_unlock(&q->mutex);
 }
 
 static void set_problem(struct sqlite *q, const struct sqlite_why *why)
@@ -296,18 +389,38 @@ static void keep_pace(struct sqlite *q)
     q->next_ms = clock_now_ms() + PACE_MS;
 }
 
+/* When to look around though nothing waits. */
+static int64_t next_look_ms(struct sqlite *q, int64_t since_ms)
+{
+    int64_t due = sqlite_hot_due_ms(q->hot);
+
+    if (q->is_failing || q->file.is_stand_in)
+        return since_ms + PROBE_MS;
+    since_ms += atomic_load(&q->store.is_joint) ? PROBE_MS : IDLE_MS;
+    return due < since_ms ? due : since_ms;
+}
+
+static void wait_for_work(struct sqlite *q)
+{
+    int64_t since_ms = clock_now_ms();
+    int64_t left;
+
+    while (list_is_empty(&q->queue) && !q->is_closing &&
+           (left = next_look_ms(q, since_ms) - clock_now_ms()) > 0) {
+        struct timespec until = after_ms(left);
+
+        pthread_cond_timedwait(&q->wake, &q->mutex, &until);
+    }
+}
+
 /* Moves what waits into `batch`; nothing when it is time to look around. False: the end. */
 static bool take_batch(struct sqlite *q, struct list *batch)
 {
-    struct timespec until;
     struct list *node;
     bool goes_on;
-    int waited = 0;
 
     pthread_mutex_lock(&q->mutex);
-    until = after_ms(q->is_failing || q->file.is_stand_in ? PROBE_MS : IDLE_MS);
-    while (list_is_empty(&q->queue) && !q->is_closing && waited != ETIMEDOUT)
-        waited = pthread_cond_timedwait(&q->wake, &q->mutex, &until);
+    wait_for_work(q);
     if (!list_is_empty(&q->queue))
         keep_pace(q);
     for (size_t i = 0; i < BATCH_MAX && (node = list_take_head(&q->queue)); i++) {
@@ -327,12 +440,18 @@ static void *run_thread(void *arg)
     pthread_setname_np(pthread_self(), "store");
     list_init(&batch);
     while (take_batch(q, &batch)) {
+        bool is_idle = list_is_empty(&batch);
+
         try_file(q);
-        if (list_is_empty(&batch))
-            look_around(q);
-        else
+        run_at_hand(q, &batch);
+        if (!list_is_empty(&batch))
             run_batch(q, &batch);
+        else if (is_idle || is_due(q))
+            look_around(q);
+        look_for_others(q);
     }
+    if (sqlite_hot_due_ms(q->hot) < INT64_MAX)
+        look_around(q);
     return NULL;
 }
 
@@ -348,8 +467,10 @@ static void close_sqlite(struct store *s)
     pthread_mutex_unlock(&q->mutex);
     BUG_ON(pthread_join(q->thread, NULL));
     sqlite_file_close(&q->file);
+    sqlite_hot_free(q->hot);
     mem_free(q->path);
     store_deinit(&q->store);
+    pthread_cond_destroy(&q->written);
     pthread_cond_destroy(&q->wake);
     pthread_mutex_destroy(&q->mutex);
     mem_free(q);
@@ -363,6 +484,7 @@ static void start_thread(struct sqlite *q)
     BUG_ON(pthread_condattr_init(&attr));
     BUG_ON(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC));
     BUG_ON(pthread_cond_init(&q->wake, &attr));
+    BUG_ON(pthread_cond_init(&q->written, &attr));
     pthread_condattr_destroy(&attr);
     BUG_ON(pthread_create(&q->thread, NULL, run_thread, q));
 }
@@ -381,12 +503,19 @@ static int lock_of(struct store *s)
 static void give(struct store *s, bool is_given)
 {
     struct sqlite *q = sqlite_of(s);
+    struct timespec until = after_ms(GIVE_MS);
+    int waited = 0;
 
     pthread_mutex_lock(&q->mutex);
     q->file.lock.is_given = is_given;
+    if (is_given) { /* else the thread sees that it is alone again */
+        atomic_store(&s->is_joint, true);
+        sqlite_hot_share(q->hot, true);
+    }
+    pthread_cond_signal(&q->wake);
+    while (is_given && !sqlite_hot_is_away(q->hot) && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&q->written, &q->mutex, &until);
     pthread_mutex_unlock(&q->mutex);
-    if (is_given)
-        atomic_store(&s->is_joint, true); /* for good: locks that nobody else wants cost little */
 }
 
 static const struct store_backend backend = {
@@ -411,6 +540,8 @@ enum err store_sqlite_take_over(const char *path, int lock_fd, struct store **re
     q = mem_new(struct sqlite);
     store_init(&q->store, &backend);
     atomic_store(&q->store.is_joint, lock_fd >= 0);
+    q->hot = sqlite_hot_new();
+    sqlite_hot_share(q->hot, lock_fd >= 0);
     q->file = file;
     q->path = mem_alloc(strlen(path) + 1);
     memcpy(q->path, path, strlen(path));

@@ -111,9 +111,9 @@ static enum err run_to_end(struct sqlite_db *db, sqlite3_stmt *s)
 
 /* ---- entries ---- */
 
-static enum err find(void *arg, const struct store_key *key, int64_t now_ms, struct str *ret_value)
+enum err sqlite_db_find(struct sqlite_db *db, const struct store_key *key, int64_t now_ms,
+                        struct str *ret_value, int64_t *ret_expires_ms)
 {
-    struct sqlite_db *db = arg;
     sqlite3_stmt *s = bind_key(db, FIND, key);
     enum err err = ERR_NOT_FOUND;
     int code;
@@ -124,6 +124,7 @@ static enum err find(void *arg, const struct store_key *key, int64_t now_ms, str
         buf_clear(&db->value);
         err = buf_add(&db->value, column(s, 0));
         *ret_value = buf_str(&db->value);
+        *ret_expires_ms = sqlite3_column_int64(s, 1);
     } else if (code != SQLITE_DONE) {
         err = sqlite_db_fail(db, code);
     }
@@ -131,10 +132,10 @@ static enum err find(void *arg, const struct store_key *key, int64_t now_ms, str
     return err;
 }
 
-static enum err set(void *arg, const struct store_key *key, struct str value, int64_t expires_ms)
+enum err sqlite_db_set(struct sqlite_db *db, const struct store_key *key, struct str value,
+                       int64_t expires_ms)
 {
     static const enum statement steps[] = { SET, REPLACE };
-    struct sqlite_db *db = arg;
     int changed = 0;
     enum err err = ERR_NONE;
 
@@ -160,11 +161,26 @@ static enum err run_delete(struct sqlite_db *db, sqlite3_stmt *s)
     return err;
 }
 
+enum err sqlite_db_drop(struct sqlite_db *db, const struct store_key *key)
+{
+    return run_delete(db, bind_key(db, DROP, key));
+}
+
+static enum err find(void *arg, const struct store_key *key, int64_t now_ms, struct str *ret_value)
+{
+    int64_t expires_ms;
+
+    return sqlite_db_find(arg, key, now_ms, ret_value, &expires_ms);
+}
+
+static enum err set(void *arg, const struct store_key *key, struct str value, int64_t expires_ms)
+{
+    return sqlite_db_set(arg, key, value, expires_ms);
+}
+
 static enum err drop(void *arg, const struct store_key *key)
 {
-    struct sqlite_db *db = arg;
-
-    return run_delete(db, bind_key(db, DROP, key));
+    return sqlite_db_drop(arg, key);
 }
 
 /* A file of an older version that is only read has no shares. */
@@ -315,11 +331,19 @@ static enum err set_durable(struct sqlite_db *db, bool durable)
     return err;
 }
 
+/* A file that is only read has no such statement. */
+static enum err run_prepared(struct sqlite_db *db, enum statement which)
+{
+    sqlite3_stmt *s = db->statements[which];
+
+    return s ? run_to_end(db, s) : sqlite_db_fail(db, SQLITE_READONLY);
+}
+
 enum err sqlite_db_begin(struct sqlite_db *db, bool durable)
 {
     enum err err = set_durable(db, durable);
 
-    return err ? err : sqlite_db_execute(db, "BEGIN IMMEDIATE");
+    return err ? err : run_prepared(db, BEGIN);
 }
 
 void sqlite_db_count(struct sqlite_db *db, int64_t added)
@@ -330,7 +354,7 @@ void sqlite_db_count(struct sqlite_db *db, int64_t added)
 
 enum err sqlite_db_end(struct sqlite_db *db)
 {
-    enum err err = sqlite_db_execute(db, "COMMIT");
+    enum err err = run_prepared(db, COMMIT);
 
     if (!err) {
         sqlite_db_count(db, db->added);

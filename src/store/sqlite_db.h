@@ -36,6 +36,13 @@ void sqlite_db_undo(struct sqlite_db *db);
 /* Runs an operation and fills its answer. */
 MUST_USE enum err sqlite_db_run(struct sqlite_db *db, struct store_op *op);
 
+/* A single entry, as verbs.h has it. */
+MUST_USE enum err sqlite_db_find(struct sqlite_db *db, const struct store_key *key, int64_t now_ms,
+                                 struct str *ret_value, int64_t *ret_expires_ms);
+MUST_USE enum err sqlite_db_set(struct sqlite_db *db, const struct store_key *key, struct str value,
+                                int64_t expires_ms);
+MUST_USE enum err sqlite_db_drop(struct sqlite_db *db, const struct store_key *key);
+
 /* Deletes all entries of a space. */
 MUST_USE enum err sqlite_db_forget(struct sqlite_db *db, enum store_space space);
 

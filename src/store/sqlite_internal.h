@@ -19,6 +19,8 @@ enum statement {
     USED,
     DROP_FIRST,
     DROP_FIRST_OF,
+    BEGIN,
+    COMMIT,
     STATEMENTS
 };
 

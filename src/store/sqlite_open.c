@@ -47,7 +47,7 @@ static const char *const versions[] = {
 };
 
 static const char *const statements[STATEMENTS] = {
-    [FIND] = "SELECT value FROM entry WHERE space = ?1 AND key = ?2 AND expires > ?3",
+    [FIND] = "SELECT value, expires FROM entry WHERE space = ?1 AND key = ?2 AND expires > ?3",
     [SET] = "INSERT OR IGNORE INTO entry (space, key, value, expires) VALUES (?1, ?2, ?3, ?4)",
     [REPLACE] = "UPDATE entry SET value = ?3, expires = ?4 WHERE space = ?1 AND key = ?2",
     [DROP] = "DELETE FROM entry WHERE space = ?1 AND key = ?2",
@@ -65,6 +65,8 @@ static const char *const statements[STATEMENTS] = {
     [DROP_FIRST_OF] = "DELETE FROM entry WHERE (space, key) IN (SELECT space, key FROM entry"
                       " INDEXED BY entry_owner WHERE space = 'answer' AND substr(key, 1, 4) = ?1"
                       " ORDER BY expires LIMIT 1)",
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
 };
 
 /* An INTEGER or TEXT of one row; false when SQLite refuses. */

@@ -199,9 +199,10 @@ static void only_what_is_durable_waits_for_the_disk(void)
     tear_down(&p);
 }
 
+/* Two for each operation, in portions: those of up to 63 operations may still be due. */
 static void what_has_expired_is_swept_a_little_at_a_time(void)
 {
-    enum { N = 100 };
+    enum { N = 1000, PORTION = 64 };
     struct place p;
     int64_t left;
 
@@ -215,9 +216,10 @@ static void what_has_expired_is_swept_a_little_at_a_time(void)
     contract_put(&p.b, "a", "x", 60000);
     EXPECT_INT(sql(&p, "SELECT count(*) FROM entry"), N + 1);
     loop_clock_set(p.b.loop, loop_now_ms(p.b.loop) + 1000);
-    contract_put(&p.b, "a", "x", 60000);
+    for (int i = 0; i < PORTION; i++)
+        contract_put(&p.b, "a", "x", 60000);
     left = sql(&p, "SELECT count(*) FROM entry");
-    EXPECT_INT(left, N + 1 - 2);
+    EXPECT(left < N + 1 && left >= N + 1 - 2 * (2 * PORTION - 1));
     for (int i = 0; i < N / 2; i++)
         contract_put(&p.b, "a", "x", 60000);
     EXPECT_INT(sql(&p, "SELECT count(*) FROM entry"), 1);
