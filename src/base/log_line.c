@@ -9,8 +9,8 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/encoding.h"
 
 enum {
@@ -86,13 +86,30 @@ static void add_escape(struct line *l, uint32_t c)
     }
 }
 
+/* Bytes in front that stand as they are, which nearly all do. */
+static size_t plain_run(struct str s)
+{
+    size_t n = 0;
+
+    while (n < s.n && s.p[n] >= ' ' && s.p[n] < 0x7f && s.p[n] != '"' && s.p[n] != '\\')
+        n++;
+    return n;
+}
+
 /* The escapes are JSON's in both formats; an invalid byte is U+FFFD there and \xNN in text. */
 static void add_escaped(struct line *l, struct str s, enum log_format format)
 {
     while (s.n > 0 && !l->is_full) {
-        size_t n = utf8_sequence(s);
-        uint32_t c = n > 0 ? code_point(s.p, n) : 0;
+        size_t plain = plain_run(s);
+        size_t n;
+        uint32_t c;
 
+        add(l, str_sub(s, 0, plain));
+        s = str_from(s, plain);
+        if (s.n == 0)
+            return;
+        n = utf8_sequence(s);
+        c = n > 0 ? code_point(s.p, n) : 0;
         if (n == 0 && format == LOG_JSON)
             add(l, STR("\\ufffd"));
         else if (n == 0)
@@ -137,12 +154,21 @@ static bool is_plain(struct str s)
     return s.n > 0;
 }
 
+static void add_int(struct line *l, int64_t i)
+{
+    char digits[STR_U64_MAX];
+
+    if (i < 0)
+        add(l, STR("-"));
+    add(l, str_of_u64(i < 0 ? 0 - (uint64_t)i : (uint64_t)i, digits));
+}
+
 static void add_value(struct line *l, const struct log_field *f, enum log_format format)
 {
     bool is_quoted = format == LOG_JSON || (f->type == LOG_FIELD_STR && !is_plain(f->str));
 
     if (f->type == LOG_FIELD_INT) {
-        addf(l, "%" PRId64, f->number);
+        add_int(l, f->number);
         return;
     }
     if (is_quoted)
@@ -181,15 +207,6 @@ static bool add_fields(struct line *l, const struct log_entry *e, enum log_forma
     return is_truncated;
 }
 
-static struct tm utc(int64_t wall_ms)
-{
-    time_t seconds = (time_t)(wall_ms / 1000);
-    struct tm tm = { 0 };
-
-    BUG_ON(!gmtime_r(&seconds, &tm));
-    return tm;
-}
-
 static const struct {
     const char *name; /* JSON */
     const char *label;
@@ -203,12 +220,14 @@ static const struct {
 
 static void write_json(struct line *l, const struct log_entry *e)
 {
-    struct tm tm = utc(e->wall_ms);
+    char time[CLOCK_TEXT_SIZE];
     bool is_truncated;
 
-    addf(l, "{\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", tm.tm_year + 1900, tm.tm_mon + 1,
-         tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(e->wall_ms % 1000));
-    addf(l, ",\"level\":\"%s\",\"message\":\"", levels[e->level].name);
+    add(l, STR("{\"time\":\""));
+    add(l, clock_text(e->wall_ms, time));
+    add(l, STR("\",\"level\":\""));
+    add(l, str_of(levels[e->level].name));
+    add(l, STR("\",\"message\":\""));
     add_escaped(l, clip(str_of(e->message), MESSAGE_MAX), LOG_JSON);
     add(l, STR("\""));
     is_truncated = add_fields(l, e, LOG_JSON);
@@ -218,10 +237,12 @@ static void write_json(struct line *l, const struct log_entry *e)
 
 static void write_text(struct line *l, const struct log_entry *e, bool has_colors)
 {
-    struct tm tm = utc(e->wall_ms);
+    char time[CLOCK_TEXT_SIZE];
+    struct str at = clock_text(e->wall_ms, time);
     bool is_truncated;
 
-    addf(l, "%02d:%02d:%02d.%03d ", tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(e->wall_ms % 1000));
+    add(l, str_sub(at, CLOCK_TIME_AT, at.n - CLOCK_TIME_AT - 1));
+    add(l, STR(" "));
     addf(l, "%s%s%s ", has_colors ? levels[e->level].color : "", levels[e->level].label,
          has_colors ? "\033[0m" : "");
     add_escaped(l, clip(str_of(e->message), MESSAGE_MAX), LOG_TEXT);

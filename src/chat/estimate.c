@@ -266,6 +266,11 @@ static void add_utf8(struct token_estimate *e, unsigned char c)
     e->utf8_char = c & (0x3Fu >> e->utf8_left);
 }
 
+static bool is_small(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
 /* The small letters that a word goes on with, which is what most of a text is. */
 static size_t add_small_letters(struct token_estimate *e, struct str text)
 {
@@ -273,7 +278,7 @@ static size_t add_small_letters(struct token_estimate *e, struct str text)
     int32_t surprise = 0;
     size_t n = 0;
 
-    for (; n < text.n && text.p[n] >= 'a' && text.p[n] <= 'z'; n++) {
+    for (; n < text.n && is_small(text.p[n]); n++) {
         unsigned next = (unsigned)text.p[n] - 'a';
 
         surprise += pairs[letter][next] - 'c';
@@ -283,6 +288,31 @@ static size_t add_small_letters(struct token_estimate *e, struct str text)
     e->letter = (uint8_t)letter;
     e->run += (uint32_t)n;
     return n;
+}
+
+/* A word that is open, the one space behind it, and the first small letter of the next word, which
+ * cost what run_cost() has for the two. */
+static void next_word(struct token_estimate *e, unsigned letter)
+{
+    e->milli_tokens += word_cost(e);
+    e->before = SPACE;
+    e->run = 1;
+    e->capitals = 0;
+    e->surprise = pairs[START][letter] - 'c';
+    e->letter = (uint8_t)letter;
+}
+
+/* The words that a text goes on with when one is open: how many bytes. */
+static size_t add_words(struct token_estimate *e, struct str text)
+{
+    size_t at = add_small_letters(e, text);
+
+    while (text.n - at > 1 && text.p[at] == ' ' && is_small(text.p[at + 1])) {
+        next_word(e, (unsigned)text.p[at + 1] - 'a');
+        at += 2;
+        at += add_small_letters(e, str_from(text, at));
+    }
+    return at;
 }
 
 void token_estimate_add(struct token_estimate *e, struct str text)
@@ -296,7 +326,7 @@ void token_estimate_add(struct token_estimate *e, struct str text)
         }
         add_ascii(e, c);
         if (e->kind == LATIN)
-            i += add_small_letters(e, str_from(text, i + 1));
+            i += add_words(e, str_from(text, i + 1));
     }
 }
 

@@ -1,40 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keys/key_window.h"
 
-#include <stdio.h>
 #include <time.h>
+
+#include "base/clock.h"
+
+enum { ID_MAX = 100 }; /* with all that is behind it, the key has room */
 
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
 
-/* When a month begins; the 12th is the first of the next year. */
-static int64_t month_ms(int year, int month)
+/* When the next month begins; the 12th is the first of the next year. */
+static int64_t month_end_ms(int64_t wall_ms)
 {
-    struct tm tm = { .tm_year = year, .tm_mon = month, .tm_mday = 1 };
+    time_t now = (time_t)(wall_ms / 1000);
+    struct tm tm;
 
+    gmtime_r(&now, &tm);
+    tm = (struct tm){ .tm_year = tm.tm_year, .tm_mon = tm.tm_mon + 1, .tm_mday = 1 };
     return (int64_t)timegm(&tm) * 1000;
 }
 
 struct key_span key_window_at(enum key_window window, int64_t wall_ms)
 {
     struct key_span span = { .name = "ever", .ends_ms = INT64_MAX, .ttl_ms = STORE_FOREVER };
-    time_t now = (time_t)(wall_ms / 1000);
-    struct tm tm;
+    char text[CLOCK_TEXT_SIZE];
+    struct str at = clock_text(wall_ms, text);
 
-    gmtime_r(&now, &tm);
     switch (window) {
     case KEY_WINDOW_MINUTE:
-        strftime(span.name, sizeof(span.name), "%Y-%m-%dT%H:%MZ", &tm);
+        str_to_z(str_sub(at, 0, CLOCK_MINUTE_LEN), span.name, sizeof(span.name));
+        span.name[CLOCK_MINUTE_LEN] = 'Z';
         span.ends_ms = wall_ms - wall_ms % 60000 + 60000;
         span.ttl_ms = 3600 * 1000;
         break;
     case KEY_WINDOW_DAY:
-        strftime(span.name, sizeof(span.name), "%Y-%m-%d", &tm);
+        str_to_z(str_sub(at, 0, CLOCK_DAY_LEN), span.name, sizeof(span.name));
         span.ends_ms = wall_ms - wall_ms % DAY_MS + DAY_MS;
         span.ttl_ms = 2 * DAY_MS;
         break;
     case KEY_WINDOW_MONTH:
-        strftime(span.name, sizeof(span.name), "%Y-%m", &tm);
-        span.ends_ms = month_ms(tm.tm_year, tm.tm_mon + 1);
+        str_to_z(str_sub(at, 0, CLOCK_MONTH_LEN), span.name, sizeof(span.name));
+        span.ends_ms = month_end_ms(wall_ms);
         span.ttl_ms = 40 * DAY_MS;
         break;
     case KEY_WINDOW_EVER:
@@ -46,10 +52,11 @@ struct key_span key_window_at(enum key_window window, int64_t wall_ms)
 void key_window_name(struct store_key *ret, struct str id, const char *unit,
                      const struct key_span *span)
 {
-    char text[STORE_KEY_MAX + 1];
-    int n = snprintf(text, sizeof(text), "%.*s/%s%s%s", STR_ARGS(str_sub(id, 0, 100)), unit,
-                     span ? "/" : "", span ? span->name : "");
+    char *text = (char *)ret->bytes;
+    const char *end = str_join(STRS(str_sub(id, 0, ID_MAX), STR("/"), str_of(unit),
+                                    span ? STR("/") : STR(""), str_of(span ? span->name : "")),
+                               text);
 
-    *ret = (struct store_key){ .space = STORE_LIMIT, .n = (uint8_t)n };
-    memcpy(ret->bytes, text, (size_t)n);
+    ret->space = STORE_LIMIT;
+    ret->n = (uint8_t)(end - text);
 }

@@ -1,25 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ledger/row.h"
 
-#include <stdio.h>
-#include <time.h>
-
+#include "base/clock.h"
 #include "json/writer.h"
-
-/* RFC 3339, with milliseconds. */
-static void write_time(struct json_writer *j, int64_t wall_ms)
-{
-    time_t at = (time_t)(wall_ms / 1000);
-    char second[32], text[48];
-    struct tm tm;
-    int n;
-
-    gmtime_r(&at, &tm);
-    if (strftime(second, sizeof(second), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-        second[0] = '\0';
-    n = snprintf(text, sizeof(text), "%s.%03dZ", second, (int)(wall_ms % 1000));
-    json_w_member_str(j, "time", (struct str){ text, (size_t)n });
-}
 
 static void write_tokens(struct json_writer *j, const struct ledger_row *row)
 {
@@ -33,11 +16,12 @@ static void write_tokens(struct json_writer *j, const struct ledger_row *row)
 
 enum err ledger_row_write(const struct ledger_row *row, struct buf *out)
 {
+    char time[CLOCK_TEXT_SIZE];
     struct json_writer j;
 
     json_w_init(&j, out);
     json_w_object(&j);
-    write_time(&j, row->wall_ms);
+    json_w_member_str(&j, "time", clock_text(row->wall_ms, time));
     json_w_member_str(&j, "request_id", row->request_id);
     json_w_member_str(&j, "key", row->key);
     json_w_member_str(&j, "dialect", row->dialect);

@@ -3,9 +3,7 @@
  * keys. */
 #include "ledger/sums.h"
 
-#include <stdio.h>
-#include <time.h>
-
+#include "base/clock.h"
 #include "base/encoding.h"
 #include "base/mem.h"
 
@@ -13,12 +11,9 @@ enum { HASH_LEN = 8 };
 
 void ledger_day(int64_t wall_ms, char out[LEDGER_DAY_LEN + 1])
 {
-    time_t at = (time_t)(wall_ms / 1000);
-    struct tm tm;
+    char text[CLOCK_TEXT_SIZE];
 
-    gmtime_r(&at, &tm);
-    if (strftime(out, LEDGER_DAY_LEN + 1, "%Y-%m-%d", &tm) == 0)
-        out[0] = '\0';
+    str_to_z(str_sub(clock_text(wall_ms, text), 0, CLOCK_DAY_LEN), out, LEDGER_DAY_LEN + 1);
 }
 
 bool ledger_is_day(struct str text)

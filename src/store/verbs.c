@@ -113,10 +113,9 @@ static enum err find_sum(const struct entries *e, const struct store_op *op,
 static enum err write_sum(const struct entries *e, const struct store_op *op,
                           const struct store_counter *c, int64_t sum)
 {
-    char text[24];
-    int n = snprintf(text, sizeof(text), "%lld", (long long)sum);
+    char digits[STR_U64_MAX];
 
-    return e->set(e->arg, &c->key, (struct str){ text, (size_t)n },
+    return e->set(e->arg, &c->key, str_of_u64((uint64_t)sum, digits),
                   store_expiry(op->now_ms, c->ttl_ms));
 }
 
