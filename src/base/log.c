@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Callers format a line on their stack and copy it into a ring under a short
- * lock; the writer takes whole lines out, at most LOG_LINE_MAX bytes a time, and
- * writes them without the lock. It polls before it writes, so that a reader who
- * has stopped reading holds up neither log_stop() nor the end of the program.
+ * lock; the writer takes whole lines out, as many as it may write at once, and
+ * writes them without the lock. A line alone is written at once, under load those
+ * of some milliseconds together. It polls before it writes, and then writes no more
+ * to a pipe than that has certainly room for, so that a reader who has stopped
+ * reading holds up neither log_stop() nor the end of the program.
  */
 #include "base/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,7 +26,9 @@
 
 enum {
     RING = 1024 * 1024,
-    PATIENCE_MS = 1000, /* how long a reader that reads nothing is waited for at the end */
+    FILE_PIECE = 64 * 1024, /* at once to a file, which never makes wait */
+    PACE_MS = 10,           /* from one writing to the next */
+    PATIENCE_MS = 1000,     /* how long a reader that reads nothing is waited for at the end */
     POLL_MS = 100,
 };
 
@@ -30,6 +36,7 @@ static _Atomic int level_now = LOG_INFO;
 static _Atomic int format_now = LOG_TEXT;
 static _Atomic int fd_now = STDERR_FILENO;
 static _Atomic bool has_colors;
+static _Atomic bool is_file;
 static _Atomic uint64_t dropped;
 
 /* From then on the writer waits for no reader; set by log_stop(). */
@@ -45,7 +52,19 @@ static struct {
     size_t n;
     bool is_writing; /* the thread holds lines that left the ring */
     bool is_open;    /* lines go into the ring; false before log_start() and from log_stop() on */
+    bool is_urgent;  /* somebody waits for all to be written */
+    int64_t next_ms; /* when to write again */
 } queue = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+_Static_assert((int)LOG_LINE_MAX <= PIPE_BUF, "a pipe that is ready has room for a line");
+
+static struct timespec in_ms(int64_t ms)
+{
+    int64_t at_ms = clock_now_ms() + ms;
+
+    return (struct timespec){ .tv_sec = (time_t)(at_ms / 1000),
+                              .tv_nsec = (long)(at_ms % 1000 * 1000000) };
+}
 
 static void lock(void)
 {
@@ -68,9 +87,9 @@ static void ring_put(struct str line)
 }
 
 /* Moves as many whole lines as fit into `out`; lines are never longer than that. */
-static size_t ring_take(char out[LOG_LINE_MAX])
+static size_t ring_take(char *out, size_t cap)
 {
-    size_t n = queue.n < LOG_LINE_MAX ? queue.n : LOG_LINE_MAX;
+    size_t n = queue.n < cap ? queue.n : cap;
     size_t first = n < RING - queue.head ? n : RING - queue.head;
     const char *end;
 
@@ -129,11 +148,23 @@ static void write_or_count(struct str lines, const _Atomic int64_t *give_up_ms)
     atomic_fetch_add_explicit(&dropped, count_lines(lost), memory_order_relaxed);
 }
 
+/* Lines come together for a moment, when others were written just before. With the lock held. */
+static void gather(void)
+{
+    int64_t left = queue.next_ms - clock_now_ms();
+    struct timespec until = in_ms(left);
+    bool may_wait = left > 0;
+
+    while (may_wait && queue.is_open && !queue.is_urgent && queue.n < RING / 2)
+        may_wait = pthread_cond_timedwait(&queue.wake, &queue.lock, &until) == 0;
+    queue.next_ms = clock_now_ms() + PACE_MS;
+}
+
 /* With the lock held; lets it go while it writes. */
 static void write_some(void)
 {
-    char lines[LOG_LINE_MAX];
-    size_t n = ring_take(lines);
+    static char lines[FILE_PIECE]; /* the thread's */
+    size_t n = ring_take(lines, is_file ? FILE_PIECE : LOG_LINE_MAX);
 
     queue.is_writing = true;
     unlock();
@@ -147,8 +178,11 @@ static void *run(void *arg)
     (void)arg;
     lock();
     for (;;) {
+        if (queue.n > 0)
+            gather();
         while (queue.n > 0)
             write_some();
+        queue.is_urgent = false;
         BUG_ON(pthread_cond_broadcast(&queue.idle) != 0);
         if (!queue.is_open)
             break;
@@ -189,12 +223,14 @@ void log_start(enum log_level level, enum log_format format, int fd)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     const char *no_color = getenv("NO_COLOR");
+    struct stat st;
     char *ring = mem_alloc(RING);
 
     level_now = (int)level;
     format_now = (int)format;
     fd_now = fd;
     has_colors = isatty(fd) && !(no_color && *no_color);
+    is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
     stop_waiting_ms = INT64_MAX;
     BUG_ON(pthread_once(&once, init_conditions) != 0);
     lock();
@@ -202,6 +238,7 @@ void log_start(enum log_level level, enum log_format format, int fd)
     queue.head = 0;
     queue.n = 0;
     queue.is_open = true;
+    queue.next_ms = 0;
     queue.ring = ring;
     unlock();
     start_thread();
@@ -225,14 +262,6 @@ void log_stop(void)
     unlock();
 }
 
-static struct timespec in_ms(int64_t ms)
-{
-    int64_t at_ms = clock_now_ms() + ms;
-
-    return (struct timespec){ .tv_sec = (time_t)(at_ms / 1000),
-                              .tv_nsec = (long)(at_ms % 1000 * 1000000) };
-}
-
 void log_flush(void)
 {
     struct timespec until = in_ms(PATIENCE_MS);
@@ -240,6 +269,9 @@ void log_flush(void)
 
     lock();
     may_wait = queue.ring && !pthread_equal(pthread_self(), queue.thread);
+    queue.is_urgent = may_wait && (queue.n > 0 || queue.is_writing);
+    if (queue.is_urgent)
+        BUG_ON(pthread_cond_signal(&queue.wake) != 0);
     while (may_wait && (queue.n > 0 || queue.is_writing))
         may_wait = pthread_cond_timedwait(&queue.idle, &queue.lock, &until) == 0;
     unlock();
@@ -294,7 +326,7 @@ static bool enqueue(struct str line)
 
     lock();
     is_open = queue.is_open;
-    if (is_open && queue.n == 0 && !queue.is_writing)
+    if (is_open && ((queue.n == 0 && !queue.is_writing) || queue.n >= RING / 2))
         BUG_ON(pthread_cond_signal(&queue.wake) != 0);
     if (is_open && line.n <= RING - queue.n)
         ring_put(line);
