@@ -198,6 +198,48 @@ static void finds_values_in_a_query(void)
     }
 }
 
+static void reads_segments_of_a_path(void)
+{
+    static const struct {
+        const char *segment;
+        const char *want; /* NULL: it cannot be read */
+    } rows[] = {
+        { "key_1", "key_1" }, { "a+b", "a+b" },  { "a%2Fb", "a/b" },       { "", "" },
+        { "%zz", NULL },      { "a%00b", NULL }, { "1234567", "1234567" }, { "12345678", NULL },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char out[8];
+        bool is_read = url_segment_get(str_of(rows[i].segment), out, sizeof(out));
+
+        EXPECT_INT(is_read, rows[i].want != NULL);
+        if (is_read)
+            EXPECT_Z(out, rows[i].want);
+    }
+}
+
+static void a_copy_is_equal_and_its_own(void)
+{
+    static const char *const others[] = { "http://a/b", "https://a/c", "https://b/b",
+                                          "https://a:1/b" };
+    struct url u, copy, unset = { .path = NULL };
+    char what[WHAT_SIZE];
+
+    EXPECT_INT(url_parse(STR("https://a/b"), &u, what), ERR_NONE);
+    url_copy(&copy, &u);
+    EXPECT(url_eq(&u, &copy) && copy.path != u.path);
+    EXPECT(!url_eq(&u, &unset) && !url_eq(&unset, &u));
+    url_deinit(&copy);
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        EXPECT_INT(url_parse(str_of(others[i]), &copy, what), ERR_NONE);
+        EXPECT(!url_eq(&u, &copy));
+        url_deinit(&copy);
+    }
+    url_copy(&copy, &unset);
+    EXPECT(!copy.path && url_eq(&copy, &unset));
+    url_deinit(&u);
+}
+
 static void reads_no_byte_behind_a_query(void)
 {
     struct str query = STR("a=%41");
@@ -219,6 +261,8 @@ static const struct test suite[] = {
     { "says what is wrong with a URL", says_what_is_wrong_with_a_url },
     { "bounds the length of a URL", bounds_the_length_of_a_url },
     { "finds values in a query", finds_values_in_a_query },
+    { "reads segments of a path", reads_segments_of_a_path },
+    { "a copy is equal and its own", a_copy_is_equal_and_its_own },
     { "reads no byte behind a query", reads_no_byte_behind_a_query },
 };
 

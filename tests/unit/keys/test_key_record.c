@@ -99,6 +99,14 @@ static const struct {
     { "{\"requests_per_minute\":1.5}", "requests_per_minute", "whole" },
     { "{\"parallel_requests\":1001}", "parallel_requests", "1000" },
     { "{\"budgets\":{}}", "budgets", "list" },
+    { "{\"budgets\":[{\"unit\":\"tokens\",\"per\":\"week\",\"limit\":1}]}", "budgets", "per" },
+    { "{\"budgets\":[{\"unit\":\"tokens\",\"per\":\"day\",\"limit\":0}]}", "budgets", "limit" },
+    { "{\"budgets\":[{\"unit\":\"tokens\",\"per\":\"day\",\"limit\":9007199254740993}]}", "budgets",
+      "limit" },
+    { "{\"name\":\"a\x7f"
+      "b\"}",
+      "name", "control" },
+    { "{\"expires\":9223372036854775808}", "expires", "whole number" },
     { "{\"budgets\":[1]}", "budgets", "object" },
     { "{\"budgets\":[{\"unit\":\"words\",\"per\":\"day\",\"limit\":1}]}", "budgets", "unit" },
     { "{\"budgets\":[{\"unit\":\"tokens\",\"per\":\"day\"}]}", "budgets", "limit" },
@@ -125,6 +133,54 @@ static void what_is_wrong_is_named(void)
     }
 }
 
+static void budgets_differ_in_unit_or_period(void)
+{
+    struct key_record k =
+        made("{\"name\":\"x\",\"budgets\":[{\"unit\":\"tokens\",\"per\":\"day\",\"limit\":1},"
+             "{\"unit\":\"money\",\"per\":\"day\",\"limit\":2},"
+             "{\"unit\":\"tokens\",\"per\":\"ever\",\"limit\":3,\"used\":7}]}");
+
+    EXPECT_INT(k.n_budgets, 3);
+    EXPECT_INT(k.budgets[2].limit, 3);
+}
+
+static void the_number_of_models_is_bounded(void)
+{
+    char json[2000] = "{\"models\":[\"m\"";
+    struct key_record k = { 0 };
+    struct key_problem problem;
+    size_t n = strlen(json);
+
+    for (int i = 1; i < KEY_MODELS_MAX; i++)
+        n += (size_t)snprintf(json + n, sizeof(json) - n, ",\"m%d\"", i);
+    snprintf(json + n, sizeof(json) - n, "]}");
+    EXPECT(edit(&k, json, &problem));
+    EXPECT_INT(k.n_models, KEY_MODELS_MAX);
+    snprintf(json + n, sizeof(json) - n, ",\"more\"]}");
+    EXPECT(!edit(&k, json, &problem));
+    EXPECT(strstr(problem.text, "more than 64 names") != NULL);
+}
+
+/* Each of its limits alone is one. */
+static void a_limit_of_any_kind_limits(void)
+{
+    static const char *const limits[] = {
+        "\"requests_per_minute\":1",
+        "\"tokens_per_minute\":1",
+        "\"parallel_requests\":1",
+        "\"budgets\":[{\"unit\":\"tokens\",\"per\":\"day\",\"limit\":1}]",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        char json[200];
+        struct key_record k;
+
+        snprintf(json, sizeof(json), "{\"name\":\"x\",%s}", limits[i]);
+        k = made(json);
+        EXPECT(key_record_is_limited(&k));
+    }
+}
+
 static void a_new_one_needs_a_name(void)
 {
     struct key_record k;
@@ -135,6 +191,8 @@ static void a_new_one_needs_a_name(void)
     EXPECT_Z(problem.param, "name");
 }
 
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static void foreign_entries_are_no_records(void)
 {
     static const char *const texts[] = { "",
@@ -142,7 +200,12 @@ static void foreign_entries_are_no_records(void)
                                          "{}",
                                          "{\"name\":\"a\"}",
                                          "{\"name\":\"a\",\"sha256\":\"00\"}",
-                                         "{\"name\":\"a\",\"sha256\":\"zz\"}" };
+                                         "{\"name\":\"a\",\"sha256\":\"zz\"}",
+                                         "{\"name\":\"a\",\"sha256\":7}",
+                                         "{\"name\":\"\",\"sha256\":\"" HASH "\"}",
+                                         "{\"sha256\":\"" HASH "\"}",
+                                         "{\"name\":\"a\",\"sha256\":\"" HASH "\"",
+                                         "{\"name\":\"a\",\"sha256\":\"" HASH "z\"}" };
     struct key_record k;
 
     for (size_t i = 0; i < COUNT_OF(texts); i++)
@@ -179,6 +242,9 @@ static const struct test suite[] = {
     { "a record is read as it was written", a_record_is_read_as_it_was_written },
     { "null takes a member away", null_takes_a_member_away },
     { "what is wrong is named", what_is_wrong_is_named },
+    { "budgets differ in unit or period", budgets_differ_in_unit_or_period },
+    { "the number of models is bounded", the_number_of_models_is_bounded },
+    { "a limit of any kind limits", a_limit_of_any_kind_limits },
     { "a new one needs a name", a_new_one_needs_a_name },
     { "foreign entries are no records", foreign_entries_are_no_records },
     { "names and prefixes of models are allowed", names_and_prefixes_of_models_are_allowed },

@@ -58,6 +58,9 @@ static void finds_the_session(void)
         { "{\"sessions\":[{\"id\":\"sess_a\",\"status\":\"ended\"}]}", "", CLERK_NO_SESSION, "",
           "" },
         { "{\"sessions\":[7,null,{\"id\":7},{\"id\":\"\"}]}", "", CLERK_NO_SESSION, "", "" },
+        { "{\"sessions\":{\"id\":\"sess_a\"}}", "", CLERK_NO_SESSION, "", "" },
+        { "{\"sessions\":7,\"last_active_session_id\":\"sess_z\"}", "", CLERK_SIGNED_IN, "sess_z",
+          "" },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -141,6 +144,8 @@ static void knows_by_status_and_code_who_is_signed_out(void)
         { 404, "{\"errors\":{\"code\":\"signed_out\"}}", false },
         { 404, "{\"errors\":[7,null]}", false },
         { 500, "{\"errors\":[{\"code\":\"signed_out\"}]}", false },
+        { 302, "{\"errors\":[{\"code\":\"signed_out\"}]}", false },
+        { 403, "{\"errors\":[{\"code\":7},{\"codes\":\"signed_out\"}]}", false },
         { 429, "{\"errors\":[{\"code\":\"too_many_requests\"}]}", false },
     };
 

@@ -26,6 +26,7 @@ static void session_and_organization_may_be_absent(void)
         "{\"sub\":\"u\",\"iat\":1,\"exp\":61,\"o\":null,\"sid\":null}",
         "{\"sub\":\"u\",\"iat\":1,\"exp\":61,\"o\":{},\"sid\":7}",
         "{\"sub\":\"u\",\"iat\":1,\"exp\":61,\"o\":\"org\"}",
+        "{\"sub\":\"u\",\"iat\":1,\"exp\":61,\"o\":{\"id\":\"\"},\"sid\":\"\"}",
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -77,6 +78,27 @@ static void refuses_what_is_no_token(void)
         EXPECT_INT(jwt_read(str_of(rows[i]), &c), ERR_BAD_INPUT);
 }
 
+/* It is sent in a header, signature and all. */
+static void refuses_what_no_header_may_hold(void)
+{
+    static const char good[] = "azAZ09-_", bad[] = "`{@[/:+=.,;\" \r\n\t\x7f\x80";
+    char token[512];
+    struct jwt_claims c;
+    size_t n;
+
+    token_text("{\"sub\":\"user_1\",\"iat\":1,\"exp\":61}", token, sizeof(token) - 1);
+    n = strlen(token);
+    token[n + 1] = '\0';
+    for (size_t i = 0; good[i]; i++) {
+        token[n] = good[i];
+        EXPECT_INT(jwt_read(str_of(token), &c), ERR_NONE);
+    }
+    for (size_t i = 0; i < sizeof(bad); i++) { /* the NUL, too */
+        token[n] = bad[i];
+        EXPECT_INT(jwt_read((struct str){ token, n + 1 }, &c), ERR_BAD_INPUT);
+    }
+}
+
 static void refuses_a_token_cut_anywhere_in_its_claims(void)
 {
     struct jwt_claims c;
@@ -108,6 +130,7 @@ static const struct test suite[] = {
     { "session and organization may be absent", session_and_organization_may_be_absent },
     { "refuses claims it cannot use", refuses_claims_it_cannot_use },
     { "refuses what is no token", refuses_what_is_no_token },
+    { "refuses what no header may hold", refuses_what_no_header_may_hold },
     { "refuses a token cut anywhere in its claims", refuses_a_token_cut_anywhere_in_its_claims },
     { "refuses a token beyond the bound", refuses_a_token_beyond_the_bound },
 };

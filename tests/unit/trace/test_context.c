@@ -28,6 +28,12 @@ static const struct {
     { "00-" TRACE "-" SPAN "-0x", false, false },
     { "00_" TRACE "-" SPAN "-01", false, false },
     { "00-" TRACE "_" SPAN "-01", false, false },
+    { "00-" TRACE "-" SPAN "_01", false, false },
+    { "0x-" TRACE "-" SPAN "-01", false, false },
+    { "0:-" TRACE "-" SPAN "-01", false, false },
+    { "0/-" TRACE "-" SPAN "-01", false, false },
+    { "00-" TRACE "-b7ad6b71692033g1-01", false, false },
+    { "00-`af7651916cd43dd8448eb211c80319c-" SPAN "-01", false, false },
     { "0-" TRACE "-" SPAN "-01", false, false },
     { "", false, false },
 };
