@@ -339,13 +339,14 @@ static enum err stream_tool(void *encoder, UNUSED size_t choice,
                             const struct chat_tool_piece *piece, struct buf *out)
 {
     struct encoder *e = encoder;
+    struct response_item *item = find_call(e, piece->index);
     size_t before = out->n;
     enum err err = ERR_NONE;
 
-    if (!find_call(e, piece->index))
+    if (!item)
         err = begin_item(e, type_of_call(e->answer, piece->name), piece, out);
     if (!err)
-        err = add_delta(e, find_call(e, piece->index), piece->arguments, out);
+        err = add_delta(e, item ? item : &e->items[e->n - 1], piece->arguments, out);
     return cut_back(out, before, err);
 }
 
