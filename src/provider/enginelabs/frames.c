@@ -7,11 +7,13 @@
 #include "base/mem.h"
 #include "provider/enginelabs/frames_internal.h"
 
-/* A member to look for; JSON_NONE when it is not there. */
+/* A member to look for; its value stays as it is when it is not there. */
 struct member {
     struct str name;
     struct json_value *value;
 };
+
+static const struct json_value absent = { .type = JSON_NONE };
 
 /* Finds members of the object `text`; ERR_BAD_INPUT when that is not one. Halves of surrogate
  * pairs, in whatever text beside, are no reason. */
@@ -20,8 +22,6 @@ static enum err read_members(struct str text, const struct member *members, size
     struct json j;
     struct str key;
 
-    for (size_t i = 0; i < n; i++)
-        *members[i].value = (struct json_value){ .type = JSON_NONE };
     json_init(&j, text, UPDATE_DEPTH_MAX);
     j.lone_surrogates = true;
     if (!json_enter_object(&j))
@@ -345,7 +345,7 @@ static enum err on_update(struct frames *f, const struct json_value *buffer, str
 static enum frames_end on_state(struct frames *f, const struct json_value *state,
                                 struct str message, enum err *ret_err)
 {
-    struct json_value running, cancelled;
+    struct json_value running = absent, cancelled = absent;
     const struct member members[] = { { STR("inProgress"), &running },
                                       { STR("cancelled"), &cancelled } };
 
@@ -384,7 +384,7 @@ static bool is_pong(struct str message)
 
 enum err frames_feed(struct frames *f, struct str message, enum frames_end *ret_end)
 {
-    struct json_value type, buffer, state, messages;
+    struct json_value type = absent, buffer = absent, state = absent, messages = absent;
     const struct member members[] = { { STR("type"), &type },
                                       { STR("buffer"), &buffer },
                                       { STR("state"), &state },
