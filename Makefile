@@ -73,7 +73,7 @@ lint: build $(BUILD)/.packages-lint $(BUILD)/.npm ## layers, budgets, layout, st
 fuzz: $(BUILD)/.packages-lint ## each fuzz target, FUZZ_SECONDS (10) seconds
 	@scripts/run-fuzz
 
-coverage: $(BUILD)/.packages-lint ## branch coverage of the unit tests
+coverage: $(BUILD)/.packages-lint $(BUILD)/.npm ## branch coverage of all tests, by folder
 	@scripts/run-coverage
 
 verify-long: build $(BUILD)/.packages-lint $(BUILD)/.packages-long $(BUILD)/.npm ## what takes too long for each change: hours
