@@ -3,6 +3,7 @@
 #include "gateway/settings.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -457,7 +458,96 @@ static void reports_an_env_file_it_cannot_use(void)
     buf_deinit(&problems);
 }
 
+static void files_that_cannot_be_read_are_told_with_the_reason(void)
+{
+    struct settings_source source = { .env_file = "/tmp/", .env_file_required = true };
+    char path[32], pipe_dir[] = "/tmp/settings-XXXXXX", pipe_path[40];
+    struct settings s;
+    struct buf problems;
+
+    buf_init(&problems, 1 << 16);
+    EXPECT_INT(settings_load(&source, &s, &problems), ERR_BAD_INPUT);
+    EXPECT(str_find(buf_str(&problems), STR("Is a directory; name a file")) != SIZE_MAX);
+    write_bytes(path, STR("A=1\n"));
+    EXPECT_INT(truncate(path, 64 << 20), 0);
+    source.env_file = path;
+    EXPECT_INT(settings_load(&source, &s, &problems), ERR_BAD_INPUT);
+    EXPECT(str_find(buf_str(&problems), STR("File too large")) != SIZE_MAX);
+    unlink(path);
+    EXPECT(mkdtemp(pipe_dir) != NULL);
+    snprintf(pipe_path, sizeof(pipe_path), "%s/pipe", pipe_dir);
+    EXPECT_INT(mkfifo(pipe_path, 0600), 0);
+    source = (struct settings_source){ .env_file = pipe_path, .is_again = true };
+    EXPECT_INT(settings_load(&source, &s, &problems), ERR_BAD_INPUT);
+    EXPECT(str_find(buf_str(&problems), STR("it is a pipe, which can be read only once")) !=
+           SIZE_MAX);
+    unlink(pipe_path);
+    rmdir(pipe_dir);
+    buf_deinit(&problems);
+}
+
+static void the_state_is_where_the_service_manager_says(void)
+{
+    static const struct {
+        const char *environment[3];
+        const char *want;
+    } rows[] = {
+        { { "STATE_DIRECTORY=/a:/b", "XDG_STATE_HOME=/x", "HOME=/h" }, "/a" },
+        { { "XDG_STATE_HOME=/x", "HOME=/h", NULL }, "/x/enginelabs-2api" },
+        { { "HOME=/h", NULL, NULL }, "/h/.local/state/enginelabs-2api" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char texts[3][40];
+        char *environment[4] = { NULL };
+        struct settings s;
+
+        for (size_t k = 0; k < 3 && rows[i].environment[k]; k++)
+            environment[k] = str_to_z(str_of(rows[i].environment[k]), texts[k], sizeof(texts[k]));
+        EXPECT_INT(load(NULL, environment, NULL, &s), ERR_NONE);
+        EXPECT_Z(s.state_directory, rows[i].want);
+        settings_deinit(&s);
+    }
+}
+
+static void headers_of_the_collector_are_checked(void)
+{
+    char wrong[] = "OTEL_EXPORTER_OTLP_HEADERS=hush", good[] = "OTEL_EXPORTER_OTLP_HEADERS=a=b";
+    char *environment[] = { wrong, NULL };
+    struct settings s;
+
+    EXPECT_INT(load(NULL, environment, NULL, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems_text, "OTEL_EXPORTER_OTLP_HEADERS: expected NAME=VALUE"));
+    EXPECT(!strstr(problems_text, "hush"));
+    environment[0] = good;
+    EXPECT_INT(load(NULL, environment, NULL, &s), ERR_NONE);
+    settings_deinit(&s);
+}
+
+static void control_characters_are_refused_in_every_kind(void)
+{
+    static const char *const names[] = { "STORE_URL=sqlite:/a\x01",    "STORE_URL=what:",
+                                         "CORS_ORIGINS=https://a\x01", "HTTPS_PROXY=http://a\x01",
+                                         "CLERK_COOKIE=a\x7f",         "DEFAULT_MODEL=a\x7f",
+                                         "KNOWN_MODELS=a,b\x01" };
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        char text[64];
+        char *environment[] = { str_to_z(str_of(names[i]), text, sizeof(text)), NULL };
+        struct settings s;
+
+        EXPECT_INT(load(NULL, environment, NULL, &s), ERR_BAD_INPUT);
+        EXPECT(!strchr(problems_text, '\x01') && !strchr(problems_text, '\x7f'));
+    }
+}
+
 static const struct test suite[] = {
+    { "files that cannot be read are told with the reason",
+      files_that_cannot_be_read_are_told_with_the_reason },
+    { "the state is where the service manager says", the_state_is_where_the_service_manager_says },
+    { "headers of the collector are checked", headers_of_the_collector_are_checked },
+    { "control characters are refused in every kind",
+      control_characters_are_refused_in_every_kind },
     { "has defaults for everything", has_defaults_for_everything },
     { "command line wins over environment over file",
       command_line_wins_over_environment_over_file },

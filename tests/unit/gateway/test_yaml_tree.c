@@ -176,6 +176,79 @@ static void is_bounded_in_depth_width_and_number(void)
         }
 }
 
+/* A list of `lists` lists of 1000 values. */
+static enum err parse_lists(size_t lists, struct arena *a)
+{
+    struct yaml_node *root;
+    struct buf b;
+    enum err err;
+
+    buf_init(&b, 1 << 20);
+    for (size_t i = 0; i < lists; i++) {
+        add(&b, "- [", 1);
+        add(&b, "a,", YAML_CHILDREN_MAX);
+        add(&b, "]\n", 1);
+    }
+    err = parse(buf_str(&b), a, &root);
+    buf_deinit(&b);
+    return err;
+}
+
+static void the_number_of_values_is_bounded(void)
+{
+    struct arena a;
+
+    EXPECT_INT(parse_lists(49, &a), ERR_NONE);
+    arena_deinit(&a);
+    EXPECT_INT(parse_lists(50, &a), ERR_BAD_INPUT);
+    EXPECT(strstr(told, "more than 50000 values") != NULL);
+    arena_deinit(&a);
+}
+
+static void knows_the_words_for_nothing(void)
+{
+    static const struct {
+        const char *text;
+        enum yaml_kind kind;
+    } rows[] = {
+        { "a: null\n", YAML_NULL },   { "a: Null\n", YAML_NULL },  { "a: NULL\n", YAML_NULL },
+        { "a: ~\n", YAML_NULL },      { "a:\n", YAML_NULL },       { "a: nULL\n", YAML_TEXT },
+        { "a: 'null'\n", YAML_TEXT }, { "a: \"~\"\n", YAML_TEXT }, { "a: ''\n", YAML_TEXT },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct yaml_node *root;
+        struct arena a;
+
+        EXPECT_INT(parse(str_of(rows[i].text), &a, &root), ERR_NONE);
+        EXPECT_INT(yaml_find(root, STR("a"))->kind, rows[i].kind);
+        EXPECT(!yaml_find(yaml_find(root, STR("a")), STR("a")));
+        arena_deinit(&a);
+    }
+}
+
+static void a_long_path_is_cut(void)
+{
+    static const char key[] = "abcdefghijklmnopqrstuvwxyzabcdefghijklmn";
+    struct yaml_node *node;
+    char path[YAML_PATH_SIZE];
+    struct arena a;
+    struct buf b;
+
+    buf_init(&b, 1 << 16);
+    for (size_t i = 0; i < 12; i++)
+        EXPECT_INT(buf_addf(&b, "{%s: ", key), ERR_NONE);
+    add(&b, "}", 12);
+    EXPECT_INT(parse(buf_str(&b), &a, &node), ERR_NONE);
+    while (node->first)
+        node = node->first;
+    yaml_path(node, path);
+    EXPECT_INT(strlen(path), YAML_PATH_SIZE - 1);
+    EXPECT(str_starts(str_of(path), str_of(key)));
+    arena_deinit(&a);
+    buf_deinit(&b);
+}
+
 static void shows_no_key_that_could_be_a_secret(void)
 {
     struct yaml_node *root;
@@ -187,6 +260,9 @@ static void shows_no_key_that_could_be_a_secret(void)
     EXPECT_Z(yaml_path(yaml_find(root, STR("b"))->first->first, path), "b[0].c");
     EXPECT(yaml_may_show_key(STR("max_parallel")) && yaml_may_show_key(STR("X-Team")));
     EXPECT(!yaml_may_show_key(STR("")) && !yaml_may_show_key(STR("a b")));
+    EXPECT(yaml_may_show_key(STR("azAZ")) && !yaml_may_show_key(STR("a@")));
+    EXPECT(!yaml_may_show_key(STR("a[")) && !yaml_may_show_key(STR("a`")));
+    EXPECT(!yaml_may_show_key(STR("a{")));
     EXPECT(!yaml_may_show_key(STR("abcdefghijklmnopqrstuvwxyzabcdefghijklmno")));
     arena_deinit(&a);
 }
@@ -199,6 +275,9 @@ static const struct test suite[] = {
     { "refuses what is no single plain document", refuses_what_is_no_single_plain_document },
     { "tells every anchor, alias and tag", tells_every_anchor_alias_and_tag },
     { "is bounded in depth, width and number", is_bounded_in_depth_width_and_number },
+    { "the number of values is bounded", the_number_of_values_is_bounded },
+    { "knows the words for nothing", knows_the_words_for_nothing },
+    { "a long path is cut", a_long_path_is_cut },
     { "shows no key that could be a secret", shows_no_key_that_could_be_a_secret },
 };
 
