@@ -99,6 +99,8 @@ static void rig_off(struct rig *r, struct fake *f)
 static struct store_op *ask(struct store_port *p, unsigned verb, struct told *told)
 {
     static const struct store_key key = { STORE_JAR, 1, "k" };
+    static const struct store_key lease = { STORE_LEASE, 1, "l" };
+    static const struct store_tally tally = { .key = { STORE_SUM, 1, "s" }, .numbers = { 1 } };
     struct store_counter c = counter_of("c", 1, 10, 60000);
     struct str value = STR("v");
 
@@ -117,12 +119,16 @@ static struct store_op *ask(struct store_port *p, unsigned verb, struct told *to
         return store_append(p, STORE_USAGE, value, 100000, on_told, told);
     case 6:
         return store_read(p, STORE_USAGE, 5, 2, on_told, told);
-    default:
+    case 7:
         return store_list(p, STORE_JAR, STR(""), 2, on_told, told);
+    case 8:
+        return store_hold(p, &lease, 7, 1, 1000, on_told, told);
+    default:
+        return store_tally(p, &tally, 1, 1000, NULL, on_told, told);
     }
 }
 
-enum { VERBS = 8 };
+enum { VERBS = 10 };
 
 static bool is_failure(enum err err)
 {
@@ -137,14 +143,24 @@ static const struct {
 } replies[] = {
     { "$5\r\nhello\r\n", "0" },
     { "$-1\r\n", "02" },
-    { ":1\r\n", "135" },
-    { "+OK\r\n", "15" },
+    { ":1\r\n", "1359" },
+    { "+OK\r\n", "159" },
     { "*0\r\n", "67" },
     { "*-1\r\n", "02" },
     { "*1\r\n$1\r\nx\r\n", "3" },
     { "*1\r\n:7\r\n", "" },
     { "*2\r\n:1\r\n$1\r\nx\r\n", "2" },
     { "*2\r\n:0\r\n$1\r\n5\r\n", "4" },
+    { "*2\r\n:1\r\n:3\r\n", "8" },
+    { "*2\r\n:0\r\n:0\r\n", "8" },
+    { "*2\r\n:1\r\n:-1\r\n", "" },
+    { "*3\r\n:1\r\n:1\r\n:1\r\n", "" },
+    { "*2\r\n$1\r\n1\r\n:1\r\n", "" },
+    { "*2\r\n$1\r\nx\r\n$-1\r\n", "" },
+    { "*2\r\n:1\r\n$-1\r\n", "" },
+    { "*2\r\n$-1\r\n$1\r\nx\r\n", "" },
+    { "*4\r\n$1\r\na\r\n$1\r\nx\r\n$1\r\nb\r\n$1\r\ny\r\n", "7" },
+    { "*6\r\n$1\r\na\r\n$1\r\nx\r\n$1\r\nb\r\n$1\r\ny\r\n$1\r\nc\r\n$1\r\nz\r\n", "7" },
     { "*2\r\n:1\r\n$1\r\n5\r\n", "24" },
     { "*2\r\n:1\r\n$1\r\n-\r\n", "2" },
     { "*2\r\n:2\r\n$1\r\n5\r\n", "" },
