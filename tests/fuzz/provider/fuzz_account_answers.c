@@ -2,11 +2,13 @@
 /*
  * What the API tells of an account: /chat/adapters and /billing, the same bytes read as either.
  * Properties: texts end and hold no control characters, numbers are within their bounds, what was
- * refused changes nothing; a catalog that took a list sends only names of that list.
+ * refused changes nothing; a catalog that took a list sends only names of that list; what is told
+ * of an answer that nobody knows holds none of its words.
  */
 #include "base/mem.h"
 #include "provider/enginelabs/catalog.h"
 #include "provider/enginelabs/plan.h"
+#include "provider/enginelabs/strange.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -82,6 +84,16 @@ static void check_plan(struct str body)
     BUG_ON(plan.tasks_running < -1 || plan.tasks_max < -1 || plan.tier_rank < -1);
 }
 
+/* Names and types, in plain letters. */
+static void check_strange(struct str body)
+{
+    char text[STRANGE_MAX];
+
+    check_text(strange_describe(body, text), sizeof(text));
+    for (const char *p = text; *p; p++)
+        BUG_ON((unsigned char)*p >= 0x7f || *p == '\\' || *p == '\'');
+}
+
 /* From memory of exactly its size. */
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
@@ -91,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         memcpy(copy, p, n);
     check_catalog((struct str){ copy, n });
     check_plan((struct str){ copy, n });
+    check_strange((struct str){ copy, n });
     mem_free(copy);
     return 0;
 }
