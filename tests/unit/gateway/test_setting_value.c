@@ -89,6 +89,7 @@ static void reads_lists(void)
         { "[\"a\",\"a\"]", "a" },
         { "[\"a\\u0000b\"]", NULL },
         { "a\tb", NULL },
+        { "a\x7f", NULL },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -152,6 +153,16 @@ static void reads_origins_that_a_browser_may_send(void)
         { "[\"http://[::1]:8080\"]", NULL },
         { "chrome-extension://abcdef,tauri://localhost", NULL },
         { "http://app.example:443", NULL },
+        { "aA.z+Z-09://x", NULL },
+        { "a_b://x", "\"a_b://x\" can never match" },
+        { "a@b://x", "\"***@b://x\" can never match" },
+        { "a[b://x", "\"a[b://x\" can never match" },
+        { "a`b://x", "\"a`b://x\" can never match" },
+        { "a{b://x", "\"a{b://x\" can never match" },
+        { "a:b://x", "\"a:b://x\" can never match" },
+        { "a/b://x", "\"a/b://x\" can never match" },
+        { "https:///", "\"https:///\" can never match" },
+        { "https://x/y/", "\"https://x/y/\" can never match" },
         { "https://app.example/",
           "\"https://app.example/\" can never match: browsers send no slash" },
         { "https://a.example,https://b.example/app", "\"https://b.example/app\" can never match" },

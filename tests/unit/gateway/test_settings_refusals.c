@@ -88,6 +88,10 @@ static const struct {
     /* accounts */
     { CTO("accounts: {}"), "1: upstreams[0].accounts: expected a list" },
     { CTO("accounts: [x]"), "1: upstreams[0].accounts[0]: expected keys and values" },
+    { "upstreams: [{provider: enginelabs}, {name: b, provider: enginelabs}]\n",
+      "the account of CLERK_COOKIE is that of another upstream" },
+    { "clerk_cookie: c\n" CTO("accounts: "), NULL },
+    { CTO("accounts: [{name: x, cookie: , cookie_file: }]"), "cookie or cookie_file is missing" },
     { CTO("accounts: [{name: x, cookie: [hush]}]"), "accounts[0].cookie: expected one value" },
     { CTO("accounts: [{name: x, cookie_file: [/y]}]"), "accounts[0].cookie_file: expected one" },
     { CTO("accounts: [{name: x, cookie_file: /nonexistent}]"), "/nonexistent cannot" },
@@ -105,6 +109,8 @@ static const struct {
     { MODELS("- {name: r, aliases: [" C256 "], targets: [{upstream: a, model: m}]}"),
       "3: models[0].aliases: a model's name has 1 to" },
     { MODELS("- {name: \"*\", targets: [{upstream: a, model: \"*\"}]}"), NULL },
+    { MODELS("- {name: ' r', targets: [{upstream: a, model: \" m\"}]}"), NULL },
+    { MODELS("- {name: \"a\\x7f\", targets: [{upstream: a, model: m}]}"), "control characters" },
     { MODELS("- {name: r, targets: {a: b}}"), "3: models[0].targets: expected a list" },
     { MODELS("- {name: r, targets: [a]}"), "3: models[0].targets[0]: expected keys and values" },
     { MODELS("- {name: r, targets: [{upstream: [a], model: m}]}"),
@@ -140,6 +146,26 @@ static void says_of_each_value_what_was_expected(void)
         if (strstr(problems, "hush"))
             fail_msg("a secret is shown: %s", problems);
     }
+}
+
+static void a_secret_is_given_once(void)
+{
+    char text[300];
+    struct settings s;
+
+    begin_dir();
+    write_file("secret", "hush\n");
+    snprintf(text, sizeof(text), CTO("accounts: [{name: x, cookie_file: %s/secret, cookie: c}]"),
+             dir);
+    EXPECT_INT(load_yaml(text, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems, "accounts[0].cookie: it is given in a file too; remove one of them"));
+    snprintf(text, sizeof(text), OPENAI(", api_keys: [a], api_keys_file: %s/secret"), dir);
+    EXPECT_INT(load_yaml(text, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems, "upstreams[0].api_keys_file: give one of"));
+    write_file("secret", "a\x01z\n");
+    snprintf(text, sizeof(text), CTO("accounts: [{name: x, cookie_file: %s/secret}]"), dir);
+    EXPECT_INT(load_yaml(text, &s), ERR_BAD_INPUT);
+    EXPECT(strstr(problems, "accounts[0].cookie_file: control characters"));
 }
 
 /* What YAML takes for a number goes out as one, or not at all. */
@@ -253,6 +279,7 @@ static void a_client_leaves_keys_and_prices_alone(void)
 
 static const struct test suite[] = {
     { "says of each value what was expected", says_of_each_value_what_was_expected },
+    { "a secret is given once", a_secret_is_given_once },
     { "a value is set as JSON has it", a_value_is_set_as_json_has_it },
     { "what is set is bounded", what_is_set_is_bounded },
     { "lists are bounded", lists_are_bounded },
