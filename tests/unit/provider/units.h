@@ -191,7 +191,7 @@ static inline void chance_text(uint64_t *seed, size_t n, struct units *t)
     while (t->n < n) {
         size_t from = t->n > 0 ? chance(seed, (uint32_t)t->n) : 0;
 
-        if (chance(seed, 8) == 0 && t->n - from <= 40 && !is_low(t->u[from]) &&
+        if (chance(seed, 8) == 0 && t->n > from && t->n - from <= 40 && !is_low(t->u[from]) &&
             t->n + (t->n - from) < UNITS_MAX - 2)
             units_add_part(t, t, from, t->n);
         else
