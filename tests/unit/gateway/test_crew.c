@@ -24,7 +24,8 @@ struct trip {
 static struct gateway gateway;
 static struct member members[WORKERS];
 static sem_t ended;
-static struct trip last; /* a copy, and who it came home to */
+static pthread_mutex_t last_lock = PTHREAD_MUTEX_INITIALIZER; /* many may come home at once */
+static struct trip last;                                      /* a copy, and who it came home to */
 static const struct gateway_worker *last_home;
 
 static void start(void *arg, struct loop *l)
@@ -58,8 +59,10 @@ static void on_home(struct round *r, struct gateway_worker *w)
 {
     struct trip *t = CONTAINER_OF(r, struct trip, round);
 
+    pthread_mutex_lock(&last_lock);
     last = *t;
     last_home = w;
+    pthread_mutex_unlock(&last_lock);
     mem_free(t);
     sem_post(&ended);
 }
