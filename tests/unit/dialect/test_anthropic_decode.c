@@ -82,6 +82,11 @@ static void reads_messages_of_all_shapes(void)
                   "\"is_error\":true,\"content\":\"no\"},{\"type\":\"text\",\"text\":\"after\"}"),
           "tool(a#t1)tool(Error: no#t2)user(before[u]after)" },
         { CONTENT("user", "{\"type\":\"tool_result\",\"tool_use_id\":\"t1\"}"), "tool(#t1)" },
+        { CONTENT("user",
+                  "{\"type\":\"tool_result\",\"tool_use_id\":\"t1\",\"content\":[{\"type\":"
+                  "\"document\",\"source\":{\"type\":\"text\",\"media_type\":\"text/plain\","
+                  "\"data\":\"d\"}}]}"),
+          "tool(d#t1)" },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++)
@@ -173,6 +178,27 @@ static const struct {
       "messages[0].content[0].source.media_type" },
     { CONTENT("user", "{\"type\":\"document\",\"source\":{\"type\":\"base64\"}}"),
       "messages[0].content[0].source.type" },
+    { CONTENT("user", "{\"type\":\"image\",\"source\":5}"), "messages[0].content[0].source" },
+    { CONTENT("user", "{\"type\":\"image\",\"source\":{\"type\":\"url\"}}"),
+      "messages[0].content[0].source.url" },
+    { CONTENT("user", "{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":5,"
+                      "\"data\":\"x\"}}"),
+      "messages[0].content[0].source.media_type" },
+    { CONTENT("user", "{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"a\"}}"),
+      "messages[0].content[0].source.data" },
+    { CONTENT("user", "{\"type\":\"document\",\"source\":5}"), "messages[0].content[0].source" },
+    { CONTENT("user", "{\"type\":\"document\",\"source\":{\"type\":\"text\"}}"),
+      "messages[0].content[0].source.data" },
+    { CONTENT("user", "{\"type\":\"text\",\"text\":5}"), "messages[0].content[0].text" },
+    { CONTENT("user", "{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"content\":[{\"type\":"
+                      "\"document\",\"source\":{\"type\":\"url\",\"url\":\"u\"}}]}"),
+      "messages[0].content[0].content[0].source.type" },
+    { CONTENT("user", "{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"content\":[5]}"),
+      "messages[0].content[0].content[0]" },
+    { CONTENT("assistant", "{\"type\":\"tool_use\",\"id\":5,\"name\":\"f\",\"input\":{}}"),
+      "messages[0].content[0].id" },
+    { CONTENT("assistant", "{\"type\":\"tool_use\",\"id\":\"t\",\"input\":{}}"),
+      "messages[0].content[0].name" },
     { CONTENT("user", "{\"type\":\"tool_result\",\"content\":\"a\"}"),
       "messages[0].content[0].tool_use_id" },
     { CONTENT("user", "{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"content\":5}"),

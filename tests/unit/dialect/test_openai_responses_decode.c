@@ -93,6 +93,11 @@ static const struct {
       "user(hi)0; 2|n||{}|1; 0 0 again text={\"format\":{\"type\":\"json_schema\",\"name\":"
       "\"n\",\"schema\":{},\"strict\":true}}" },
     { BODY("\"text\":{\"verbosity\":\"low\"}"), "user(hi)0; 0||||0; 0 0" },
+    { BODY("\"text\":{\"format\":{\"type\":\"text\"}}"),
+      "user(hi)0; 0||||0; 0 0 again text={\"format\":{\"type\":\"text\"}}" },
+    { BODY("\"text\":{\"format\":{\"type\":\"json_object\"}}"),
+      "user(hi)0; 1||||0; 0 0 again text={\"format\":{\"type\":\"json_object\"}}" },
+    { BODY("\"top_logprobs\":0,\"background\":false"), "user(hi)0; 0||||0; 0 0" },
 };
 
 static void reads_input_and_what_is_asked(void)
@@ -167,6 +172,24 @@ static const struct {
     { BODY("\"tool_choice\":\"required\",\"tools\":[{\"type\":\"web_search\"}]"), "tool_choice" },
     { BODY("\"tool_choice\":{\"type\":\"web_search\"}"), "tool_choice.type" },
     { BODY("\"tool_choice\":{\"type\":\"function\",\"name\":\"f\"}"), "tool_choice.name" },
+    { BODY("\"tools\":[" TOOL "],\"tool_choice\":{\"type\":\"function\"}"), "tool_choice.name" },
+    { BODY("\"tool_choice\":{\"type\":7}"), "tool_choice.type" },
+    { BODY("\"tool_choice\":7"), "tool_choice" },
+    { BODY("\"tool_choice\":\"required\""), "tool_choice" },
+    { BODY("\"tools\":[5]"), "tools[0]" },
+    { BODY("\"text\":{\"format\":5}"), "text.format" },
+    { BODY("\"text\":{\"format\":{}}"), "text.format.type" },
+    { BODY("\"text\":{\"format\":{\"type\":5}}"), "text.format.type" },
+    { INPUT("{\"type\":5}"), "input[0].type" },
+    { INPUT("{\"type\":\"message\",\"role\":5}"), "input[0].role" },
+    { INPUT("{\"role\":\"user\",\"content\":5}"), "input[0].content" },
+    { INPUT("{\"role\":\"user\",\"content\":[{\"type\":5}]}"), "input[0].content[0].type" },
+    { INPUT("{\"role\":\"user\",\"content\":[{\"type\":\"refusal\"}]}"),
+      "input[0].content[0].refusal" },
+    { INPUT("{\"type\":\"function_call_output\",\"call_id\":\"c\",\"output\":5}"),
+      "input[0].output" },
+    { INPUT("{\"type\":\"function_call_output\",\"call_id\":5,\"output\":\"\"}"),
+      "input[0].call_id" },
     { BODY("\"text\":{\"format\":{\"type\":\"xml\"}}"), "text.format.type" },
     { BODY("\"text\":{\"format\":{\"type\":\"json_schema\",\"schema\":{}}}"), "text.format.name" },
 };

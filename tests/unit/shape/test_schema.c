@@ -317,7 +317,61 @@ static void bounds_the_size_of_schemas(void)
     buf_deinit(&text);
 }
 
+/* `before`, `n` numbered items, `behind`. */
+static void write_items(struct buf *out, const char *before, const char *item, const char *value,
+                        int n, const char *behind)
+{
+    buf_clear(out);
+    EXPECT(!buf_add(out, str_of(before)));
+    for (int i = 0; i < n; i++)
+        EXPECT(!buf_addf(out, "%s\"%s%d\"%s", i ? "," : "", item, i, value));
+    EXPECT(!buf_add(out, str_of(behind)));
+}
+
+/* Compiles with `n`, and with one more is refused with `why`. */
+static void expect_bound(const char *before, const char *item, const char *value, int n,
+                         const char *behind, const char *why)
+{
+    const struct schema *s;
+    struct str said;
+    struct arena a;
+    struct buf text;
+
+    arena_init(&a);
+    buf_init(&text, SCHEMA_BYTES_MAX);
+    write_items(&text, before, item, value, n, behind);
+    EXPECT(schema_compile(buf_str(&text), &a, &s, &said));
+    write_items(&text, before, item, value, n + 1, behind);
+    EXPECT(!schema_compile(buf_str(&text), &a, &s, &said));
+    EXPECT(str_ends(said, str_of(why)));
+    buf_deinit(&text);
+    arena_deinit(&a);
+}
+
+static void bounds_properties_and_depth(void)
+{
+    const struct schema *s;
+    struct str why;
+    struct arena a;
+    struct buf text;
+
+    expect_bound("{\"properties\":{", "p", ":true", SCHEMA_PROPERTIES_MAX, "}}",
+                 "there are more properties than this gateway checks (1024)");
+    arena_init(&a);
+    buf_init(&text, SCHEMA_BYTES_MAX);
+    for (int i = 0; i < 2 * SCHEMA_DEPTH_MAX; i++)
+        EXPECT(!buf_add(&text, STR("{\"not\":")));
+    EXPECT(!buf_add(&text, STR("true")));
+    for (int i = 0; i < 2 * SCHEMA_DEPTH_MAX; i++)
+        EXPECT(!buf_add_char(&text, '}'));
+    EXPECT(!schema_compile(buf_str(&text), &a, &s, &why));
+    EXPECT(str_ends(why, STR("nested deeper than this gateway checks (64)")));
+    buf_deinit(&text);
+    arena_deinit(&a);
+}
+
 static const struct test suite[] = {
+    { "bounds properties and depth", bounds_properties_and_depth },
     { "knows the keywords", knows_the_keywords },
     { "says what is wrong and where", says_what_is_wrong_and_where },
     { "says no more than a few lines", says_no_more_than_a_few_lines },
