@@ -24,6 +24,6 @@ int64_t clock_now_us(void);
 /* Milliseconds since 1970-01-01 UTC. */
 int64_t clock_wall_ms(void);
 
-/* "2026-01-02T03:04:05.678Z" (RFC 3339) in `out`, with a NUL. What is before 1970 or behind the year
- * 9999 is the first or the last moment that is not. */
+/* "2026-01-02T03:04:05.678Z" (RFC 3339) in `out`, with a NUL. What is before 1970 or behind the
+ * year 9999 is the first or the last moment that is not. */
 struct str clock_text(int64_t wall_ms, char out[CLOCK_TEXT_SIZE]);
