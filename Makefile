@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The front door; CMakePresets.json and CMakeLists.txt do the work. `make help` lists the targets.
 .POSIX:
-.PHONY: all build run test unit e2e lint fuzz asan tsan coverage verify-long bench install uninstall dist deb sbom \
-	clean help
+.PHONY: all prepare build run test unit e2e lint fuzz asan tsan coverage verify-long bench budgets install uninstall \
+	dist deb sbom clean help
 
 PREFIX = /usr/local
 DESTDIR =
@@ -55,6 +55,8 @@ build: $(BUILD)/.packages ## the release binary, build/enginelabs-2api
 run: build ## build and start; without a cookie on the built-in simulator
 	@exec $(BUILD)/enginelabs-2api serve --demo=auto
 
+prepare: build $(BUILD)/.packages-lint $(BUILD)/.npm ## what the checks need
+
 test: build $(BUILD)/.packages-test $(BUILD)/.npm ## every test: unit and end to end
 	@scripts/run-tests dev
 
@@ -78,6 +80,9 @@ coverage: $(BUILD)/.packages-lint $(BUILD)/.npm ## branch coverage of all tests,
 
 verify-long: build $(BUILD)/.packages-lint $(BUILD)/.packages-long $(BUILD)/.npm ## what takes too long for each change: hours
 	@scripts/verify-long
+
+budgets: build $(BUILD)/.packages-test ## what one request more costs, held against bench/budgets.json
+	@bench/budgets
 
 bench: build $(BUILD)/.packages-test ## what requests cost beside nginx and others (BENCH=quick: 2 minutes)
 	@bench/run
