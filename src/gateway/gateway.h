@@ -19,8 +19,7 @@
 struct gateway_worker;
 struct route_book;
 
-/* A configured provider: its process-wide part. Two setups that have the same `shared` have it in
- * common. */
+/* A configured provider's process-wide part; setups with the same `shared` have it in common. */
 struct upstream {
     const char *name;
     const struct provider_ops *provider;
@@ -29,11 +28,12 @@ struct upstream {
 
 /* What a path needs before its handler is called. */
 enum {
-    PATH_KEY = 1,    /* a valid key */
-    PATH_PREFIX = 2, /* everything below the path, which ends in '/' */
-    PATH_JSON = 4,   /* a body that says it is application/json, where no key protects */
-    PATH_STREAM = 8, /* its handler gets the body as it comes, of any type */
-    PATH_GUARD = 16, /* gateway.guard decides who may, instead of a key */
+    PATH_KEY = 1,     /* a valid key */
+    PATH_PREFIX = 2,  /* everything below the path, which ends in '/' */
+    PATH_JSON = 4,    /* a body that says it is application/json, where no key protects */
+    PATH_STREAM = 8,  /* its handler gets the body as it comes, of any type */
+    PATH_GUARD = 16,  /* gateway.guard decides who may, instead of a key */
+    PATH_TOKENS = 32, /* of PATH_STREAM: what goes through is counted in tokens */
 };
 
 struct gateway_path {

@@ -65,12 +65,23 @@ static enum health_verdict verdict_of(const struct relay *x, enum record_outcome
                                                                       : HEALTH_UNKNOWN;
 }
 
+static bool may_be_at_work(const struct relay *x)
+{
+    return x->call && x->ops->is_sent(x->call);
+}
+
+static void note_sent(struct relay *x)
+{
+    x->was_sent = x->was_sent || x->state == RELAY_ANSWERING || may_be_at_work(x);
+}
+
 /* Everything that is not in the arena goes here. The request may still be answered after. */
 static void end(struct relay *x, enum record_outcome outcome, const struct failure *f)
 {
     bool is_begun = x->state != RELAY_GATHERING;
 
     relay_judge(x, verdict_of(x, outcome, f));
+    note_sent(x);
     set_state(x, RELAY_DONE);
     timer_disarm(&x->total);
     x->request->on_body = NULL;
@@ -116,11 +127,6 @@ static void fail_err(struct relay *x, enum err err)
                     "The gateway ran out of memory for this request; try again later, or raise "
                     "MEMORY_LIMIT.");
     end_with(x, &f);
-}
-
-static bool may_be_at_work(const struct relay *x)
-{
-    return x->call && x->ops->is_sent(x->call);
 }
 
 static void on_total(void *arg)
@@ -230,7 +236,7 @@ static void begin(struct relay *x)
     set_state(x, RELAY_ASKING);
     list_add_tail(&x->worker->relays, &x->node);
     metric_add(METRIC_EXCHANGES, 1);
-    if (!admission_start(x->record, (struct admission_need){ 0 }, on_admitted, x))
+    if (!admission_start(x->record, relay_need(x), on_admitted, x))
         on_admitted(x, NULL);
 }
 
@@ -327,6 +333,9 @@ static void on_head(void *arg, const struct http_head *head)
     struct relay *x = arg;
 
     set_state(x, RELAY_ANSWERING);
+    if (x->row->needs & PATH_TOKENS)
+        usage_tap_start(&x->tap, http_value(head, "content-type"),
+                        http_value(head, "content-encoding"));
     relay_answer_begin(x, head);
 }
 
@@ -334,6 +343,7 @@ static void on_body(void *arg, struct str bytes)
 {
     struct relay *x = arg;
 
+    usage_tap_feed(&x->tap, bytes);
     http_reply_write(x->request, bytes);
     if (!x->is_answer_paused && http_reply_is_full(x->request)) {
         x->is_answer_paused = true;
@@ -348,6 +358,7 @@ static void move_on(struct relay *x, const struct failure *f)
              LOG_STR("error", f->message));
     record_trace_failed(x->record, failure_code(f));
     x->was_accepted = x->was_accepted || f->prompt_accepted;
+    note_sent(x);
     x->ops->release(TAKE(x->call));
     x->upstream_us += clock_now_us() - x->upstream_since_us;
     start_step(x);

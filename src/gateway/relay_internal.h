@@ -3,10 +3,12 @@
  * back) and relay_books.c (log line, counters). */
 #pragma once
 
+#include "gateway/admission.h"
 #include "gateway/record.h"
 #include "gateway/relay.h"
 #include "gateway/relay_model.h"
 #include "gateway/route_book.h"
+#include "gateway/usage_tap.h"
 #include "gateway/walk.h"
 #include "provider/provider.h"
 #include "provider/relay.h"
@@ -54,7 +56,11 @@ struct relay {
     bool was_accepted; /* some target may have done what was asked */
 
     bool is_answer_paused;
-    int status; /* of the answer */
+    int status;          /* of the answer */
+    int64_t text_tokens; /* estimated, of what the body began with, ... */
+    uint64_t text_bytes; /* ... which was so much of it; 0: nobody counts them */
+    bool was_sent;       /* to some target, as a whole: what it took counts */
+    struct usage_tap tap;
     struct timer total;
     int64_t began_us; /* when all was there to begin */
     int64_t upstream_since_us;
@@ -96,6 +102,9 @@ void relay_answer_failure(struct relay *x, const struct failure *f);
 size_t relay_headers(const struct http_head *head, struct http_header *ret);
 
 /* ---- relay_books.c ---- */
+
+/* What is to be reserved, by what is here of the body. */
+struct admission_need relay_need(struct relay *x);
 
 /* Ends the record, and counts. */
 void relay_close_books(struct relay *x, enum record_outcome outcome, const struct failure *f);
