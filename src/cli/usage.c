@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/encoding.h"
 #include "cli/command.h"
 #include "cli/member.h"
@@ -32,7 +33,8 @@ static const struct {
 struct asked {
     enum usage_format format;
     bool wants_rows;
-    struct buf path; /* below /admin/api/ */
+    struct ledger_query query; /* to see what is wrong before anybody is asked */
+    struct buf path;           /* below /admin/api/ */
 };
 
 /* ---- the question ---- */
@@ -55,20 +57,34 @@ static bool take_format(struct asked *a, struct str value)
     return false;
 }
 
+/* NULL, or what is wrong. */
+static const char *judge(struct asked *a, const char *name, struct str value)
+{
+    uint64_t n;
+
+    if (strcmp(name, "limit") == 0 || strcmp(name, "before") == 0)
+        return str_to_u64(value, UINT64_MAX, &n) ? "expected a number" : NULL;
+    return ledger_query_set(&a->query, name, value);
+}
+
 static bool take_word(struct asked *a, const char *word)
 {
     static const char *const names[] = {
         "from", "to", "by", "key", "model", "limit", "before"
     }; /* the last of rows only */
+    const char *wrong;
     struct str value;
     struct str name = str_cut(str_of(word), '=', &value);
 
     if (str_eq(name, STR("format")))
         return take_format(a, value) || complain("expected table, csv or jsonl", word);
     for (size_t i = 0; i < COUNT_OF(names) - (a->wants_rows ? 0 : ONLY_OF_ROWS); i++)
-        if (str_eq(name, str_of(names[i])) && name.n < strlen(word))
-            return !(buf_addf(&a->path, "&%s=", names[i]) || percent_add(&a->path, value)) ||
-                   complain("it is too long", word);
+        if (str_eq(name, str_of(names[i])) && name.n < strlen(word)) {
+            wrong = judge(a, names[i], value);
+            if (!wrong && (buf_addf(&a->path, "&%s=", names[i]) || percent_add(&a->path, value)))
+                wrong = "it is too long";
+            return !wrong || complain(wrong, word);
+        }
     return complain(a->wants_rows ? "expected from=, to=, key=, model=, limit=, before= or format="
                                   : "expected from=, to=, by=, key=, model= or format=",
                     word);
@@ -82,6 +98,8 @@ static bool take_words(struct asked *a, char *const *words)
     for (words += a->wants_rows; *words; words++)
         if (!take_word(a, *words))
             return false;
+    if (ledger_query_check(&a->query))
+        return complain(ledger_query_check(&a->query), a->query.from);
     if (a->wants_rows && a->format == USAGE_CSV && buf_add(&a->path, STR("&format=csv")))
         return false;
     return buf_add_char(&a->path, '\0') == ERR_NONE;
@@ -344,6 +362,7 @@ static int run(const struct cli_args *args)
     int code = EXIT_USAGE;
 
     buf_init(&a.path, PATH_MAX_SIZE);
+    ledger_query_init(&a.query, clock_wall_ms());
     if (take_words(&a, args->words))
         code = ask(args, &a);
     buf_deinit(&a.path);

@@ -99,8 +99,9 @@ static void refuse_unknown(struct http_request *r, const struct dialect_ops *dia
     static const char *const texts[] = {
         [KEY_TEXT_FOREIGN] = "The API key is wrong. Use the API_MASTER_KEY of this gateway, or a "
                              "key that its operator made for you.",
-        [KEY_TEXT_TYPO] = "The API key has a typing mistake: its checksum does not fit. Copy it "
-                          "again, whole.",
+        [KEY_TEXT_TYPO] =
+            "The API key has a typing mistake: its length or its checksum does not fit. Copy it "
+            "again, whole.",
         [KEY_TEXT_OURS] = "The API key is not known here (any more): it was revoked or replaced, "
                           "or belongs to another gateway. Ask the operator for a new one.",
     };

@@ -161,6 +161,16 @@ static int64_t seconds_until(const struct admission *a, int64_t wall_ms)
     return left > 0 ? (left + 999) / 1000 : 1;
 }
 
+/* As OpenAI writes times: "59s", "1m0s". */
+static struct str reset_in(struct admission *a, int64_t seconds)
+{
+    struct arena *arena = &a->rec->request->arena;
+
+    if (seconds < 60)
+        return arena_printf(arena, "%llds", (long long)seconds);
+    return arena_printf(arena, "%lldm%llds", (long long)(seconds / 60), (long long)(seconds % 60));
+}
+
 /* As OpenAI names them; the request's one counter of each kind. */
 static void add_headers(struct admission *a, const int64_t *sums)
 {
@@ -173,31 +183,44 @@ static void add_headers(struct admission *a, const int64_t *sums)
         const char *name = names[a->reserves[i].of];
         int64_t limit = a->counters[i].limit;
         int64_t left = limit > sums[i] ? limit - sums[i] : 0;
+        struct str reset = reset_in(a, seconds_until(a, a->reserves[i].ends_ms));
 
         r->extra_headers =
             arena_printf(&r->arena,
                          "%.*sx-ratelimit-limit-%s: %lld\r\nx-ratelimit-remaining-%s: %lld\r\n"
-                         "x-ratelimit-reset-%s: %llds\r\n",
+                         "x-ratelimit-reset-%s: %.*s\r\n",
                          STR_ARGS(r->extra_headers), name, (long long)limit, name, (long long)left,
-                         name, (long long)seconds_until(a, a->reserves[i].ends_ms));
+                         name, STR_ARGS(reset));
     }
 }
 
-static void set_budget_failure(struct admission *a, const struct reserve *r, int64_t limit,
-                               struct failure *f)
+static struct str amount_of(struct arena *arena, enum key_unit unit, int64_t n)
 {
-    static const char *const periods[KEY_PERIODS] = { "this day", "this month", "in all" };
-    struct arena *arena = &a->rec->request->arena;
-    struct str amount =
-        r->unit == KEY_MONEY
-            ? arena_printf(arena, "money, %lld.%06lld", (long long)(limit / MILLION),
-                           (long long)(limit % MILLION))
-            : arena_printf(arena, "tokens, %lld", (long long)limit);
+    return unit == KEY_MONEY ? arena_printf(arena, "%lld.%06lld of money", (long long)(n / MILLION),
+                                            (long long)(n % MILLION))
+                             : arena_printf(arena, "%lld tokens", (long long)n);
+}
 
-    failure_set(f, arena, FAILURE_QUOTA,
-                "The API key \"%.*s\" has used up its %.*s %s, or has too little left for this "
-                "request. Its operator can raise the budget.",
-                STR_ARGS(key_of(a)->name), STR_ARGS(amount), periods[r->period]);
+static const char *period_of(const struct reserve *r)
+{
+    static const char *const periods[KEY_PERIODS] = { "a day", "a month", "in all" };
+
+    return r->of == RESERVE_BUDGET ? periods[r->period] : "a minute";
+}
+
+/* More than a whole window has: waiting does not help. */
+static void set_too_much(struct admission *a, size_t i, struct failure *f)
+{
+    const struct reserve *r = &a->reserves[i];
+    const struct store_counter *c = &a->counters[i];
+    struct arena *arena = &a->rec->request->arena;
+    enum key_unit unit = r->of == RESERVE_BUDGET ? r->unit : KEY_TOKENS;
+
+    failure_set(f, arena, r->of == RESERVE_BUDGET ? FAILURE_QUOTA : FAILURE_RATE_LIMIT,
+                "This request may need %.*s, and the API key \"%.*s\" has %.*s %s: send less, or "
+                "a smaller max_tokens. Waiting does not help.",
+                STR_ARGS(amount_of(arena, unit, c->amount)), STR_ARGS(key_of(a)->name),
+                STR_ARGS(amount_of(arena, unit, c->limit)), period_of(r));
 }
 
 static void set_failure(struct admission *a, size_t i, struct failure *f)
@@ -207,20 +230,20 @@ static void set_failure(struct admission *a, size_t i, struct failure *f)
     struct str name = key_of(a)->name;
     struct arena *arena = &a->rec->request->arena;
 
-    if (r->of == RESERVE_BUDGET) {
-        set_budget_failure(a, r, c->limit, f);
-    } else if (c->amount > c->limit) {
-        failure_set(f, arena, FAILURE_RATE_LIMIT,
-                    "This request may need %lld tokens, and the API key \"%.*s\" has %lld a "
-                    "minute: send less, or a smaller max_tokens.",
-                    (long long)c->amount, STR_ARGS(name), (long long)c->limit);
+    if (c->amount > c->limit) {
+        set_too_much(a, i, f);
         return;
-    } else {
+    }
+    if (r->of == RESERVE_BUDGET)
+        failure_set(f, arena, FAILURE_QUOTA,
+                    "The API key \"%.*s\" has used up its %.*s %s, or has too little left for this "
+                    "request. Its operator can raise the budget.",
+                    STR_ARGS(name), STR_ARGS(amount_of(arena, r->unit, c->limit)), period_of(r));
+    else
         failure_set(f, arena, FAILURE_RATE_LIMIT,
                     "The API key \"%.*s\" has reached its limit of %lld %s a minute.",
                     STR_ARGS(name), (long long)c->limit,
                     r->of == RESERVE_REQUESTS ? "requests" : "tokens");
-    }
     if (r->ends_ms < INT64_MAX)
         f->retry_after_ms = 1000 * seconds_until(a, r->ends_ms);
 }

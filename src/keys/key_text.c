@@ -3,7 +3,7 @@
 
 #include "base/random.h"
 
-enum { RANDOM_LEN = 32, CHECK_LEN = 6, BASE = 62 };
+enum { RANDOM_LEN = 32, CHECK_LEN = 6, BASE = 62, SLIP = 4 /* letters missed or doubled */ };
 
 static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -37,7 +37,8 @@ void key_text_new(char out[KEY_TEXT_LEN + 1])
 
 static bool looks_like_ours(struct str text)
 {
-    if (text.n != KEY_TEXT_LEN || !str_starts(text, STR("sk-")))
+    if (text.n < KEY_TEXT_LEN - SLIP || text.n > KEY_TEXT_LEN + SLIP ||
+        !str_starts(text, STR("sk-")))
         return false;
     for (size_t i = 3; i < text.n; i++)
         if (!memchr(digits, text.p[i], BASE))
@@ -51,6 +52,8 @@ enum key_text_kind key_text_judge(struct str text)
 
     if (!looks_like_ours(text))
         return KEY_TEXT_FOREIGN;
+    if (text.n != KEY_TEXT_LEN)
+        return KEY_TEXT_TYPO;
     write_check(text.p, check);
     return memcmp(check, text.p + KEY_TEXT_LEN - CHECK_LEN, CHECK_LEN) == 0 ? KEY_TEXT_OURS
                                                                             : KEY_TEXT_TYPO;

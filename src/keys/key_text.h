@@ -9,7 +9,7 @@ enum { KEY_TEXT_LEN = 3 + 32 + 6, KEY_HINT_LEN = 4 };
 
 enum key_text_kind {
     KEY_TEXT_FOREIGN, /* not made here */
-    KEY_TEXT_TYPO,    /* it looks like one of ours, but for its checksum */
+    KEY_TEXT_TYPO,    /* like one of ours, but for its checksum, or a few letters of its length */
     KEY_TEXT_OURS,
 };
 

@@ -92,6 +92,7 @@ describe('keys of the settings', () => {
     await refused('my-key', 403, 'invalid_api_key', /The API key is wrong/);
     await refused(`${ours}31GI4V`, 403, 'invalid_api_key', /not known here/);
     await refused(`${ours}31GI4W`, 403, 'invalid_api_key', /typing mistake/);
+    await refused(`${ours}31GI4`, 403, 'invalid_api_key', /typing mistake: its length/);
     const none = await gw.get('/v1/models', { authorization: '' });
     assert.deepEqual([none.status, none.json().error.code], [401, 'missing_api_key']);
   });

@@ -19,6 +19,7 @@ const KEYS = {
   parallel: 'parallel_requests: 5',
   budget: 'tokens_ever: 4000',
   daily: 'tokens_per_day: 10',
+  today: 'tokens_per_day: 1100',
 };
 
 let sim;
@@ -84,7 +85,7 @@ for (const [store, url] of Object.entries(stores))
       assert.ok(wait >= 1 && wait <= 60, `Retry-After: ${wait}`);
       assert.equal(refused.headers['x-ratelimit-limit-requests'], '20');
       assert.equal(refused.headers['x-ratelimit-remaining-requests'], '0');
-      assert.match(refused.headers['x-ratelimit-reset-requests'], /^\d+s$/);
+      assert.match(refused.headers['x-ratelimit-reset-requests'], /^([1-5]?\ds|1m0s)$/);
     });
 
     test('5 requests at once are 5', async () => {
@@ -117,6 +118,7 @@ for (const [store, url] of Object.entries(stores))
       const much = await ask(gw, 'small', 'hello', { max_tokens: 501 });
       assert.equal(code(much), 'rate_limit_exceeded');
       assert.match(much.json().error.message, /may need \d+ tokens, and the API key "small"/);
+      assert.equal(much.headers['retry-after'], undefined);
     });
 
     test('a budget that is used up ends with insufficient_quota', async () => {
@@ -132,9 +134,15 @@ for (const [store, url] of Object.entries(stores))
         assert.ok(total <= 4000, `${total} of 4000`);
       }
       assert.ok(total > 3000, `${total} of 4000`);
+      const today = (say, more) => ask(gateways[0], 'today', say, more);
+      assert.equal(code(await today('!lorem 300', { max_tokens: 400 })), 'ok');
+      const spent = await today('hello');
+      assert.equal(code(spent), 'insufficient_quota');
+      assert.ok(Number(spent.headers['retry-after']) > 0);
       const daily = await ask(gateways[0], 'daily');
       assert.equal(code(daily), 'insufficient_quota');
-      assert.ok(Number(daily.headers['retry-after']) > 0);
+      assert.match(daily.json().error.message, /"daily" has 10 tokens a day.*does not help/);
+      assert.equal(daily.headers['retry-after'], undefined);
     });
   });
 

@@ -85,7 +85,7 @@ describe('a gateway', () => {
       const answer = await here.ask('money', '!lorem 300', { max_tokens: 400 });
       if (answer.status !== 200) {
         assert.equal(codeOf(answer), 'insufficient_quota', answer.text);
-        assert.match(answer.json().error.message, /has used up its money, 0.060000 in all/);
+        assert.match(answer.json().error.message, /has used up its 0.060000 of money in all/);
         break;
       }
       spent += OUTPUT_PRICE * answer.json().usage.completion_tokens;

@@ -360,6 +360,23 @@ describe('the command', () => {
     await settled(gw, 2);
   });
 
+  test('a wrong word is exit code 2, and nobody is asked', async () => {
+    const words = {
+      'by=foo': /by=foo: expected day, key, model or upstream/,
+      'from=yesterday': /from=yesterday: expected a day/,
+      'from=2027-01-01 to=2026-01-01': /2027-01-01: from is behind to/,
+      'rows limit=many': /limit=many: expected a number/,
+      'rows before=-1': /before=-1: expected a number/,
+      'foo=1': /foo=1: expected from=, to=/,
+      'format=xml': /format=xml: expected table, csv or jsonl/,
+    };
+    for (const [line, why] of Object.entries(words)) {
+      const { code, stdout, stderr } = await ask(...line.split(' '));
+      assert.deepEqual([code, stdout], [2, ''], `${line}: ${stderr}`);
+      assert.match(stderr, why);
+    }
+  });
+
   for (const state of ['runs', 'does not run'])
     test(`tells of a gateway that ${state}`, async () => {
       if (state !== 'runs') await gw.stop();

@@ -342,6 +342,23 @@ static void refuses_what_is_above_a_limit_by_itself(void)
     end_key();
 }
 
+static void tells_when_a_window_ends_as_openai_writes_it(void)
+{
+    static const char *const ends[] = { "1m0s", "59s", "58s" };
+    char line[64];
+
+    begin_key();
+    k.key.record.tokens_per_minute = 500;
+    pass(60000 - loop_wall_ms(f.l) % 60000);
+    for (size_t i = 0; i < COUNT_OF(ends); i++, pass(1000)) {
+        ask_key("\"max_tokens\":501,");
+        expect_refusal(429, "rate_limit_exceeded");
+        snprintf(line, sizeof(line), "x-ratelimit-reset-tokens: %s\r\n", ends[i]);
+        EXPECT(has(str_of(head()), line));
+    }
+    end_key();
+}
+
 static const struct test suite[] = {
     { "settles what was used when it is over", settles_what_was_used_when_it_is_over },
     { "gives back all of what failed before a prompt went out",
@@ -353,6 +370,8 @@ static const struct test suite[] = {
       leaving_while_the_store_is_asked_leaves_nothing },
     { "counts alone where the store fails", counts_alone_where_the_store_fails },
     { "refuses what is above a limit by itself", refuses_what_is_above_a_limit_by_itself },
+    { "tells when a window ends as OpenAI writes it",
+      tells_when_a_window_ends_as_openai_writes_it },
 };
 
 TEST_MAIN(suite)

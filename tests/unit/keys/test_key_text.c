@@ -35,6 +35,19 @@ static void any_wrong_letter_is_a_typo(void)
     }
 }
 
+static void some_letters_too_few_or_many_are_a_typo(void)
+{
+    char text[KEY_TEXT_LEN + 5];
+
+    key_text_new(text);
+    memcpy(text + KEY_TEXT_LEN, "abcd", 5);
+    for (size_t n = KEY_TEXT_LEN - 5; n <= KEY_TEXT_LEN + 4; n++)
+        EXPECT_INT(key_text_judge(str_sub(str_of(text), 0, n)),
+                   n < KEY_TEXT_LEN - 4 ? KEY_TEXT_FOREIGN
+                   : n == KEY_TEXT_LEN  ? KEY_TEXT_OURS
+                                        : KEY_TEXT_TYPO);
+}
+
 static void what_is_not_made_here_is_foreign(void)
 {
     static const char *const texts[] = { "",
@@ -42,7 +55,8 @@ static void what_is_not_made_here_is_foreign(void)
                                          "my-key",
                                          "sk-proj-1234567890",
                                          "sk-a b",
-                                         "sk-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA31GI4VX",
+                                         "sk-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA1",
+                                         "sk-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA31GI4VXXXXX",
                                          "sk-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA31GI4-",
                                          "SK-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA31GI4V" };
 
@@ -54,6 +68,7 @@ static const struct test suite[] = {
     { "each is another, and ours", each_is_another_and_ours },
     { "the checksum is CRC-32 in base 62", the_checksum_is_crc_32_in_base_62 },
     { "any wrong letter is a typo", any_wrong_letter_is_a_typo },
+    { "some letters too few or many are a typo", some_letters_too_few_or_many_are_a_typo },
     { "what is not made here is foreign", what_is_not_made_here_is_foreign },
 };
 TEST_MAIN(suite)
