@@ -57,6 +57,18 @@ static bool is_key(struct str key)
     return ok;
 }
 
+/* A header that a handshake has once is said once: the second might be another's (RFC 6455 11.3).
+ */
+static bool is_repeated(const struct http_head *h, const char *name)
+{
+    struct str wanted = str_of(name);
+    size_t n = 0;
+
+    for (size_t i = 0; i < h->n_headers; i++)
+        n += str_eq_nocase(h->headers[i].name, wanted);
+    return n > 1;
+}
+
 const char *handshake_check_response(const struct http_head *h, const char *key)
 {
     char want[HANDSHAKE_ACCEPT_LEN + 1];
@@ -69,7 +81,8 @@ const char *handshake_check_response(const struct http_head *h, const char *key)
         return "its Connection header does not say Upgrade";
     if (handshake_accept(str_of(key), want))
         return "there is no memory to check it";
-    if (!str_eq(http_value(h, "sec-websocket-accept"), str_of(want)))
+    if (!str_eq(http_value(h, "sec-websocket-accept"), str_of(want)) ||
+        is_repeated(h, "sec-websocket-accept"))
         return "its Sec-WebSocket-Accept does not fit the key";
     if (http_value(h, "sec-websocket-extensions").n > 0)
         return "it uses an extension that was not offered";

@@ -11,6 +11,7 @@
 enum {
     LOST_MS = 2000,    /* how long the stream may take to show that a prompt arrived */
     READ_ON_MS = 5000, /* how long an answer that nobody needs is read */
+    READ_MAX = 65536,  /* and how much of any answer: what it says stands in its first line */
 };
 
 /* A POST; outlives its call while the rest of its answer is read. */
@@ -18,6 +19,7 @@ struct wire_post {
     struct list node;           /* in the instance's `posts`, when it has outlived it */
     struct provider_call *call; /* NULL then */
     struct http_call *http;     /* running */
+    size_t n_read;              /* of the answer's body */
     struct buf body;            /* then: of the prompt; the call's before */
     struct timer limit;
 };
@@ -29,6 +31,7 @@ static void on_sent(void *arg);
 static void on_head(void *arg, const struct http_head *head);
 static void on_body(void *arg, struct str bytes);
 static void on_posted(void *arg, const struct http_outcome *outcome);
+static void end_post(struct wire_post *p, const struct http_outcome *outcome);
 static void on_not_arrived(void *arg);
 
 static void post(struct provider_call *c)
@@ -109,11 +112,15 @@ static void on_head(void *arg, const struct http_head *head)
 /* Of a success nothing is needed; of an error as much as may explain it. */
 static void on_body(void *arg, struct str bytes)
 {
-    struct provider_call *c = ((struct wire_post *)arg)->call;
+    struct wire_post *p = arg;
+    struct provider_call *c = p->call;
     size_t room = c ? c->post_error.max - c->post_error.n : 0;
 
     if (c && !c->is_accepted && buf_add(&c->post_error, str_sub(bytes, 0, room)))
         buf_clear(&c->post_error);
+    p->n_read += bytes.n;
+    if (p->n_read > READ_MAX)
+        end_post(p, &(struct http_outcome){ .err = ERR_TOO_BIG, .responded = true });
 }
 
 /* The prompt went out whole and its POST broke. If the stream shows that the service works on it,
@@ -186,12 +193,10 @@ static void free_post(struct wire_post *p)
     mem_free(p);
 }
 
-static void on_posted(void *arg, const struct http_outcome *outcome)
+static void end_post(struct wire_post *p, const struct http_outcome *outcome)
 {
-    struct wire_post *p = arg;
     struct provider_call *c = p->call;
 
-    p->http = NULL;
     free_post(p);
     if (!c)
         return;
@@ -204,6 +209,14 @@ static void on_posted(void *arg, const struct http_outcome *outcome)
         on_post_refused(c);
     else
         on_no_answer(c, outcome);
+}
+
+static void on_posted(void *arg, const struct http_outcome *outcome)
+{
+    struct wire_post *p = arg;
+
+    p->http = NULL;
+    end_post(p, outcome);
 }
 
 void wire_accepted(struct provider_call *c)

@@ -79,6 +79,7 @@ static void refuses_a_101_that_is_not_what_was_asked(void)
     } rows[] = {
         { "Sec-WebSocket-Extensions: permessage-deflate\r\n", 0, "extension" },
         { "Sec-WebSocket-Protocol: chat\r\n", 0, "protocol" },
+        { "Sec-WebSocket-Accept: AAAA\r\n", 0, "does not fit the key" },
         { "", 'u', "Upgrade header" },
         { "", 'c', "Connection header" },
         { "", 's', "does not fit the key" },
