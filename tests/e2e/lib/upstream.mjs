@@ -35,7 +35,8 @@ export class Upstream {
     this.chats = new Map(); // id -> { prompts, sockets }
     this.seen = []; // { kind, method, url, headers, body, ... } in order
     this.violations = [];
-    /** Answers of one's own: (entry) => { status, headers, body } or undefined for the usual. */
+    /** Answers of one's own: (entry) => { status, headers, body }, { raw(socket, key) } that writes
+     *  its bytes itself, or undefined for the usual. */
     this.on = { client: null, token: null, post: null, stream: null, billing: null };
     /** What is said: (prompt, chat) => steps; see play(). */
     this.answer = (prompt) => deltas(`You said: ${prompt}`);
@@ -104,6 +105,7 @@ export class Upstream {
     const entry = this.#entry(request, Buffer.concat(pieces).toString('utf8'));
     const given = (await this.on[entry.kind]?.(entry)) ?? this.usual(entry);
     if (given.hang) return;
+    if (given.raw) return void given.raw(request.socket);
     if (given.destroy) {
       request.socket.destroy();
       return;
@@ -248,7 +250,9 @@ export class Upstream {
     if (!UUID.test(chatId ?? '')) this.#wrong(entry, 'the chat is no UUID');
     if (token !== this.user) this.#wrong(entry, 'the token is not the user id');
     const given = await this.on.stream?.(entry);
+    socket.on('error', () => {});
     if (given?.hang) return;
+    if (given?.raw) return void given.raw(socket, request.headers['sec-websocket-key']);
     if (given) {
       socket.end(`HTTP/1.1 ${given.status} No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
       return;
