@@ -10,7 +10,11 @@
 #include "base/mem.h"
 #include "gateway/crew.h"
 
-enum { EVERY_MS = 1000 };
+enum {
+    EVERY_MS = 1000,
+    SHOWN_MAX = 100,      /* of each worker and kind in an event: nobody reads more in a second */
+    TRY_AGAIN_MS = 10000, /* who finds no room */
+};
 
 /* On its way through the workers; on the heap. */
 struct look {
@@ -19,7 +23,8 @@ struct look {
     struct buf out;
     struct json_writer j;
     char id[ADMIN_ID_SIZE]; /* of the request to cancel; empty: none is */
-    size_t n_canceled;
+    size_t max;             /* objects of each worker and kind */
+    size_t n;               /* requests that run, or were canceled */
 };
 
 /* Who waits for one; in the request's arena. */
@@ -36,9 +41,9 @@ static void visit(struct round *r, struct gateway_worker *w)
     struct look *look = CONTAINER_OF(r, struct look, round);
 
     if (look->id[0])
-        look->n_canceled += live_cancel(w, str_of(look->id));
+        look->n += live_cancel(w, str_of(look->id));
     else
-        live_write(w, &look->j);
+        look->n += live_write(w, &look->j, look->max);
 }
 
 static void free_look(struct look *look)
@@ -47,7 +52,7 @@ static void free_look(struct look *look)
     mem_free(look);
 }
 
-static struct look *look_new(struct viewer *v,
+static struct look *look_new(struct viewer *v, size_t max,
                              void (*home)(struct round *r, struct gateway_worker *w))
 {
     struct look *look = mem_new(struct look);
@@ -55,6 +60,7 @@ static struct look *look_new(struct viewer *v,
     look->round.visit = visit;
     look->round.home = home;
     look->handle = v->handle;
+    look->max = max;
     buf_init(&look->out, ADMIN_ANSWER_MAX);
     json_w_init(&look->j, &look->out);
     json_w_object(&look->j);
@@ -63,11 +69,17 @@ static struct look *look_new(struct viewer *v,
     return look;
 }
 
+static void end_list(struct look *look)
+{
+    json_w_array_end(&look->j);
+    json_w_member_int(&look->j, "total", (int64_t)look->n);
+    json_w_object_end(&look->j);
+}
+
 /* The end of the list. False: there was no memory for all of it. */
 static bool end_look(struct look *look)
 {
-    json_w_array_end(&look->j);
-    json_w_object_end(&look->j);
+    end_list(look);
     return json_w_end(&look->j) == ERR_NONE;
 }
 
@@ -110,8 +122,7 @@ static void on_listed(struct round *r, struct gateway_worker *w)
 
     if (v) {
         end_viewer(v);
-        json_w_array_end(&look->j);
-        json_w_object_end(&look->j);
+        end_list(look);
         gateway_reply_written(v->request, 200, &look->j);
     }
     free_look(look);
@@ -124,7 +135,7 @@ static void on_canceled(struct round *r, struct gateway_worker *w)
 
     if (v) {
         end_viewer(v);
-        if (look->n_canceled)
+        if (look->n)
             http_reply(v->request, 204, NULL, 0, STR(""));
         else
             gateway_reply_error(v->request, FAILURE_NOT_FOUND,
@@ -135,7 +146,7 @@ static void on_canceled(struct round *r, struct gateway_worker *w)
 
 void admin_live_cancel(struct admin_call *c)
 {
-    struct look *look = look_new(viewer_new(c), on_canceled);
+    struct look *look = look_new(viewer_new(c), 0, on_canceled);
 
     str_to_z(str_of(c->ids[0]), look->id, sizeof(look->id));
     round_start(&look->round, c->worker);
@@ -158,7 +169,7 @@ static void on_due(void *arg)
     if (v->is_away || http_reply_is_full(v->request))
         return; /* who is slow gets fewer */
     v->is_away = true;
-    round_start(&look_new(v, on_seen)->round, v->worker);
+    round_start(&look_new(v, SHOWN_MAX, on_seen)->round, v->worker);
 }
 
 static void write_event(struct http_request *r, const char *name, struct str json)
@@ -203,6 +214,17 @@ static void on_released(void *arg)
     atomic_fetch_sub((atomic_uint *)arg, 1);
 }
 
+static void refuse_listener(struct http_request *r)
+{
+    struct failure f;
+
+    failure_set(&f, &r->arena, FAILURE_RATE_LIMIT,
+                "%d others listen to what runs already; close one of their pages.", LISTENERS_MAX);
+    f.retry_after_ms = TRY_AGAIN_MS;
+    gateway_note_refusal(r, &f);
+    gateway_reply_failure(r, NULL, &f);
+}
+
 static void stream(struct admin_call *c)
 {
     static const struct http_header headers[] = {
@@ -213,9 +235,7 @@ static void stream(struct admin_call *c)
 
     if (atomic_fetch_add(listeners, 1) >= LISTENERS_MAX) {
         atomic_fetch_sub(listeners, 1);
-        gateway_reply_error(c->request, FAILURE_RATE_LIMIT,
-                            "%d others listen to what runs already; close one of their pages.",
-                            LISTENERS_MAX);
+        refuse_listener(c->request);
         return;
     }
     arena_on_release(&c->request->arena, on_released, listeners);
@@ -231,5 +251,5 @@ void admin_live(struct admin_call *c)
         c->request->head.method == HTTP_GET)
         stream(c);
     else
-        round_start(&look_new(viewer_new(c), on_listed)->round, c->worker);
+        round_start(&look_new(viewer_new(c), SIZE_MAX, on_listed)->round, c->worker);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The gateway at a glance: from counters that there are anyway. */
+#include <limits.h>
+#include <unistd.h>
+
 #include "admin/admin_internal.h"
 #include "admin/handlers.h"
 #include "base/metrics.h"
@@ -45,6 +48,17 @@ static void write_times(struct json_writer *j, const char *name, enum series ser
     json_w_object_end(j);
 }
 
+/* Of several gateways behind one name, which this is. */
+static void write_process(struct json_writer *j)
+{
+    char host[HOST_NAME_MAX + 1] = "";
+
+    if (gethostname(host, sizeof(host) - 1) != 0)
+        host[0] = '\0';
+    json_w_member_str(j, "host", str_of(host));
+    json_w_member_int(j, "process", getpid());
+}
+
 void admin_write_overview(const struct gateway_worker *w, struct json_writer *j)
 {
     const struct gateway *g = w->gateway;
@@ -52,6 +66,7 @@ void admin_write_overview(const struct gateway_worker *w, struct json_writer *j)
     int64_t canceled = metric_get(METRIC_EXCHANGES_CANCELED);
 
     json_w_member_str(j, "version", str_of(g->version));
+    write_process(j);
     json_w_member_bool(j, "demo", g->demo);
     json_w_member_int(j, "uptime_s", (loop_wall_ms(w->loop) - g->started_wall_ms) / 1000);
     json_w_member_str(j, "state", atomic_load(&g->draining) ? STR("draining") : STR("running"));

@@ -103,12 +103,17 @@ static void write_relay(struct json_writer *j, const struct gateway_worker *w,
     json_w_object_end(j);
 }
 
-void live_write(const struct gateway_worker *w, struct json_writer *j)
+size_t live_write(const struct gateway_worker *w, struct json_writer *j, size_t max)
 {
+    size_t n_exchanges = 0, n_relays = 0;
+
     LIST_EACH (node, &w->exchanges)
-        write_exchange(j, w, CONTAINER_OF(node, struct exchange, node));
+        if (n_exchanges++ < max)
+            write_exchange(j, w, CONTAINER_OF(node, struct exchange, node));
     LIST_EACH (node, &w->relays)
-        write_relay(j, w, CONTAINER_OF(node, struct relay, node));
+        if (n_relays++ < max)
+            write_relay(j, w, CONTAINER_OF(node, struct relay, node));
+    return n_exchanges + n_relays;
 }
 
 size_t live_cancel(struct gateway_worker *w, struct str request_id)

@@ -142,6 +142,19 @@ describe('live', () => {
     await sim.reset();
   });
 
+  test('tells of very many the hundred oldest of each worker, and how many run', async () => {
+    const { gw: own } = await world({ env: { ADMIN_KEY, WORKERS: 1 } });
+    const running = await streams(103, own);
+    assert.equal((await get(own, '/live')).data.length, 103);
+    for await (const { event, data } of listen(own))
+      if (event === 'live') {
+        assert.deepEqual(data.data.map((l) => l.id), running.slice(0, 100).map(idOf));
+        assert.equal(data.total, 103);
+        break;
+      }
+    for (const stream of running) stream.leave();
+  });
+
   test('ends for listeners when the gateway does', async () => {
     const { gw: other } = await world({ env: { ADMIN_KEY, WORKERS: 2 } });
     const began = Date.now();
@@ -183,6 +196,7 @@ describe('live', () => {
     const headers = { accept: 'text/event-stream' };
     const answer = await ask(gw, 'GET', '/live', { headers });
     assertError(answer, { status: 429, code: 'rate_limit_exceeded' });
+    assert.equal(answer.headers['retry-after'], '10');
     for (const listener of all) await listener.return();
     const listener = await until(async () => {
       const again = listen();
