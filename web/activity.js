@@ -3,48 +3,68 @@
 // Each view: (content, run, say) => what ends it.
 
 import {
+  LostError,
   api,
   bars,
   button,
   bytes,
+  call,
   confirm,
   duration,
   empty,
+  eventsOf,
   fill,
   h,
   legend,
+  liveTable,
+  mono,
   number,
+  own,
   panel,
+  pause,
+  renew,
+  repeat,
   short,
-  table,
   tag,
   tile,
   tiles,
+  words,
 } from './lib.js';
 import { t } from './i18n.js';
 
-/** Calls on.live(data), on.overview(data) as they come; gives what ends it. */
+const AGAIN_MS = [1000, 30_000]; // between two streams: at first, and at most
+
+/** Calls on.live(data), on.overview(data) as they come, again and again; gives what ends it.
+ *  (An EventSource would not tell why there is no stream, and when there may be one.) */
 function listen(run, on) {
-  let source;
-  let isOver = false;
-  const open = () => {
-    source = new EventSource('/admin/api/live');
-    for (const [name, take] of Object.entries(on))
-      source.addEventListener(name, (event) => take(JSON.parse(event.data)));
-    source.onerror = () => {
-      source.close();
-      // A call says why: signed out, or gone. When it works again, so does this.
-      if (!isOver)
-        run(() => api('GET', 'overview')).then(
-          (works) => works && !isOver && setTimeout(open, 500),
-        );
-    };
-  };
-  open();
-  return () => {
-    isOver = true;
-    source.close();
-  };
+  const over = new AbortController();
+  const { signal } = over;
+  let wait = AGAIN_MS[0];
+  const options = { accept: 'text/event-stream', signal };
+  /** Until it ends; null: none was to be had. */
+  async function follow(stream) {
+    try {
+      for await (const { name, data } of eventsOf(stream)) {
+        wait = AGAIN_MS[0];
+        on[name]?.(JSON.parse(data));
+      }
+    } catch (problem) {
+      if (!signal.aborted && !(problem instanceof LostError)) throw problem;
+    }
+  }
+  async function go() {
+    while (!signal.aborted) {
+      let stream = null;
+      const refused = (error) => (wait = Math.max(wait, 1000 * error.retryAfter));
+      await run(async () => (stream = await call('GET', 'live', options)), refused);
+      if (stream) await follow(stream);
+      if (signal.aborted) return;
+      await pause(wait);
+      wait = Math.min(wait * 2, AGAIN_MS[1]);
+    }
+  }
+  go();
+  return () => over.abort();
 }
 
 const quantiles = (q) => (q ? duration(q.p50) : '\u2013');
@@ -56,7 +76,7 @@ function drawOverview(top, o) {
     o.demo ? h('p', { class: 'notice' }, t('demo')) : null,
     tiles(
       tile(t('requests'), number(o.requests)),
-      tile(t('failed'), number(o.failed)),
+      tile(t('failed'), number(o.failed), `${t('canceled')}: ${number(o.canceled)}`),
       tile(t('running'), number(o.running), `${number(o.connections)} ${t('connections')}`),
       tile(t('first_token'), quantiles(o.first_token_ms), ninety(o.first_token_ms)),
       tile(t('answer_time'), quantiles(o.duration_ms), ninety(o.duration_ms)),
@@ -66,9 +86,13 @@ function drawOverview(top, o) {
       tile(
         t('uptime'),
         duration(o.uptime_s * 1000),
-        o.state === 'draining' ? t('draining') : o.version,
+        o.state === 'draining' ? t('draining') : own(`${o.host} (${o.process}), ${o.version}`),
       ),
-      tile(t('store'), o.store.name, o.store.ready ? t('store_ready') : o.store.problem),
+      tile(
+        t('store'),
+        own(o.store.name),
+        o.store.ready ? t('store_ready') : words(o.store.problem),
+      ),
     ),
   );
 }
@@ -107,29 +131,40 @@ export function overview(content, run) {
       const told = await api('GET', 'overview');
       if (!top.isConnected) fill(content, top, below);
       drawOverview(top, told);
-      drawMinutes(below, told.minutes ?? []);
+      drawMinutes(below, told.minutes);
     });
-  load();
-  const timer = setInterval(load, 20_000);
-  const end = listen(run, { overview: (told) => top.isConnected && drawOverview(top, told) });
-  return () => {
-    clearInterval(timer);
-    end();
-  };
+  const ends = [
+    repeat(content, load),
+    listen(run, { overview: (told) => top.isConnected && drawOverview(top, told) }),
+  ];
+  return () => ends.forEach((end) => end());
+}
+
+const SHOWN_MAX = 100;
+
+/** The oldest first, each with a name of its own: clients may choose ids, and the same ones. */
+function oldest(data) {
+  const seen = new Map();
+  const sorted = [...data].sort((a, b) => a.started - b.started || (a.id < b.id ? -1 : 1));
+  return sorted.slice(0, SHOWN_MAX).map((request) => {
+    const n = (seen.get(request.id) ?? 0) + 1;
+    seen.set(request.id, n);
+    return [`${request.id} ${n}`, request];
+  });
 }
 
 export function live(content, run) {
   const end = (request) =>
-    confirm(t('end_title'), t('end_text'), t('end_it'), () =>
+    confirm(t('end_title'), [t('end_text'), ' ', mono(request.id)], t('end_it'), () =>
       run(() => api('DELETE', `live/${encodeURIComponent(request.id)}`)),
     );
   const columns = [
-    { name: t('request'), of: (r) => h('span', { class: 'mono' }, r.id) },
-    { name: t('key'), of: (r) => r.key },
-    { name: t('model'), of: (r) => r.model ?? '\u2013' },
+    { name: t('request'), of: (r) => mono(r.id) },
+    { name: t('key'), of: (r) => own(r.key) },
+    { name: t('model'), of: (r) => own(r.model ?? '\u2013') },
     {
       name: t('upstream'),
-      of: (r) => [r.upstream, r.account].filter(Boolean).join(' / ') || '\u2013',
+      of: (r) => own([r.upstream, r.account].filter(Boolean).join(' / ') || '\u2013'),
     },
     { name: t('state'), of: (r) => tag(t(r.state)) },
     { name: t('age'), number: true, of: (r) => duration(r.age_ms) },
@@ -137,49 +172,45 @@ export function live(content, run) {
     { name: t('tokens'), number: true, of: (r) => number(r.completion_tokens) },
     { name: '', of: (r) => button(t('end_it'), () => end(r), 'danger') },
   ];
-  let shown = '';
+  const list = liveTable(t('live_requests'), columns);
+  const more = h('p', { class: 'soft' });
+  const some = panel(t('live_requests'), list.element, more);
+  const none = panel(t('live_requests'), empty(t('live_none'), t('live_hint')));
   return listen(run, {
-    live: ({ data }) => {
-      // What has the focus must stay where it is, as long as the same requests run.
-      const now = JSON.stringify(data);
-      if (now === shown) return;
-      shown = now;
-      const focused = document.activeElement?.closest?.('tr')?.dataset.id;
-      fill(
-        content,
-        panel(
-          t('live_requests'),
-          data.length
-            ? table(t('live_requests'), columns, data)
-            : empty(t('live_none'), t('live_hint')),
-        ),
-      );
-      [...content.querySelectorAll('tbody tr')].forEach((row, i) => (row.dataset.id = data[i].id));
-      if (focused) content.querySelector(`tr[data-id="${CSS.escape(focused)}"] button`)?.focus();
+    live: ({ data, total }) => {
+      const rows = oldest(data);
+      const now = rows.length ? some : none;
+      list.show(rows);
+      const n = total - rows.length;
+      more.textContent = n > 0 ? `${number(n)} ${t('live_more')}` : '';
+      if (!now.isConnected) fill(content, now);
     },
   });
 }
 
+const problemPanel = (one) =>
+  panel(
+    own(one.what),
+    h(
+      'p',
+      {},
+      tag(t(`severity_${one.severity}`), one.severity === 'error' ? 'bad' : 'warn'),
+      ' ',
+      words(one.problem),
+    ),
+    h('p', {}, h('strong', {}, t('remedy'), ': '), words(one.remedy)),
+  );
+
 export function problems(content, run) {
-  run(async () => {
-    const { data } = await api('GET', 'problems');
-    fill(
-      content,
-      data.length
-        ? data.map((one) =>
-            panel(
-              one.what,
-              h(
-                'p',
-                {},
-                tag(one.severity, one.severity === 'error' ? 'bad' : 'warn'),
-                ' ',
-                one.problem,
-              ),
-              h('p', {}, h('strong', {}, `${t('remedy')}: `), one.remedy),
-            ),
-          )
-        : panel('', empty(t('problems_none'), t('problems_hint'))),
-    );
-  });
+  const load = () =>
+    run(async () => {
+      const { data } = await api('GET', 'problems');
+      renew(
+        content,
+        data.length
+          ? data.map(problemPanel)
+          : panel('', empty(t('problems_none'), t('problems_hint'))),
+      );
+    });
+  return repeat(content, load);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frame: sign-in, sections, languages and themes, what happens when the gateway is gone.
 
-import { ApiError, api, fill, h, session } from './lib.js';
+import { ApiError, LostError, api, button, fill, h, pause, session, words } from './lib.js';
 import { current, locale, setLanguage, t } from './i18n.js';
 
 /** Their modules come when somebody goes there: a load has few requests. */
@@ -37,7 +37,9 @@ const choice = (name, label, options, value, change) =>
     h(
       'select',
       { name, onchange: (event) => change(event.target.value) },
-      options.map(([id, text]) => h('option', { value: id, selected: id === value }, text)),
+      options.map(([id, text, lang]) =>
+        h('option', { value: id, selected: id === value, lang }, text),
+      ),
     ),
   );
 
@@ -46,13 +48,13 @@ const tools = () => [
     'language',
     t('language'),
     [
-      ['en', 'English'],
-      ['zh', '\u4e2d\u6587'],
+      ['en', 'English', 'en'],
+      ['zh', '\u4e2d\u6587', 'zh'],
     ],
     current(),
     (value) => {
       setLanguage(value);
-      draw();
+      draw(undefined, '[name=language]');
     },
   ),
   choice(
@@ -89,8 +91,9 @@ function door(note) {
       await session.open(key.value);
       draw();
     } catch (error) {
-      problem.textContent = error instanceof ApiError ? error.message : t('lost');
       send.disabled = false;
+      if (!(error instanceof ApiError)) throw error;
+      fill(problem, error.status ? words(error.message) : t('lost_door'));
       key.select();
     }
   }
@@ -102,7 +105,7 @@ function door(note) {
       h(
         'form',
         { onsubmit: submit },
-        h('h1', {}, 'enginelabs-2api'),
+        h('h1', { translate: 'no' }, 'enginelabs-2api'),
         note ? h('p', { class: 'notice', role: 'status' }, note) : null,
         h('label', {}, t('admin_key'), key, h('small', { id: 'key-hint' }, t('admin_key_hint'))),
         problem,
@@ -122,12 +125,20 @@ const section = () => {
 };
 
 async function signOut() {
-  await session.end().catch(() => session.close());
-  door();
+  leave();
+  try {
+    await session.end();
+    door();
+  } catch (problem) {
+    if (!(problem instanceof ApiError)) throw problem;
+    const wasOpen = session.isOpen; // else it was over anyway
+    session.close();
+    if (wasOpen) door(t('signout_lost'));
+  }
 }
 
-/** `known`: the problems, where they were just told. */
-function draw(known) {
+/** `known`: the problems, where they were just told. `focused`: what had the focus. */
+function draw(known, focused) {
   document.documentElement.lang = locale();
   if (!session.isOpen) return door();
   leave();
@@ -144,7 +155,7 @@ function draw(known) {
       h(
         'header',
         { class: 'side' },
-        h('div', { class: 'brand' }, 'enginelabs-2api'),
+        h('div', { class: 'brand', translate: 'no' }, 'enginelabs-2api'),
         h(
           'nav',
           { 'aria-label': t('sections') },
@@ -169,6 +180,7 @@ function draw(known) {
     ),
   );
   document.title = `${t(name)} \u00b7 enginelabs-2api`;
+  if (focused) document.querySelector(focused).focus();
   countProblems(known);
   enter(name, content, notice);
 }
@@ -180,19 +192,41 @@ function skip(event) {
 
 async function countProblems(known) {
   const mine = badge;
-  const data = known ?? (await api('GET', 'problems').catch(() => ({ data: [] }))).data;
+  const load = () =>
+    api('GET', 'problems').then(
+      ({ data }) => data,
+      () => null, // whatever it is, the view says it
+    );
+  const data = known ?? (await load());
+  if (!data) return;
   mine.hidden = data.length === 0;
   mine.textContent = `${data.length}`;
 }
 
+/** A section's module. Browsers tell a file that does not come as they tell our own mistakes. */
+const viewOf = (name) =>
+  sections[name]().then(
+    (views) => views[name],
+    (problem) => {
+      throw problem instanceof TypeError ? new LostError(problem.message) : problem;
+    },
+  );
+
 /** Runs a view: it draws, and calls run(f) for what may fail: true when that worked, after more
- *  tries where the gateway did not answer. It may give a function that ends what it began. */
+ *  tries where the gateway did not answer; else what the gateway said against it is shown, and
+ *  given to failed(error). It may give a function that ends what it began. */
 function enter(name, content, notice) {
   let isLeft = false;
   let end;
-  const say = (text, kind = '') =>
-    fill(notice, text ? h('p', { class: `notice ${kind}` }, text) : null);
-  async function run(act, wait = 500) {
+  const loading = h('p', { class: 'soft' }, t('loading'));
+  const say = (text, kind = '', ...more) =>
+    fill(notice, text ? h('p', { class: `notice ${kind}` }, text, ' ', more) : null);
+  function tell(error, act) {
+    loading.remove();
+    const again = error.isRead ? button(t('retry'), () => run(act)) : null;
+    say(error.status ? words(error.message) : error.message, 'bad', again);
+  }
+  async function run(act, failed, wait = 500) {
     try {
       await act();
       if (!isLeft) say('');
@@ -200,13 +234,14 @@ function enter(name, content, notice) {
     } catch (error) {
       if (isLeft) return false;
       if (error instanceof ApiError) {
-        if (session.isOpen) say(error.message, 'bad');
+        tell(error, act);
+        failed?.(error);
         return false;
       }
-      if (!(error instanceof TypeError)) throw error;
+      if (!(error instanceof LostError)) throw error;
       say(t('lost'), 'bad');
-      await new Promise((resolve) => setTimeout(resolve, wait));
-      return !isLeft && run(act, Math.min(wait * 2, 10_000));
+      await pause(wait);
+      return !isLeft && run(act, failed, Math.min(wait * 2, 10_000));
     }
   }
   leave = () => {
@@ -214,10 +249,10 @@ function enter(name, content, notice) {
     end?.();
     leave = () => {};
   };
-  fill(content, h('p', { class: 'soft' }, t('loading')));
+  fill(content, loading);
   run(async () => {
-    const views = await sections[name]();
-    if (!isLeft) end = views[name](content, run, say);
+    const view = await viewOf(name);
+    if (!isLeft) end = view(content, run, say);
   });
 }
 
@@ -226,13 +261,16 @@ document.addEventListener('signed-out', () => {
   session.close();
   door(t('signed_out'));
 });
-addEventListener('hashchange', () => location.hash !== '#content' && draw());
+addEventListener('hashchange', () => location.hash !== '#content' && draw(undefined, '#content'));
+setInterval(() => session.isOpen && !document.hidden && countProblems(), 30_000);
 
 async function begin() {
   applyTheme();
+  document.documentElement.lang = locale();
   try {
     draw((await session.find()) ?? undefined);
-  } catch {
+  } catch (problem) {
+    if (!(problem instanceof LostError)) throw problem;
     fill(body, h('main', { class: 'door' }, h('p', { role: 'status' }, t('lost'))));
     setTimeout(begin, 2000);
   }

@@ -3,22 +3,27 @@
 // Each view: (content, run, say) => what ends it.
 
 import {
+  ApiError,
   api,
   button,
   confirm,
-  copy,
+  copyButton,
   dialog,
   empty,
   fill,
   h,
   meter,
   money,
+  mono,
   number,
+  own,
   panel,
+  repeat,
   short,
   table,
   tag,
   when,
+  words,
 } from './lib.js';
 import { t } from './i18n.js';
 
@@ -62,6 +67,31 @@ const stateOf = (key) =>
       ? tag(t('expired'), 'bad')
       : tag(t('works'));
 
+/** What the form of a key says. */
+function membersOf(said) {
+  const whole = (name) => (said.get(name) ? Number(said.get(name)) : null);
+  const day = said.get('expires');
+  const budgets = BUDGETS.filter(([unit, per]) => said.get(`${unit}_${per}`));
+  return {
+    name: said.get('name'),
+    expires: day ? Math.floor(Date.parse(`${day}T23:59:59Z`) / 1000) : null,
+    disabled: said.get('disabled') !== null,
+    models: said
+      .get('models')
+      .split('\n')
+      .map((line) => line.trim())
+      .filter(Boolean),
+    requests_per_minute: whole('requests_per_minute'),
+    tokens_per_minute: whole('tokens_per_minute'),
+    parallel_requests: whole('parallel_requests'),
+    budgets: budgets.map(([unit, per]) => ({
+      unit,
+      per,
+      limit: Math.round(whole(`${unit}_${per}`) * (unit === 'money' ? 1e6 : 1)),
+    })),
+  };
+}
+
 /** The form of a key; send(members) rejects with what is wrong. */
 function keyForm(title, key, send) {
   const text = (name, label, value, more = {}) =>
@@ -76,6 +106,7 @@ function keyForm(title, key, send) {
   const budget = (unit, per) => key.budgets.find((b) => b.unit === unit && b.per === per)?.limit;
   dialog(title, (close) => {
     const problem = h('p', { class: 'error', role: 'alert' });
+    const save = h('button', { class: 'primary' }, t('save'));
     const form = h(
       'form',
       {},
@@ -132,41 +163,22 @@ function keyForm(title, key, send) {
       h(
         'div',
         { class: 'row' },
-        h('button', { class: 'primary' }, t('save')),
+        save,
         button(t('cancel'), close),
       ),
     );
     form.addEventListener('submit', async (event) => {
       event.preventDefault();
-      const said = new FormData(form);
-      const whole = (name) => (said.get(name) ? Number(said.get(name)) : null);
+      if (save.disabled) return; // it is on its way
+      save.disabled = true;
       try {
-        await send({
-          name: said.get('name'),
-          expires: said.get('expires')
-            ? Math.floor(Date.parse(`${said.get('expires')}T23:59:59Z`) / 1000)
-            : null,
-          disabled: said.get('disabled') !== null,
-          models: said
-            .get('models')
-            .split('\n')
-            .map((line) => line.trim())
-            .filter(Boolean),
-          requests_per_minute: whole('requests_per_minute'),
-          tokens_per_minute: whole('tokens_per_minute'),
-          parallel_requests: whole('parallel_requests'),
-          budgets: BUDGETS.filter(([unit, per]) => said.get(`${unit}_${per}`)).map(
-            ([unit, per]) => ({
-              unit,
-              per,
-              limit: Math.round(Number(said.get(`${unit}_${per}`)) * (unit === 'money' ? 1e6 : 1)),
-            }),
-          ),
-        });
+        await send(membersOf(new FormData(form)));
         close();
       } catch (error) {
-        problem.textContent = error.message;
-        if (error.param) form.elements[error.param]?.focus?.();
+        save.disabled = false;
+        if (!(error instanceof ApiError)) throw error;
+        fill(problem, error.status ? words(error.message) : error.message);
+        form.elements[error.param]?.focus?.();
       }
     });
     return [form];
@@ -174,14 +186,13 @@ function keyForm(title, key, send) {
 }
 
 const showSecret = (secret) =>
-  dialog(t('secret_title'), (close) => {
-    const take = button(t('copy'), () => copy(secret, take), 'primary');
-    return [
-      h('p', {}, t('secret_text')),
-      h('pre', { class: 'secret' }, secret),
-      h('div', { class: 'row' }, take, button(t('close'), close)),
-    ];
-  });
+  dialog(t('secret_title'), (close) => [
+    h('p', {}, t('secret_text')),
+    h('pre', { class: 'secret', translate: 'no', tabIndex: 0 }, secret),
+    h('div', { class: 'row' }, copyButton(() => secret, 'primary'), button(t('close'), close)),
+  ]);
+
+const named = (key) => [h('strong', { translate: 'no' }, key.name), ': '];
 
 const noKey = { name: '', expires: null, disabled: false, models: [], budgets: [] };
 
@@ -211,14 +222,14 @@ export function keys(content, run) {
       load();
     });
   const rotate = (key) =>
-    confirm(t('rotate_title'), t('rotate_text'), t('rotate'), () =>
+    confirm(t('rotate_title'), [named(key), t('rotate_text')], t('rotate'), () =>
       run(async () => {
         showSecret((await api('POST', path(key, '/rotate'))).secret);
         load();
       }),
     );
   const revoke = (key) =>
-    confirm(t('revoke_title'), t('revoke_text'), t('revoke'), () =>
+    confirm(t('revoke_title'), [named(key), t('revoke_text')], t('revoke'), () =>
       run(async () => {
         await api('DELETE', path(key));
         load();
@@ -231,12 +242,12 @@ export function keys(content, run) {
         h(
           'div',
           {},
-          h('strong', {}, k.name),
-          h('div', { class: 'mono soft' }, `${k.id} \u2026${k.hint}`),
+          h('strong', { translate: 'no' }, k.name),
+          h('div', { class: 'soft' }, mono(`${k.id} \u2026${k.hint}`)),
         ),
     },
     { name: t('state'), of: stateOf },
-    { name: t('models'), of: (k) => k.models.join(', ') || t('all') },
+    { name: t('models'), of: (k) => (k.models.length ? own(k.models.join(', ')) : t('all')) },
     { name: t('limits'), of: limitsOf },
     { name: t('expires'), of: (k) => (k.expires ? when(k.expires) : '\u2013') },
     { name: t('last_used'), of: (k) => (k.last_used ? when(k.last_used) : '\u2013') },
@@ -254,5 +265,5 @@ export function keys(content, run) {
             ),
     },
   ];
-  load();
+  return repeat(content, load);
 }

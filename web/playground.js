@@ -1,87 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // A talk with a model through /v1, as any client has it.
 
-import { copy, fill, h } from './lib.js';
+import {
+  ApiError,
+  LostError,
+  button,
+  copyButton,
+  eventsOf,
+  fill,
+  h,
+  reach,
+  refusalOf,
+  words,
+} from './lib.js';
 import { t } from './i18n.js';
+import { Markdown } from './markdown.js';
 
-const state = { key: '', model: '', system: '', talk: [] };
+const ANSWER_MAX = 1_000_000; // characters, reasoning included
 
-/* ---- markdown, as elements: text of a model is never parsed as HTML ---- */
-
-/** `code`, **strong**, *emphasis* and links to the web. */
-export function inline(text) {
-  const parts = [];
-  const pattern =
-    /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|\[([^\]]+)\]\((https?:\/\/[^\s)]+)\)/g;
-  let at = 0;
-  for (const found of text.matchAll(pattern)) {
-    parts.push(text.slice(at, found.index));
-    const [all, code, strong, emphasis, label, url] = found;
-    if (code) parts.push(h('code', {}, code));
-    else if (strong) parts.push(h('strong', {}, strong));
-    else if (emphasis) parts.push(h('em', {}, emphasis));
-    else parts.push(h('a', { href: url, rel: 'noreferrer noopener', target: '_blank' }, label));
-    at = found.index + all.length;
-  }
-  parts.push(text.slice(at));
-  return parts;
-}
-
-/** Blocks of lines: fences, headings, lists, quotations, paragraphs. */
-export function markdown(text) {
-  const lines = text.split('\n');
-  const out = [];
-  const take = (test) => {
-    const taken = [];
-    while (lines.length && test(lines[0])) taken.push(lines.shift());
-    return taken;
-  };
-  const listOf = (name, mark) =>
-    h(
-      name,
-      {},
-      take((line) => mark.test(line)).map((line) => h('li', {}, inline(line.replace(mark, '')))),
-    );
-  while (lines.length) {
-    const line = lines[0];
-    if (/^\s*$/.test(line)) lines.shift();
-    else if (line.startsWith('```')) {
-      lines.shift();
-      const code = take((one) => !one.startsWith('```'));
-      lines.shift();
-      out.push(h('pre', { tabIndex: 0 }, code.join('\n')));
-    } else if (/^#{1,6} /.test(line))
-      out.push(h('p', {}, h('strong', {}, inline(lines.shift().replace(/^#+ /, '')))));
-    else if (/^\s*[-*] /.test(line)) out.push(listOf('ul', /^\s*[-*] /));
-    else if (/^\s*\d+[.)] /.test(line)) out.push(listOf('ol', /^\s*\d+[.)] /));
-    else if (line.startsWith('> '))
-      out.push(
-        h(
-          'blockquote',
-          {},
-          inline(
-            take((one) => one.startsWith('> '))
-              .map((one) => one.slice(2))
-              .join(' '),
-          ),
-        ),
-      );
-    else {
-      const paragraph = [
-        lines.shift(),
-        ...take((one) => one.trim() && !/^(```|#{1,6} |> |\s*[-*] |\s*\d+[.)] )/.test(one)),
-      ];
-      out.push(
-        h(
-          'p',
-          {},
-          paragraph.flatMap((one, i) => (i ? [h('br'), ...inline(one)] : inline(one))),
-        ),
-      );
-    }
-  }
-  return out;
-}
+const nothing = () => ({ key: '', model: '', system: '', talk: [] });
+let state = nothing(); // stays while other sections are looked at, and ends with the session
+document.addEventListener('session-over', () => (state = nothing()));
 
 /* ---- the call ---- */
 
@@ -91,33 +30,23 @@ const messages = () => [
 ];
 const headers = () => (state.key ? { authorization: `Bearer ${state.key}` } : {});
 
-/** Calls each(delta) for the pieces of an answer; rejects with the gateway's words. */
+/** Calls each(delta) for the pieces of an answer; rejects when it is none, or not a whole one. */
 async function stream(signal, each) {
-  const answer = await fetch('/v1/chat/completions', {
+  const answer = await reach('/v1/chat/completions', {
     method: 'POST',
     signal,
     headers: { 'content-type': 'application/json', ...headers() },
     body: JSON.stringify({ model: state.model, stream: true, messages: messages() }),
   });
-  if (!answer.ok) {
-    const told = await answer.json().catch(() => ({}));
-    throw new Error(told.error?.message ?? `${answer.status}`);
+  if (!answer.ok) throw await refusalOf(answer);
+  for await (const { data } of eventsOf(answer)) {
+    if (data === '[DONE]') return;
+    if (!data) continue;
+    const told = JSON.parse(data);
+    if (told.error) throw new ApiError(answer.status, told.error.message);
+    if (told.choices?.[0]) each(told.choices[0].delta);
   }
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = '';
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const events = (rest + value).split('\n\n');
-    rest = events.pop();
-    for (const event of events) {
-      const data = event.startsWith('data: ') ? event.slice(6) : '';
-      if (!data || data === '[DONE]') continue;
-      const told = JSON.parse(data);
-      if (told.error) throw new Error(told.error.message);
-      if (told.choices[0]) each(told.choices[0].delta);
-    }
-  }
+  throw new LostError('the stream ended before the answer did');
 }
 
 /** The same call in other words; the key is named, not shown. */
@@ -152,21 +81,68 @@ export function snippets(origin, model, list) {
 
 /* ---- the view ---- */
 
+/** What was said, drawn as it comes: more(delta), fail(element). */
 function drawSaid({ role, content, reasoning, problem }) {
-  return h(
+  const text = h('div');
+  const thought = h('div');
+  const aside = h('details', { hidden: true }, h('summary', {}, t('reasoning')), thought);
+  const wrong = h('p', { class: 'error', role: 'alert', hidden: true });
+  const [drawnText, drawnThought] = [new Markdown(text), new Markdown(thought)];
+  const element = h(
     'article',
     { class: `said ${role}` },
     h('h2', {}, t(role === 'user' ? 'you' : 'assistant')),
-    reasoning ? h('details', {}, h('summary', {}, t('reasoning')), markdown(reasoning)) : null,
-    markdown(content),
-    problem ? h('p', { class: 'error', role: 'alert' }, problem) : null,
+    aside,
+    text,
+    wrong,
+  );
+  function more(delta) {
+    if (delta.reasoning) aside.hidden = false;
+    drawnText.add(delta.content);
+    drawnThought.add(delta.reasoning);
+  }
+  function fail(problem) {
+    wrong.hidden = false;
+    fill(wrong, problem.isOurs ? t(problem.text) : words(problem.text));
+  }
+  more({ content, reasoning });
+  if (problem) fail(problem);
+  return { element, more, fail };
+}
+
+/** As it is kept: words of ours by their name, since the language may change. */
+function problemOf(error) {
+  if (error instanceof ApiError) return { text: error.message };
+  if (error.name === 'AbortError') return { isOurs: true, text: 'talk_stopped' };
+  if (error instanceof LostError) return { isOurs: true, text: 'talk_cut' };
+  if (error instanceof RangeError) return { isOurs: true, text: 'talk_long' };
+  throw error;
+}
+
+function snippet([name, text]) {
+  return h(
+    'details',
+    {},
+    h('summary', { translate: 'no' }, name),
+    h('pre', { tabIndex: 0, translate: 'no' }, text),
+    copyButton(() => text),
   );
 }
 
+function field(label, hint, members) {
+  const input = h('input', { autocomplete: 'off', ...members });
+  return h('label', {}, label, input, hint ? h('small', {}, hint) : null);
+}
+
 export function playground(content, run) {
-  let abort = null;
+  let abort = null; // what ends the answer that is on its way
+  let turn = 0;
   const talk = h('div', { class: 'talk', 'aria-live': 'polite' });
-  const model = h('select', { name: 'model', onchange: () => (state.model = model.value) });
+  const model = h('select', {
+    name: 'model',
+    translate: 'no',
+    onchange: () => ((state.model = model.value), drawCode()),
+  });
   const said = h('textarea', { name: 'message', rows: '3', required: true });
   const send = h('button', { class: 'primary' }, t('send'));
   const stop = h(
@@ -176,28 +152,23 @@ export function playground(content, run) {
   );
   const code = h('div');
 
-  const draw = () =>
-    fill(
-      talk,
-      state.talk.length ? state.talk.map(drawSaid) : h('p', { class: 'soft' }, t('talk_empty')),
-    );
-  const drawCode = () => {
+  function drawTalk() {
+    const all = state.talk.map((one) => drawSaid(one).element);
+    fill(talk, all.length ? all : h('p', { class: 'soft' }, t('talk_empty')));
+  }
+  function drawCode() {
     const list = messages().length ? messages() : [{ role: 'user', content: 'Hello!' }];
-    fill(
-      code,
-      Object.entries(snippets(location.origin, state.model || 'MODEL', list)).map(
-        ([name, text]) => {
-          const take = h('button', { type: 'button', onclick: () => copy(text, take) }, t('copy'));
-          return h('details', {}, h('summary', {}, name), h('pre', { tabIndex: 0 }, text), take);
-        },
-      ),
-    );
-  };
+    const all = snippets(location.origin, state.model || 'MODEL', list);
+    fill(code, Object.entries(all).map(snippet));
+  }
   const loadModels = () =>
     run(async () => {
-      const answer = await fetch('/v1/models', { headers: headers() });
-      const told = await answer.json();
-      const list = answer.ok ? told.data.map(({ id }) => id) : [];
+      const mine = ++turn;
+      const answer = await reach('/v1/models', { headers: headers() });
+      if (mine !== turn) return; // another key was given
+      // Without a key that is needed there is nothing to say yet.
+      if (!answer.ok && (state.key || answer.status !== 401)) throw await refusalOf(answer);
+      const list = answer.ok ? (await answer.json()).data.map(({ id }) => id) : [];
       if (!list.includes(state.model)) state.model = list[0] ?? '';
       fill(
         model,
@@ -205,38 +176,47 @@ export function playground(content, run) {
       );
       drawCode();
     });
+  /** Adds what the model says to `answer`, and draws it. */
+  async function follow(answer, drawn) {
+    try {
+      await stream(abort.signal, (delta) => {
+        const more = { content: delta.content ?? '', reasoning: delta.reasoning_content ?? '' };
+        answer.content += more.content;
+        answer.reasoning += more.reasoning;
+        drawn.more(more);
+        if (answer.content.length + answer.reasoning.length > ANSWER_MAX) throw new RangeError();
+      });
+    } catch (error) {
+      answer.problem = problemOf(error);
+      drawn.fail(answer.problem);
+    }
+  }
   async function submit(event) {
     event.preventDefault();
-    state.talk.push({ role: 'user', content: said.value });
-    said.value = '';
-    const answer = { role: 'assistant', content: '', reasoning: '' };
+    if (abort) return; // one at a time
     abort = new AbortController();
+    const question = { role: 'user', content: said.value, reasoning: '' };
+    const answer = { role: 'assistant', content: '', reasoning: '' };
+    said.value = '';
+    if (!state.talk.length) fill(talk);
+    const [asked, drawn] = [drawSaid(question), drawSaid(answer)];
+    talk.append(asked.element, drawn.element);
     [send.disabled, stop.disabled] = [true, false];
-    let due = false;
-    const later = () => {
-      if (due) return;
-      due = true;
-      requestAnimationFrame(() => {
-        due = false;
-        draw();
-      });
-    };
+    state.talk.push(question, answer);
     try {
-      const asked = stream(abort.signal, (delta) => {
-        answer.content += delta.content ?? '';
-        answer.reasoning += delta.reasoning_content ?? '';
-        later();
-      });
-      state.talk.push(answer);
-      draw();
-      await asked;
-    } catch (error) {
-      answer.problem = error.name === 'AbortError' ? t('talk_stopped') : error.message;
+      await follow(answer, drawn);
+    } finally {
+      abort = null;
+      [send.disabled, stop.disabled] = [false, true];
+      drawCode();
+      said.focus();
     }
-    [send.disabled, stop.disabled] = [false, true];
-    draw();
+  }
+  function clear() {
+    abort?.abort();
+    state.talk = [];
+    drawTalk();
     drawCode();
-    said.focus();
   }
 
   fill(
@@ -247,30 +227,18 @@ export function playground(content, run) {
       h(
         'div',
         { class: 'row top' },
-        h(
-          'label',
-          {},
-          t('client_key'),
-          h('input', {
-            type: 'password',
-            name: 'client-key',
-            value: state.key,
-            autocomplete: 'off',
-            onchange: (e) => ((state.key = e.target.value), loadModels()),
-          }),
-          h('small', {}, t('client_key_hint')),
-        ),
+        field(t('client_key'), t('client_key_hint'), {
+          type: 'password',
+          name: 'client-key',
+          value: state.key,
+          onchange: (e) => ((state.key = e.target.value), loadModels()),
+        }),
         h('label', {}, t('model'), model),
-        h(
-          'label',
-          {},
-          t('system'),
-          h('input', {
-            name: 'system',
-            value: state.system,
-            onchange: (e) => ((state.system = e.target.value), drawCode()),
-          }),
-        ),
+        field(t('system'), null, {
+          name: 'system',
+          value: state.system,
+          onchange: (e) => ((state.system = e.target.value), drawCode()),
+        }),
       ),
     ),
     talk,
@@ -278,28 +246,11 @@ export function playground(content, run) {
       'form',
       { class: 'panel', onsubmit: submit },
       h('label', {}, t('message'), said),
-      h(
-        'div',
-        { class: 'row' },
-        send,
-        stop,
-        h(
-          'button',
-          {
-            type: 'button',
-            onclick: () => {
-              state.talk = [];
-              draw();
-              drawCode();
-            },
-          },
-          t('clear_talk'),
-        ),
-      ),
+      h('div', { class: 'row' }, send, stop, button(t('clear_talk'), clear)),
     ),
     h('section', { class: 'panel' }, h('h2', {}, t('code')), code),
   );
-  draw();
+  drawTalk();
   drawCode();
   loadModels();
   said.addEventListener('keydown', (event) => {

@@ -2,51 +2,50 @@
 // The settings in effect, and the log level.
 // Each view: (content, run, say) => what ends it.
 
-import { api, fill, h, panel, table } from './lib.js';
+import { api, fill, h, mono, panel, table } from './lib.js';
 import { t } from './i18n.js';
 
-export function settings(content, run) {
-  const level = h('div');
+function valueOf(setting) {
+  if (setting.value === null) return h('span', { class: 'soft' }, t('not_set'));
+  return setting.is_secret ? t('secret_set') : mono(setting.value);
+}
+
+export function settings(content, run, say) {
   run(async () => {
-    const { data } = await api('GET', 'settings');
+    const [{ data }, { level }] = await Promise.all([
+      api('GET', 'settings'),
+      api('GET', 'log-level'),
+    ]);
     const columns = [
-      { name: t('setting'), of: (s) => h('span', { class: 'mono' }, s.name) },
-      {
-        name: t('value'),
-        of: (s) =>
-          s.value === null
-            ? h('span', { class: 'soft' }, t('not_set'))
-            : s.is_secret
-              ? t('secret_set')
-              : h('span', { class: 'mono' }, s.value),
-      },
-      {
-        name: t('source'),
-        of: (s) =>
-          t(`source_${s.source.replace(' ', '_')}`).replace('source_command_line', 'command line'),
-      },
-      { name: '', of: (s) => (s.needs_restart ? h('small', {}, t('restart')) : '') },
+      { name: t('setting'), of: (s) => mono(s.name) },
+      { name: t('value'), of: valueOf },
+      { name: t('source'), of: (s) => t(`source_${s.source.replace(' ', '_')}`) },
+      { name: t('change'), of: (s) => h('small', {}, t(s.needs_restart ? 'restart' : 'reload')) },
     ];
     fill(
       content,
-      level,
+      logLevel(level, run, say),
       h('p', { class: 'soft' }, t('settings_hint')),
       panel('', table(t('settings'), columns, data)),
     );
-    drawLevel(level, run);
   });
 }
 
-/** A gateway of an older version has no such path. */
-async function drawLevel(place, run) {
-  const told = await api('GET', 'log-level').catch(() => null);
-  if (!told) return;
+function logLevel(level, run, say) {
   const pick = h(
     'select',
-    { onchange: () => run(() => api('PUT', 'log-level', { level: pick.value })) },
+    { name: 'log-level', translate: 'no', onchange: change },
     ['debug', 'info', 'warn', 'error', 'off'].map((id) =>
-      h('option', { value: id, selected: id === told.level }, id),
+      h('option', { value: id, selected: id === level }, id),
     ),
   );
-  fill(place, h('label', {}, t('log_level'), pick, h('small', {}, t('log_level_hint'))));
+  let now = level;
+  async function change() {
+    const wanted = pick.value;
+    const isDone = await run(() => api('PUT', 'log-level', { level: wanted }));
+    if (isDone) say(t('saved'));
+    now = isDone ? wanted : now;
+    pick.value = now;
+  }
+  return h('label', {}, t('log_level'), pick, h('small', {}, t('log_level_hint')));
 }

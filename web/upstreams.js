@@ -10,11 +10,15 @@ import {
   h,
   meter,
   number,
+  own,
   panel,
   percent,
+  renew,
+  repeat,
   table,
   tag,
   when,
+  words,
 } from './lib.js';
 import { t } from './i18n.js';
 
@@ -32,7 +36,7 @@ const quotaLine = (q) => {
     h(
       'div',
       { class: 'row soft' },
-      q.name,
+      own(q.name),
       h('span', {}, q.used === null ? percent(share) : `${number(q.used)} / ${number(q.limit)}`),
       q.resets ? `${t('resets')} ${when(q.resets)}` : '',
     ),
@@ -41,13 +45,15 @@ const quotaLine = (q) => {
 };
 
 export function accounts(content, run, say) {
+  const list = h('div', { class: 'two' });
   const load = () =>
     run(async () => {
       const { data } = await api('GET', 'accounts');
-      fill(
-        content,
+      if (!list.isConnected) fill(content, list);
+      renew(
+        list,
         data.length
-          ? h('div', { class: 'two' }, data.map(card))
+          ? data.map(card)
           : panel('', empty(t('accounts_none'), t('accounts_hint'))),
       );
     });
@@ -57,9 +63,9 @@ export function accounts(content, run, say) {
   };
   const card = (a) =>
     panel(
-      `${a.upstream} / ${a.name}`,
-      h('p', {}, accountTag(a), a.plan ? ` ${t('plan')}: ${a.plan}` : ''),
-      a.problem ? h('p', { class: 'error' }, a.problem) : null,
+      own(`${a.upstream} / ${a.name}`),
+      h('p', {}, accountTag(a), a.plan ? [` ${t('plan')}: `, own(a.plan)] : ''),
+      a.problem ? h('p', { class: 'error' }, words(a.problem)) : null,
       a.quota.map(quotaLine),
       h(
         'p',
@@ -72,7 +78,11 @@ export function accounts(content, run, say) {
           'p',
           {},
           tag(t('cooldowns'), 'warn'),
-          ` ${c.model ?? t('all')}: ${c.why} ${c.until ? `(${t('until')} ${when(c.until)})` : ''}`,
+          ' ',
+          c.model ? own(c.model) : t('all'),
+          ': ',
+          words(c.why),
+          c.until ? ` (${t('until')} ${when(c.until)})` : '',
         ),
       ),
       h(
@@ -82,7 +92,7 @@ export function accounts(content, run, say) {
         a.cooldowns.length ? button(t('clear'), () => act(a, 'clear', t('cleared'))) : null,
       ),
     );
-  load();
+  return repeat(content, load);
 }
 
 export function models(content, run) {
@@ -90,7 +100,8 @@ export function models(content, run) {
     h(
       'div',
       {},
-      `${target.upstream}: ${target.model} `,
+      own(`${target.upstream}: ${target.model}`),
+      ' ',
       target.weight ? h('small', {}, `${t('weight')} ${target.weight} `) : null,
       tag(
         t(target.health),
@@ -101,30 +112,34 @@ export function models(content, run) {
         : null,
       target.until ? h('small', {}, ` ${t('until')} ${when(target.until)}`) : null,
     );
-  run(async () => {
-    const { data } = await api('GET', 'routes');
-    const columns = [
+  const columns = [
       {
         name: t('model'),
         of: (r) =>
           h(
             'div',
             {},
-            h('strong', {}, r.model),
+            h('strong', { translate: 'no' }, r.model),
             r.aliases.length
-              ? h('div', { class: 'soft' }, `${t('aliases')} ${r.aliases.join(', ')}`)
+              ? h('div', { class: 'soft' }, t('aliases'), ' ', own(r.aliases.join(', ')))
               : null,
           ),
       },
       { name: t('strategy'), of: (r) => t(r.strategy) },
       { name: t('targets'), of: (r) => h('div', {}, r.targets.map(targetOf)) },
     ];
-    fill(
-      content,
-      panel(
-        '',
-        data.length ? table(t('models'), columns, data) : empty(t('models_none'), t('models_hint')),
-      ),
-    );
-  });
+  const load = () =>
+    run(async () => {
+      const { data } = await api('GET', 'routes');
+      renew(
+        content,
+        panel(
+          '',
+          data.length
+            ? table(t('models'), columns, data)
+            : empty(t('models_none'), t('models_hint')),
+        ),
+      );
+    });
+  return repeat(content, load);
 }

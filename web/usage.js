@@ -5,6 +5,9 @@
 import {
   api,
   bars,
+  button,
+  call,
+  download,
   duration,
   empty,
   fill,
@@ -12,6 +15,7 @@ import {
   legend,
   money,
   number,
+  own,
   panel,
   short,
   table,
@@ -58,19 +62,21 @@ export function usage(content, run) {
           : panel('', empty(t('usage_none'), t('usage_hint'))),
       );
     });
-  const link = (format) =>
-    h(
-      'a',
-      {
-        class: 'button',
-        href: '#',
-        onclick: (event) => {
-          event.preventDefault();
-          location.assign(`/admin/api/usage/rows?${query(`&format=${format}`)}`);
-        },
-      },
-      `${t('export_rows')}: ${format.toUpperCase()}`,
-    );
+  /** Asked for none first: a refusal is told here, while a download only fails. */
+  const saveRows = (format) =>
+    run(async () => {
+      const path = `usage/rows?${query(`&format=${format}`)}`;
+      await call('GET', `${path}&limit=0`);
+      download(`usage.${format}`, `/admin/api/${path}`);
+    });
+  const saveSums = () =>
+    run(async () => {
+      const told = await api('GET', `usage?${query()}`);
+      const file = new Blob([csvOf(told)], { type: 'text/csv' });
+      const url = URL.createObjectURL(file);
+      download(`usage-by-${asked.by}.csv`, url);
+      URL.revokeObjectURL(url);
+    });
   fill(
     content,
     h(
@@ -79,12 +85,22 @@ export function usage(content, run) {
       date('from'),
       date('to'),
       h('label', {}, t('by'), by),
-      link('csv'),
-      link('jsonl'),
+      button(`${t('export_sums')}: CSV`, saveSums),
+      button(`${t('export_rows')}: CSV`, () => saveRows('csv')),
+      button(`${t('export_rows')}: JSONL`, () => saveRows('jsonl')),
     ),
     result,
   );
   load();
+}
+
+/** Sums as RFC 4180 has it. */
+function csvOf({ by, data, total }) {
+  const names = [...by, ...Object.keys(total)];
+  const cell = (value) =>
+    /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+  const rows = data.map((row) => names.map((name) => cell(`${row[name] ?? ''}`)));
+  return [names, ...rows].map((cells) => `${cells.join(',')}\r\n`).join('');
 }
 
 /** Those of the range without a request, too. */
@@ -100,6 +116,7 @@ function everyDay({ from, to }, data) {
 
 function drawUsage(asked, { data, total }) {
   const name = (row) => row[asked.by] || '\u2013';
+  const sum = { ...total };
   const top = [...data].sort(
     (a, b) => b.prompt_tokens + b.completion_tokens - a.prompt_tokens - a.completion_tokens,
   );
@@ -109,7 +126,7 @@ function drawUsage(asked, { data, total }) {
     values: [row.prompt_tokens, row.completion_tokens],
   }));
   const columns = [
-    { name: t(asked.by), of: name },
+    { name: t(asked.by), of: (r) => (r === sum ? t('total') : own(name(r))) },
     { name: t('requests'), number: true, of: (r) => number(r.requests) },
     { name: t('failed'), number: true, of: (r) => number(r.failed) },
     { name: t('tokens_in'), number: true, of: (r) => number(r.prompt_tokens) },
@@ -134,6 +151,6 @@ function drawUsage(asked, { data, total }) {
       bars(t('tokens_by'), points, { wide: true }),
       legend(t('tokens_in'), [t('tokens_out'), 'calm']),
     ),
-    panel('', table(t('usage'), columns, [...data, { ...total, [asked.by]: t('total') }])),
+    panel('', table(t('usage'), columns, [...data, sum])),
   ];
 }
