@@ -51,7 +51,7 @@ static void check_failure(const struct failure *f)
     struct buf out;
 
     buf_init(&out, OUT_MAX);
-    BUG_ON(f->kind != FAILURE_BAD_REQUEST);
+    BUG_ON(f->kind != FAILURE_BAD_REQUEST && f->kind != FAILURE_NO_THREADS);
     BUG_ON(dialect_anthropic_messages.error(f, &out));
     BUG_ON(json_find(buf_str(&out), &v, "error", "message", NULL));
     BUG_ON(v.type != JSON_STRING);
