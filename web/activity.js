@@ -159,8 +159,10 @@ export function live(content, run) {
       run(() => api('DELETE', `live/${encodeURIComponent(request.id)}`)),
     );
   const columns = [
-    { name: t('request'), of: (r) => mono(r.id) },
-    { name: t('key'), of: (r) => own(r.key) },
+    {
+      name: `${t('request')}, ${t('key')}`,
+      of: (r) => h('div', {}, mono(r.id), h('div', { class: 'soft' }, own(r.key))),
+    },
     { name: t('model'), of: (r) => own(r.model ?? '\u2013') },
     {
       name: t('upstream'),
@@ -170,7 +172,7 @@ export function live(content, run) {
     { name: t('age'), number: true, of: (r) => duration(r.age_ms) },
     { name: t('first_token'), number: true, of: (r) => duration(r.first_token_ms) },
     { name: t('tokens'), number: true, of: (r) => number(r.completion_tokens) },
-    { name: '', of: (r) => button(t('end_it'), () => end(r), 'danger') },
+    { name: '', acts: true, of: (r) => button(t('end_it'), () => end(r), 'danger') },
   ];
   const list = liveTable(t('live_requests'), columns);
   const more = h('p', { class: 'soft' });

@@ -253,6 +253,7 @@ export function keys(content, run) {
     { name: t('last_used'), of: (k) => (k.last_used ? when(k.last_used) : '\u2013') },
     {
       name: '',
+      acts: true,
       of: (k) =>
         k.source === 'file'
           ? tag(t('from_file'))

@@ -309,15 +309,15 @@ export const tag = (text, kind = '') => h('span', { class: `tag ${kind}` }, text
 export const empty = (text, more) =>
   h('div', { class: 'empty' }, h('p', {}, text), more ? h('p', {}, more) : null);
 
-const numeric = (column) => ({ class: column.number ? 'number' : null });
+const kindOf = ({ number, acts }) => ({ class: number ? 'number' : acts ? 'acts' : null });
 const line = (columns, row) =>
   h(
     'tr',
     {},
-    columns.map((c) => h('td', numeric(c), c.of(row))),
+    columns.map((c) => h('td', kindOf(c), c.of(row))),
   );
 
-/** columns: [{ name, of(row), number }] */
+/** columns: [{ name, of(row), number, acts }]; what acts is in sight, however wide the table. */
 export const table = (caption, columns, rows) =>
   h(
     'div',
@@ -335,7 +335,7 @@ export const table = (caption, columns, rows) =>
           columns.map((c) =>
             h(
               'th',
-              { scope: 'col', ...numeric(c) },
+              { scope: 'col', ...kindOf(c) },
               c.name || h('span', { class: 'hidden' }, t('more')),
             ),
           ),
