@@ -13,7 +13,7 @@ COMPILE = cmake --build
 all: build
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 $(BUILD)/.packages: scripts/packages.txt
 	@scripts/install-packages build
@@ -62,6 +62,9 @@ test: build $(BUILD)/.packages-test $(BUILD)/.npm ## every test: unit and end to
 
 unit: $(BUILD)/.packages-test ## the unit tests alone
 	@scripts/run-tests dev unit
+
+e2e: build $(BUILD)/.packages-test $(BUILD)/.npm ## the end-to-end tests alone
+	@scripts/run-tests dev e2e
 
 asan: $(BUILD)/.packages-test $(BUILD)/.npm ## every test under the address and undefined-behavior sanitizers
 	@scripts/run-tests asan
