@@ -146,8 +146,9 @@ async function shoot(gw, section, look, folder) {
     await page.getByLabel('API key').fill(keys[0]);
     await page.getByLabel('API key').press('Tab');
     await page.locator('[name=model] option').first().waitFor({ state: 'attached' });
-    await say(page, '!think They want to know what a tip is.\n!say "A **tip** is the last message ' +
-      'that an upstream chat stands at:\\n\\n1. it is found by its fingerprint\\n2. it moves on"');
+    await say(page, '!think They want to know what a tip is.\n!say "A **tip** is the last ' +
+      'message that an upstream chat stands at:\\n\\n' +
+      '1. it is found by its fingerprint\\n2. it moves on"');
     await page.locator('form button.primary:enabled').waitFor();
   }
   await page.locator('#content .panel, #content .tile').first().waitFor();
