@@ -44,59 +44,28 @@ struct str chat_message_text(const struct chat_message *m, struct arena *a)
     return (struct str){ joined, n };
 }
 
-/* ---- how long it is ---- */
-
-static void each_text_of(const struct chat_message *m, void (*take)(void *arg, struct str text),
-                         void *arg)
+static void count_message(const struct chat_message *m, struct token_estimate *e)
 {
     for (size_t k = 0; k < m->n_parts; k++)
         if (m->parts[k].type == CHAT_PART_TEXT)
-            take(arg, m->parts[k].text);
+            token_estimate_add(e, m->parts[k].text);
     for (size_t k = 0; k < m->n_tool_calls; k++) {
-        take(arg, m->tool_calls[k].name);
-        take(arg, m->tool_calls[k].arguments);
+        token_estimate_add(e, m->tool_calls[k].name);
+        token_estimate_add(e, m->tool_calls[k].arguments);
     }
-}
-
-/* All that the model reads. */
-static void each_text(const struct chat_request *chat, void (*take)(void *arg, struct str text),
-                      void *arg)
-{
-    for (size_t i = 0; i < chat->n_messages; i++)
-        each_text_of(&chat->messages[i], take, arg);
-    for (size_t i = 0; i < chat->tools.n; i++) {
-        take(arg, chat->tools.list[i].name);
-        take(arg, chat->tools.list[i].description);
-        take(arg, chat->tools.list[i].parameters);
-    }
-    take(arg, chat->format.schema);
-}
-
-static void add_estimate(void *arg, struct str text)
-{
-    token_estimate_add(arg, text);
 }
 
 int64_t chat_request_tokens(const struct chat_request *chat)
 {
     struct token_estimate e = { 0 };
 
-    each_text(chat, add_estimate, &e);
+    for (size_t i = 0; i < chat->n_messages; i++)
+        count_message(&chat->messages[i], &e);
+    for (size_t i = 0; i < chat->tools.n; i++) {
+        token_estimate_add(&e, chat->tools.list[i].name);
+        token_estimate_add(&e, chat->tools.list[i].description);
+        token_estimate_add(&e, chat->tools.list[i].parameters);
+    }
+    token_estimate_add(&e, chat->format.schema);
     return token_estimate_total(&e);
-}
-
-static void add_bytes(void *arg, struct str text)
-{
-    size_t *sum = arg;
-
-    *sum += text.n;
-}
-
-int64_t chat_request_rough_tokens(const struct chat_request *chat)
-{
-    enum { BYTES_OF_A_TOKEN = 4 };
-    size_t bytes = 0;
-
-    each_text(chat, add_bytes, &bytes);
-    return (int64_t)((bytes + BYTES_OF_A_TOKEN - 1) / BYTES_OF_A_TOKEN);
 }

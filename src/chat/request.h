@@ -76,9 +76,5 @@ struct chat_request {
 /* How many tokens the prompt is about: its messages and its tools (chat/estimate.h). */
 int64_t chat_request_tokens(const struct chat_request *chat);
 
-/* The same from its bytes alone, four a token, as rate limits are counted before there is an answer
- * (platform.openai.com/docs/guides/rate-limits): quick, and not as good. */
-int64_t chat_request_rough_tokens(const struct chat_request *chat);
-
 /* All text parts of a message joined (without separator); in `a` when there is more than one. */
 struct str chat_message_text(const struct chat_message *m, struct arena *a);

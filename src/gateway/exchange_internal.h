@@ -94,8 +94,8 @@ struct fingerprint_said exchange_said(struct exchange *x);
 
 /* ---- exchange_usage.c ---- */
 
-/* How many tokens it may come to, for the limits of its key: a rough estimate of the prompt, and
- * the limit that it names. */
+/* How many tokens it may come to, for the limits of its key: the estimate of the prompt, and the
+ * limit that it names. */
 struct admission_need exchange_need(const struct exchange *x);
 
 void usage_begin_call(struct exchange *x);

@@ -12,8 +12,8 @@ struct admission_need exchange_need(const struct exchange *x)
     struct chat_usage u = { 0 };
 
     if (!x->record->principal->key)
-        return (struct admission_need){ 0 }; /* nobody asks */
-    u.prompt_tokens = chat_request_rough_tokens(&x->chat);
+        return (struct admission_need){ 0 }; /* nobody asks, and counting is work */
+    u.prompt_tokens = chat_request_tokens(&x->chat);
     u.completion_tokens = answer * (int64_t)(x->chat.n ? x->chat.n : 1);
     return (struct admission_need){ .tokens = u.prompt_tokens + u.completion_tokens,
                                     .micros = record_cost(x->worker, x->answer.model, &u) };

@@ -43,36 +43,10 @@ static void a_lone_text_is_not_copied(void)
     arena_deinit(&a);
 }
 
-/* All that the model reads: texts, calls, tools, the schema; no images. */
-static void four_bytes_are_a_token_at_a_glance(void)
-{
-    static const struct {
-        const char *message;
-        int64_t tokens;
-    } rows[] = { { "u:", 0 }, { "u:a", 1 }, { "u:abcd", 1 }, { "u:abcde|@img|fgh", 2 } };
-    struct chat_tool tool = { .name = STR("name"),
-                              .description = STR("12345678"),
-                              .parameters = STR("{}") };
-    struct made_chat m;
-    struct chat_request chat = { .messages = m.messages, .n_messages = 1 };
-
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        made_chat(&m, rows[i].message);
-        EXPECT_INT(chat_request_rough_tokens(&chat), rows[i].tokens);
-    }
-    made_chat(&m, "u:abcd");
-    chat.tools.list = &tool;
-    chat.tools.n = 1;
-    EXPECT_INT(chat_request_rough_tokens(&chat), 5);
-    chat.format.schema = STR("1234");
-    EXPECT_INT(chat_request_rough_tokens(&chat), 6);
-}
-
 static const struct test suite[] = {
     { "roles have the names of the API", roles_have_the_names_of_the_api },
     { "texts are joined without separator", texts_are_joined_without_separator },
     { "a lone text is not copied", a_lone_text_is_not_copied },
-    { "four bytes are a token at a glance", four_bytes_are_a_token_at_a_glance },
 };
 
 TEST_MAIN(suite)
