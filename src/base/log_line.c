@@ -96,31 +96,35 @@ static size_t plain_run(struct str s)
     return n;
 }
 
-/* The escapes are JSON's in both formats; an invalid byte is U+FFFD there and \xNN in text. */
+/* A character that may not stand as it is: how many bytes it has. The escapes are JSON's in both
+ * formats; an invalid byte is U+FFFD there and \xNN in text. */
+static size_t add_char(struct line *l, struct str s, enum log_format format)
+{
+    size_t n = utf8_sequence(s);
+    uint32_t c = n > 0 ? code_point(s.p, n) : 0;
+
+    if (n == 0 && format == LOG_JSON)
+        add(l, STR("\\ufffd"));
+    else if (n == 0)
+        addf(l, "\\x%02x", (uint8_t)s.p[0]);
+    else if (c == '"' || c == '\\')
+        addf(l, "\\%c", (char)c);
+    else if (is_unsafe(c))
+        add_escape(l, c);
+    else
+        add(l, str_sub(s, 0, n));
+    return n > 0 ? n : 1;
+}
+
 static void add_escaped(struct line *l, struct str s, enum log_format format)
 {
     while (s.n > 0 && !l->is_full) {
         size_t plain = plain_run(s);
-        size_t n;
-        uint32_t c;
 
         add(l, str_sub(s, 0, plain));
         s = str_from(s, plain);
-        if (s.n == 0)
-            return;
-        n = utf8_sequence(s);
-        c = n > 0 ? code_point(s.p, n) : 0;
-        if (n == 0 && format == LOG_JSON)
-            add(l, STR("\\ufffd"));
-        else if (n == 0)
-            addf(l, "\\x%02x", (uint8_t)s.p[0]);
-        else if (c == '"' || c == '\\')
-            addf(l, "\\%c", (char)c);
-        else if (is_unsafe(c))
-            add_escape(l, c);
-        else
-            add(l, str_sub(s, 0, n));
-        s = str_from(s, n > 0 ? n : 1);
+        if (s.n > 0)
+            s = str_from(s, add_char(l, s, format));
     }
 }
 
