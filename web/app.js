@@ -218,6 +218,8 @@ const viewOf = (name) =>
 function enter(name, content, notice) {
   let isLeft = false;
   let end;
+  let runs = 0;
+  let told = 0; // the run whose words stand
   const loading = h('p', { class: 'soft' }, t('loading'));
   const say = (text, kind = '', ...more) =>
     fill(notice, text ? h('p', { class: `notice ${kind}` }, text, ' ', more) : null);
@@ -227,12 +229,14 @@ function enter(name, content, notice) {
     say(error.status ? words(error.message) : error.message, 'bad', again);
   }
   async function run(act, failed, wait = 500) {
+    const mine = ++runs;
     try {
       await act();
-      if (!isLeft) say('');
+      if (!isLeft && mine >= told) say(''); // what a later one was told stays
       return true;
     } catch (error) {
       if (isLeft) return false;
+      told = mine;
       if (error instanceof ApiError) {
         tell(error, act);
         failed?.(error);

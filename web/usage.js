@@ -53,7 +53,9 @@ export function usage(content, run) {
   const load = () =>
     run(async () => {
       const mine = ++turn;
-      const told = await api('GET', `usage?${query()}`);
+      const told = await api('GET', `usage?${query()}`).catch((error) => {
+        if (mine === turn) throw error;
+      });
       if (mine !== turn) return; // another question is out
       fill(
         result,

