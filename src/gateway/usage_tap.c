@@ -4,10 +4,8 @@
 #include "gateway/usage_tap.h"
 
 #include "chat/estimate.h"
-#include "json/reader.h"
+#include "chat/usage.h"
 #include "json/scan.h"
-
-static const int64_t COUNT_MAX = INT64_C(1) << 40; /* tokens; nobody can mean more */
 
 static bool is_json(struct str content_type)
 {
@@ -32,79 +30,25 @@ void usage_tap_start(struct usage_tap *t, struct str content_type, struct str co
 
 /* ---- the member ---- */
 
-static bool read_count(struct json *j, int64_t *ret)
-{
-    struct json_value v;
-    int64_t n;
-
-    if (!json_read(j, &v) || v.type != JSON_NUMBER || json_int(&v, &n) || n < 0 || n > COUNT_MAX)
-        return false;
-    *ret = n;
-    return true;
-}
-
-static void read_detail(struct json *j, struct str name, int64_t *ret)
-{
-    struct str key;
-
-    if (!json_enter_object(j)) {
-        json_skip(j);
-        return;
-    }
-    while (json_next_member(j, &key))
-        if (json_key_eq(key, name))
-            read_count(j, ret);
-        else
-            json_skip(j);
-}
-
-/* -1: it was not told. */
-struct counts {
-    int64_t prompt;
-    int64_t completion;
-    int64_t total;
-};
-
-static void read_member(struct json *j, struct str key, struct counts *n, struct chat_usage *u)
-{
-    if (json_key_eq(key, STR("prompt_tokens")) || json_key_eq(key, STR("input_tokens")))
-        read_count(j, &n->prompt);
-    else if (json_key_eq(key, STR("completion_tokens")) || json_key_eq(key, STR("output_tokens")))
-        read_count(j, &n->completion);
-    else if (json_key_eq(key, STR("total_tokens")))
-        read_count(j, &n->total);
-    else if (json_key_eq(key, STR("prompt_tokens_details")) ||
-             json_key_eq(key, STR("input_tokens_details")))
-        read_detail(j, STR("cached_tokens"), &u->cached_tokens);
-    else
-        json_skip(j);
-}
-
 /* What it has in all is the prompt's, but for what is said to be the answer's. */
-static bool add_up(const struct counts *n, struct chat_usage *u)
+static bool add_up(const struct usage_told *told, struct chat_usage *u)
 {
-    u->completion_tokens = n->completion > 0 ? n->completion : 0;
-    u->prompt_tokens = n->prompt;
-    if (n->prompt < 0)
-        u->prompt_tokens = n->total > u->completion_tokens ? n->total - u->completion_tokens : 0;
+    if (!told->has_prompt)
+        u->prompt_tokens =
+            told->total > u->completion_tokens ? told->total - u->completion_tokens : 0;
     if (u->cached_tokens > u->prompt_tokens)
         u->cached_tokens = u->prompt_tokens;
-    return n->prompt >= 0 || n->completion >= 0 || n->total >= 0;
+    return told->has_prompt || told->has_completion || told->total >= 0;
 }
 
 static void take_usage(struct usage_tap *t)
 {
     struct chat_usage u = { 0 };
-    struct counts n = { -1, -1, -1 };
-    struct str key;
+    struct usage_told told;
     struct json j;
 
     json_init(&j, (struct str){ t->text, t->n }, JSON_DEPTH_MAX);
-    if (!json_enter_object(&j))
-        return;
-    while (json_next_member(&j, &key))
-        read_member(&j, key, &n, &u);
-    if (json_end(&j) || !add_up(&n, &u))
+    if (!usage_read(&j, &u, &told) || json_end(&j) || !add_up(&told, &u))
         return;
     t->usage = u;
     t->has_usage = true;

@@ -2,11 +2,9 @@
 /* One walk over the object; members of a choice are gathered, since its index may come last. */
 #include "provider/openai/chunk.h"
 
-#include "json/reader.h"
+#include "chat/usage.h"
 
 enum { PIECES_MAX = 65536 };
-
-static const int64_t COUNT_MAX = INT64_C(1) << 40; /* tokens */
 
 static const char too_deep[] = "more than 128 arrays and objects in one another";
 static const char too_many[] = "more than 65536 pieces of an answer";
@@ -333,57 +331,14 @@ static void read_choices(struct walk *w)
 
 /* ---- usage ---- */
 
-/* False when it is no count: text, a fraction, below zero, or more than anybody can mean. */
-static bool read_count(struct json *j, int64_t *ret)
-{
-    struct json_value v;
-    int64_t n;
-
-    if (!json_read(j, &v) || v.type != JSON_NUMBER || json_int(&v, &n) || n < 0 || n > COUNT_MAX)
-        return false;
-    *ret = n;
-    return true;
-}
-
-static void read_details(struct walk *w, const char *name, int64_t *ret)
-{
-    struct str key;
-
-    if (!json_enter_object(&w->json)) {
-        json_skip(&w->json);
-        return;
-    }
-    while (json_next_member(&w->json, &key))
-        if (json_key_eq(key, str_of(name)))
-            read_count(&w->json, ret);
-        else
-            json_skip(&w->json);
-}
-
 static void read_usage(struct walk *w)
 {
-    struct chat_usage *u = &w->chunk->usage;
-    bool has_prompt = false;
-    bool has_completion = false;
-    struct str key;
+    struct usage_told told;
 
-    if (!json_enter_object(&w->json)) {
-        json_skip(&w->json);
+    if (!usage_read(&w->json, &w->chunk->usage, &told))
         return;
-    }
     w->chunk->has_usage = true;
-    while (json_next_member(&w->json, &key))
-        if (json_key_eq(key, STR("prompt_tokens")))
-            has_prompt = read_count(&w->json, &u->prompt_tokens);
-        else if (json_key_eq(key, STR("completion_tokens")))
-            has_completion = read_count(&w->json, &u->completion_tokens);
-        else if (json_key_eq(key, STR("completion_tokens_details")))
-            read_details(w, "reasoning_tokens", &u->reasoning_tokens);
-        else if (json_key_eq(key, STR("prompt_tokens_details")))
-            read_details(w, "cached_tokens", &u->cached_tokens);
-        else
-            json_skip(&w->json);
-    w->chunk->is_counted = has_prompt && has_completion;
+    w->chunk->is_counted = told.has_prompt && told.has_completion;
 }
 
 static void read_error(struct walk *w)
