@@ -100,6 +100,62 @@ static void more_than_can_be_at_hand_is_counted_as_well(void)
     remove_folder(&p);
 }
 
+/* ---- what is at hand ---- */
+
+static enum err add_one(struct sqlite_hot *h, struct sqlite_db *db, int i)
+{
+    struct store_counter c = {
+        .key = race_key((unsigned)i), .amount = 1, .limit = INT64_MAX, .ttl_ms = STORE_FOREVER
+    };
+    struct store_op op = { .verb = STORE_COUNT, .counters = &c, .n_counters = 1 };
+
+    c.key.space = STORE_LIMIT;
+    return sqlite_hot_run(h, db, &op);
+}
+
+/* What was counted, without the file; -1: it is not at hand. */
+static int64_t at_hand(struct sqlite_hot *h, int i)
+{
+    struct store_counter c = { .key = race_key((unsigned)i), .limit = INT64_MAX, .ttl_ms = 1 };
+    struct store_op op = { .verb = STORE_COUNT, .counters = &c, .n_counters = 1 };
+    enum err err;
+    bool wakes;
+
+    c.key.space = STORE_LIMIT;
+    return sqlite_hot_try(h, &op, &err, &wakes) ? op.sums[0] : -1;
+}
+
+static void only_what_the_file_has_makes_room(void)
+{
+    struct sqlite_hot *h = sqlite_hot_new();
+    struct sqlite_why why;
+    struct sqlite_db *db;
+    struct place p;
+    int i;
+
+    make_folder(&p);
+    EXPECT_INT(sqlite_db_open(p.file, SQLITE_CHECK_NONE, &db, &why), ERR_NONE);
+    for (i = 0; i < SQLITE_HOT_MAX + 10; i++)
+        EXPECT_INT(add_one(h, db, i), ERR_NONE);
+    EXPECT_INT(at_hand(h, 0), 1);
+    EXPECT_INT(sqlite_hot_write(h, db), ERR_NONE);
+    sqlite_hot_written(h, false); /* it was not kept: all is to be written yet */
+    EXPECT_INT(sqlite_hot_due_ms(h), 0);
+    EXPECT_INT(add_one(h, db, i++), ERR_NONE);
+    EXPECT_INT(at_hand(h, 1), 1);
+    EXPECT_INT(sqlite_hot_write(h, db), ERR_NONE);
+    sqlite_hot_written(h, true);
+    EXPECT(sqlite_hot_due_ms(h) == INT64_MAX);
+    EXPECT_INT(add_one(h, db, i), ERR_NONE);
+    EXPECT_INT(at_hand(h, i), 1);
+    EXPECT_INT(at_hand(h, 2), -1);
+    EXPECT_INT(add_one(h, db, 2), ERR_NONE);
+    EXPECT_INT(at_hand(h, 2), 2);
+    sqlite_hot_free(h);
+    sqlite_db_close(db);
+    remove_folder(&p);
+}
+
 /* ---- two processes ---- */
 
 enum { SECOND_COUNTED = 1, FIRST_LEFT = 2 };
@@ -200,6 +256,7 @@ static const struct test suite[] = {
     { "a disk that fails keeps nobody from counting",
       a_disk_that_fails_keeps_nobody_from_counting },
     { "more than can be at hand is counted as well", more_than_can_be_at_hand_is_counted_as_well },
+    { "only what the file has makes room", only_what_the_file_has_makes_room },
     { "two processes count as one", two_processes_count_as_one },
     { "who is alone again has its counters at hand", who_is_alone_again_has_its_counters_at_hand },
 };
