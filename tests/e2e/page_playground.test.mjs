@@ -93,6 +93,37 @@ async function opened(options) {
   return page;
 }
 
+/** Has an answer drawn, on a page of its own: the longest time between two turns of the browser in
+ *  ms, nodes that were added in all, and those that are there. */
+async function drawBig(text) {
+  const page = await opened();
+  await page.evaluate(() => {
+    globalThis.gaps = { longest: 0, added: 0 };
+    let last = performance.now();
+    setInterval(() => {
+      gaps.longest = Math.max(gaps.longest, performance.now() - last);
+      last = performance.now();
+    }, 10);
+    const seen = (all) => all.forEach((one) => (gaps.added += one.addedNodes.length));
+    const options = { childList: true, subtree: true };
+    new MutationObserver(seen).observe(document.querySelector('.talk'), options);
+  });
+  await askBig(page, [...text.match(/[^]{1,500}/g), '\n\nthe end']);
+  // Asked seldom, and of little: to look for a text in all of it would hold the page up, too.
+  const isDrawn = () => {
+    const last = document.querySelector('.assistant > div > div:last-child > :last-child');
+    return last?.textContent.includes('the end');
+  };
+  await page.waitForFunction(isDrawn, null, { polling: 500, timeout: 120_000 });
+  const nodes = await answer(page).evaluate((one) => {
+    const walker = document.createTreeWalker(one);
+    let n = 0;
+    while (walker.nextNode()) n++;
+    return n;
+  });
+  return { nodes, ...(await page.evaluate(() => gaps)) };
+}
+
 describe('an answer', () => {
   test('is streamed, and shown as text, never as HTML', async () => {
     const page = await opened();
@@ -153,35 +184,12 @@ describe('an answer', () => {
     'code without an end': '```\n\tx\n\n',
   }))
     test(`of 200 KB does not hold the page up: ${what}`, async () => {
-      const page = await opened();
-      await page.evaluate(() => {
-        globalThis.gaps = { longest: 0, added: 0 };
-        let last = performance.now();
-        setInterval(() => {
-          gaps.longest = Math.max(gaps.longest, performance.now() - last);
-          last = performance.now();
-        }, 10);
-        const seen = (all) => all.forEach((one) => (gaps.added += one.addedNodes.length));
-        const options = { childList: true, subtree: true };
-        new MutationObserver(seen).observe(document.querySelector('.talk'), options);
-      });
       const text = piece.repeat(Math.ceil(200_000 / piece.length));
-      await askBig(page, [...text.match(/[^]{1,500}/g), '\n\nthe end']);
-      // Asked seldom, and of little: to look for a text in all of it would hold the page up, too.
-      const isDrawn = () => {
-        const last = document.querySelector('.assistant > div > div:last-child > :last-child');
-        return last?.textContent.includes('the end');
-      };
-      await page.waitForFunction(isDrawn, null, { polling: 500, timeout: 120_000 });
-      const { longest, added } = await page.evaluate(() => gaps);
-      const nodes = await answer(page).evaluate((one) => {
-        const walker = document.createTreeWalker(one);
-        let n = 0;
-        while (walker.nextNode()) n++;
-        return n;
-      });
-      // Beside other work a turn is late; what is drawn in one go takes minutes.
-      assert.ok(longest < 15_000, `${longest} ms without a turn`);
+      let drawn = await drawBig(text);
+      // What draws too much at once does so each time; a machine that stood still does not.
+      if (drawn.longest >= 2000) drawn = await drawBig(text);
+      const { longest, added, nodes } = drawn;
+      assert.ok(longest < 2000, `${longest} ms without a turn, and before`);
       // Nothing is drawn twice but the last line: at most 2000 characters of it each time.
       assert.ok(added < 3 * nodes + 100_000, `${added} nodes were added for ${nodes}`);
     });
