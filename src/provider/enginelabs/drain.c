@@ -143,6 +143,18 @@ static bool is_to_be_deleted(const struct drain *d)
     return roster_config(d->instance->roster, d->place.account)->delete_chats == DELETE_AT_END;
 }
 
+static bool is_worth_a_look(const struct drain *d)
+{
+    return roster_is_wanted(d->instance->roster) || is_to_be_deleted(d);
+}
+
+/* Nobody waits any more: what the stream said last does not stay true. */
+static void look_away(struct drain *d)
+{
+    websocket_abort(TAKE(d->socket), true);
+    d->is_idle = false;
+}
+
 static void on_timer(void *arg)
 {
     struct drain *d = arg;
@@ -154,7 +166,9 @@ static void on_timer(void *arg)
     }
     if (end_if_over(d))
         return;
-    if (!d->socket && (roster_is_wanted(d->instance->roster) || is_to_be_deleted(d)))
+    if (!d->socket && is_worth_a_look(d))
         watch(d);
+    else if (d->socket && !is_worth_a_look(d))
+        look_away(d);
     timer_arm(loop, &d->timer, LOOK_MS, on_timer, d);
 }

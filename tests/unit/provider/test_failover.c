@@ -412,6 +412,27 @@ static void an_idle_chat_says_little_of_a_prompt_that_nobody_answered(void)
     rig_end(&r);
 }
 
+/* The service has one stream less to serve. */
+static void a_task_is_looked_at_only_while_somebody_waits(void)
+{
+    struct rig r;
+    struct watch w, next;
+
+    begin_narrow(&r);
+    r.fake.frames[2] = NULL; /* the task goes on */
+    leave_in_the_middle(&r, &w);
+    pass(&r, 2000);
+    EXPECT_INT(metric_get(METRIC_UPSTREAM_WEBSOCKETS), 0);
+    START(&r, &next, "u:Next");
+    pass(&r, 2000);
+    RUN_UNTIL(r.loop, metric_get(METRIC_UPSTREAM_WEBSOCKETS) == 1);
+    leave(&next);
+    pass(&r, 2000);
+    EXPECT_INT(metric_get(METRIC_UPSTREAM_WEBSOCKETS), 0);
+    EXPECT_INT(metric_get(METRIC_LEASES_DRAINING), 1);
+    rig_end(&r);
+}
+
 /* Whose task it is stays known when the token is not. */
 static void a_task_drains_while_another_token_is_asked_for(void)
 {
@@ -504,6 +525,8 @@ static const struct test suite[] = {
       a_chat_that_is_to_be_deleted_goes_when_its_task_is_over },
     { "an idle chat says little of a prompt that nobody answered",
       an_idle_chat_says_little_of_a_prompt_that_nobody_answered },
+    { "a task is looked at only while somebody waits",
+      a_task_is_looked_at_only_while_somebody_waits },
     { "a task drains while another token is asked for",
       a_task_drains_while_another_token_is_asked_for },
     { "an old word of the plan ends no drain", an_old_word_of_the_plan_ends_no_drain },
