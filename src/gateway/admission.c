@@ -372,6 +372,13 @@ static void hold(struct admission *a)
     a->op = store_hold(a->port, &a->held, a->holder, k->parallel_requests, HOLD_TTL_MS, on_held, a);
 }
 
+bool admission_asks_need(const struct record *rec)
+{
+    const struct key_record *k = rec->principal->key;
+
+    return k && (k->tokens_per_minute || k->n_budgets > 0);
+}
+
 bool admission_start(struct record *rec, struct admission_need need,
                      void (*decided)(void *arg, const struct failure *f), void *arg)
 {

@@ -15,6 +15,10 @@ struct admission_need {
     int64_t micros; /* of money, in millionths */
 };
 
+/* Whether what a request may need matters: its key has a limit of tokens or money. To tell it is
+ * work. */
+bool admission_asks_need(const struct record *rec);
+
 /* Reserves `need` for the request of `rec`. False: its key has no limits, and nothing follows.
  * Else decided(arg, f) is called once, never inside this call; `f` NULL: it may begin, and the
  * request has its x-ratelimit headers. Not when the request goes first. */

@@ -11,8 +11,8 @@ struct admission_need exchange_need(const struct exchange *x)
     int64_t answer = limit > 0 ? limit : ANSWER_RESERVE;
     struct chat_usage u = { 0 };
 
-    if (!x->record->principal->key)
-        return (struct admission_need){ 0 }; /* nobody asks, and counting is work */
+    if (!admission_asks_need(x->record))
+        return (struct admission_need){ 0 };
     u.prompt_tokens = chat_request_tokens(&x->chat);
     u.completion_tokens = answer * (int64_t)(x->chat.n ? x->chat.n : 1);
     return (struct admission_need){ .tokens = u.prompt_tokens + u.completion_tokens,

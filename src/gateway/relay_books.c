@@ -3,10 +3,21 @@
 #include "base/metrics.h"
 #include "gateway/relay_internal.h"
 
-/* The estimate for so many bytes of the body. */
-static int64_t tokens_of(const struct relay *x, uint64_t bytes)
+static void count_text(struct relay *x)
 {
-    if (x->text_bytes == 0 || bytes <= x->text_bytes)
+    x->text_bytes = x->start.n < USAGE_TEXT_MAX ? x->start.n : USAGE_TEXT_MAX;
+    x->text_tokens = usage_of_text(http_value(&x->request->head, "content-type"),
+                                   buf_str(&x->start), &x->request->arena);
+}
+
+/* The estimate for so many bytes of the body, made when it is asked for first. */
+static int64_t tokens_of(struct relay *x, uint64_t bytes)
+{
+    if (!(x->row->needs & PATH_TOKENS))
+        return 0;
+    if (x->text_bytes == 0)
+        count_text(x);
+    if (bytes <= x->text_bytes || x->text_bytes == 0)
         return x->text_tokens;
     return (int64_t)((double)x->text_tokens * ((double)bytes / (double)x->text_bytes));
 }
@@ -17,11 +28,8 @@ struct admission_need relay_need(struct relay *x)
     uint64_t bytes = h->framing == HTTP_BODY_LENGTH ? h->content_length : x->start.n;
     struct chat_usage u = { 0 };
 
-    if (!(x->row->needs & PATH_TOKENS))
+    if (!admission_asks_need(x->record))
         return (struct admission_need){ 0 };
-    x->text_tokens =
-        usage_of_text(http_value(h, "content-type"), buf_str(&x->start), &x->request->arena);
-    x->text_bytes = x->start.n < USAGE_TEXT_MAX ? x->start.n : USAGE_TEXT_MAX;
     u.prompt_tokens = tokens_of(x, bytes);
     return (struct admission_need){ .tokens = u.prompt_tokens,
                                     .micros = record_cost(x->worker, x->name, &u) };

@@ -58,7 +58,7 @@ struct relay {
     bool is_answer_paused;
     int status;          /* of the answer */
     int64_t text_tokens; /* estimated, of what the body began with, ... */
-    uint64_t text_bytes; /* ... which was so much of it; 0: nobody counts them */
+    uint64_t text_bytes; /* ... which was so much of it; 0: not yet */
     bool was_sent;       /* to some target, as a whole: what it took counts */
     struct usage_tap tap;
     struct timer total;
