@@ -13,6 +13,13 @@
 #include "net/timer.h"
 #include "store/store.h"
 
+enum {
+    /* How long a request waits for a store that others share, or that is a file. Without what it
+     * asks for a conversation loses its chat and a limit counts alone, so it waits longer than a
+     * busy server or disk is slow; one that hangs is dead a moment later, and costs this once. */
+    STORE_DEADLINE_MS = 800,
+};
+
 enum store_verb {
     STORE_GET,
     STORE_PUT,

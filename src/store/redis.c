@@ -63,7 +63,7 @@ static void close_redis(struct store *s)
 static const struct store_backend backend = {
     .name = "redis",
     .is_shared = true,
-    .deadline_ms = REDIS_DEADLINE_MS,
+    .deadline_ms = STORE_DEADLINE_MS,
     .port_open = redis_port_open,
     .port_close = redis_port_close,
     .run = redis_port_run,

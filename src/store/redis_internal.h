@@ -14,7 +14,6 @@
 #include "store/redis_reply.h"
 
 enum {
-    REDIS_DEADLINE_MS = 200,
     REDIS_WHY_MAX = STORE_PROBLEM_MAX,
     REDIS_RUN_LEN = 16,
 };

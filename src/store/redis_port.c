@@ -115,7 +115,7 @@ static bool must_last(const struct store_op *op)
 /* Whoever asked was told that it took too long. */
 static bool is_too_late(const struct redis_port *p, const struct store_op *op)
 {
-    return op->port && !op->done && loop_now_ms(p->loop) - op->now_ms >= REDIS_DEADLINE_MS;
+    return op->port && !op->done && loop_now_ms(p->loop) - op->now_ms >= STORE_DEADLINE_MS;
 }
 
 static void expect_reply(struct redis_port *p, struct list *node)

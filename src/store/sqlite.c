@@ -23,7 +23,6 @@ enum {
     PACE_MS = 3,
     QUEUE_MAX = 20000,
     BATCH_MAX = 1024,  /* operations in one transaction */
-    DEADLINE_MS = 500, /* a claim or a tip is not worth more waiting */
     IDLE_MS = 60000,   /* between looks for expired entries when nothing else happens */
     PROBE_MS = 1000,   /* between looks whether a problem is over, or another process gone */
     GIVE_MS = 500,     /* what is at hand has until then to be written for another process */
@@ -520,7 +519,7 @@ static void give(struct store *s, bool is_given)
 
 static const struct store_backend backend = {
     .name = "sqlite",
-    .deadline_ms = DEADLINE_MS,
+    .deadline_ms = STORE_DEADLINE_MS,
     .run = run,
     .close = close_sqlite,
     .lock = lock_of,
