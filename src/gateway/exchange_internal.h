@@ -10,7 +10,6 @@ enum {
     STREAM_ARGUMENTS_MAX = 2 << 20, /* of all tool calls of a stream: judged at once, at its end */
     ANSWER_RESERVE = 1024,          /* tokens of an answer whose request names no limit */
     SETTLE_HOLD_MS = 200,
-    KEEP_HOLD_MS = 200
 };
 
 /* ---- exchange_failure.c ---- */
@@ -114,8 +113,8 @@ const struct chat_usage *answer_usage(struct exchange *x);
 /* Whether the answer is to be kept, once the request is decoded. */
 void exchange_keep_init(struct exchange *x);
 
-/* Keeps the answer, if it is to be, and calls then(x), now or within KEEP_HOLD_MS; not when the
- * client leaves meanwhile. What is not kept after all says so (dialect_answer.is_kept). After the
+/* Keeps the answer, if it is to be, and calls then(x), now or when the store has answered, or its
+ * deadline passed; not when the client leaves meanwhile. What is not kept after all says so (dialect_answer.is_kept). After the
  * books are closed. */
 void exchange_keep(struct exchange *x, void (*then)(struct exchange *x));
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The end of an answer that is kept: its last bytes say whether it is, and the client's next
- * request must find it. So they wait for the store, but not for long; no answer fails for want of
- * it.
+ * request must find it. So they wait for the store, whose deadline bounds that; no answer fails for
+ * want of it.
  */
 #include "gateway/exchange_internal.h"
 #include "gateway/kept.h"
@@ -26,7 +26,6 @@ static void go_on(struct keep *k, const char *problem)
 
     x->keep_op = NULL;
     x->request->on_gone = NULL;
-    timer_disarm(&x->deadline);
     if (problem) {
         x->answer.is_kept = false;
         log_info("an answer is not kept", LOG_Z("request_id", x->request->id),
@@ -40,20 +39,10 @@ static void on_stored(void *arg, const struct store_result *result)
     go_on(arg, result->err ? err_text(result->err) : NULL);
 }
 
-/* It may be stored all the same; then nobody asks for it. */
-static void on_hold_over(void *arg)
-{
-    struct keep *k = arg;
-
-    store_forget(TAKE(k->x->keep_op));
-    go_on(k, "the store is slow");
-}
-
 static void on_gone(void *arg)
 {
     struct exchange *x = arg;
 
-    timer_disarm(&x->deadline);
     store_forget(TAKE(x->keep_op));
 }
 
@@ -67,7 +56,6 @@ static void put(struct keep *k, struct str record)
     x->request->on_gone = on_gone;
     x->keep_op = store_put_within(x->worker->store, &key, record, x->keep_ttl_ms, x->keep_room,
                                   on_stored, k);
-    timer_arm(x->worker->loop, &x->deadline, KEEP_HOLD_MS, on_hold_over, k);
 }
 
 void exchange_keep(struct exchange *x, void (*then)(struct exchange *x))

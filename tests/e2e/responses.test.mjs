@@ -229,6 +229,10 @@ test('replicas on one Redis go on from each other, and answer without it', async
     more = { previous_response_id: answer.id };
   }
   assert.equal(new Set((await sim.posts()).map(({ chat }) => chat)).size, 1);
+  redis.pause();
+  const late = await ask(clients[0], '!echo late');
+  assert.deepEqual([late.output_text, late.store], ['late', false], 'it says what came of it');
+  redis.resume();
   await redis.stop('SIGKILL');
   const alone = await ask(clients[0], '!echo alone');
   assert.equal(alone.output_text, 'alone');
