@@ -423,7 +423,7 @@ describe('by keyboard alone', () => {
     await press(page, page.getByRole('row', { name: /typed/ }).getByText('Revoke'));
     await page.getByRole('dialog').waitFor();
     await page.keyboard.press('Enter'); // the first button
-    await page.getByText('typed').waitFor({ state: 'detached' });
+    await page.getByRole('row', { name: /typed/ }).waitFor({ state: 'detached' });
   });
 
   test('usage: by another name, and a file', async () => {
