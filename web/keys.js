@@ -67,6 +67,10 @@ const stateOf = (key) =>
       ? tag(t('expired'), 'bad')
       : tag(t('works'));
 
+/** The last day of a key (UTC), as a form has it; until that ends it works. */
+const lastDayOf = ({ expires }) =>
+  expires ? new Date((expires - 1) * 1000).toISOString().slice(0, 10) : '';
+
 /** What the form of a key says. */
 function membersOf(said) {
   const whole = (name) => (said.get(name) ? Number(said.get(name)) : null);
@@ -74,7 +78,7 @@ function membersOf(said) {
   const budgets = BUDGETS.filter(([unit, per]) => said.get(`${unit}_${per}`));
   return {
     name: said.get('name'),
-    expires: day ? Math.floor(Date.parse(`${day}T23:59:59Z`) / 1000) : null,
+    expires: day ? Date.parse(day) / 1000 + 86_400 : null,
     disabled: said.get('disabled') !== null,
     models: said
       .get('models')
@@ -90,6 +94,19 @@ function membersOf(said) {
       limit: Math.round(whole(`${unit}_${per}`) * (unit === 'money' ? 1e6 : 1)),
     })),
   };
+}
+
+/** Of `members` those that are not as the form showed them: what others changed meanwhile stays,
+ *  and so does a moment that is no end of a day. */
+function changesOf(members, key) {
+  const shown = { ...key, expires: lastDayOf(key) };
+  const said = { ...members, expires: lastDayOf(members) };
+  const text = (name, value) =>
+    name === 'budgets'
+      ? `${value.map(({ unit, per, limit }) => `${unit} ${per} ${limit}`).sort()}`
+      : JSON.stringify(value);
+  const isNew = ([name]) => text(name, said[name]) !== text(name, shown[name]);
+  return Object.fromEntries(Object.entries(members).filter(isNew));
 }
 
 /** The form of a key; send(members) rejects with what is wrong. */
@@ -114,12 +131,7 @@ function keyForm(title, key, send) {
         'div',
         { class: 'fields' },
         text('name', t('name'), key.name, { required: true, maxlength: '64' }),
-        text(
-          'expires',
-          t('expires'),
-          key.expires ? new Date(key.expires * 1000).toISOString().slice(0, 10) : '',
-          { type: 'date' },
-        ),
+        text('expires', t('last_day'), lastDayOf(key), { type: 'date' }),
         h(
           'label',
           { class: 'wide' },
@@ -218,7 +230,7 @@ export function keys(content, run) {
     });
   const edit = (key) =>
     keyForm(t('key_edit'), key, async (members) => {
-      await api('PATCH', path(key), members);
+      await api('PATCH', path(key), changesOf(members, key));
       load();
     });
   const rotate = (key) =>

@@ -79,7 +79,7 @@ static bool take_number(struct taker *t, const struct json_value *v, int64_t max
 
 static bool take_expires(struct taker *t, const struct json_value *v)
 {
-    return take_number(t, v, KEY_LIMIT_MAX, &t->k->expires_s);
+    return take_number(t, v, KEY_EXPIRES_MAX, &t->k->expires_s);
 }
 
 static bool take_disabled(struct taker *t, const struct json_value *v)

@@ -47,6 +47,9 @@ struct key_record {
 /* Of numbers without another bound: exact in any reader of JSON. */
 #define KEY_LIMIT_MAX (INT64_C(1) << 53)
 
+/* 10000-01-01: what is behind it was meant in milliseconds, and pages cannot show it. */
+#define KEY_EXPIRES_MAX INT64_C(253402300800)
+
 /* What is wrong with a member, for people. */
 struct key_problem {
     char param[64];

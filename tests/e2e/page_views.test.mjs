@@ -289,6 +289,51 @@ describe('keys', () => {
     ]);
   });
 
+  test('what was not touched in the form stays, also what others changed meanwhile', async () => {
+    const change = async (method, path, body) =>
+      (await ask(gw, method, path, { body, key: ADMIN })).json();
+    const { data } = await get(gw, '/keys', { key: ADMIN });
+    assert.ok(data.every(({ name }) => name !== 'shared'));
+    const noon = Date.UTC(2031, 4, 6, 12) / 1000;
+    const end = Date.UTC(2032, 0, 1) / 1000; // as `keys edit expires=2031-12-31` says it
+    const { key, secret: text } = await change('POST', '/keys', { name: 'shared', expires: noon });
+    secret(text, 'a key that was made');
+    const page = await at('keys');
+    const row = page.getByRole('row', { name: /shared/ });
+    const edit = () => row.getByRole('button', { name: 'Edit' }).click();
+    const day = page.getByLabel('Last day');
+    const saved = async () => {
+      await save(page);
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+      return get(gw, `/keys/${key.id}`, { key: ADMIN });
+    };
+
+    await edit();
+    assert.equal(await day.inputValue(), '2031-05-06');
+    const budgets = [{ unit: 'tokens', per: 'day', limit: 70 }];
+    await change('PATCH', `/keys/${key.id}`, { parallel_requests: 3, budgets });
+    await page.getByLabel('Requests a minute').fill('7');
+    const { expires, ...rest } = await saved();
+    assert.deepEqual(
+      [expires, rest.requests_per_minute, rest.parallel_requests, rest.budgets[0]?.limit],
+      [noon, 7, 3, 70],
+    );
+    await edit();
+    await day.fill('2031-12-31');
+    assert.equal((await saved()).expires, end);
+    await edit();
+    assert.equal(await day.inputValue(), '2031-12-31');
+    await page.getByLabel('Name').fill('shared by two');
+    assert.equal((await saved()).expires, end);
+    await edit();
+    await day.fill('');
+    assert.equal((await saved()).expires, null);
+    await change('PATCH', `/keys/${key.id}`, { expires: 253_402_300_800 });
+    await page.reload();
+    await edit();
+    assert.equal(await day.inputValue(), '9999-12-31');
+  });
+
   test('what is wrong in the form is told there', async () => {
     const page = await at('keys');
     page.expected = [STATUS(400), STATUS(409)];

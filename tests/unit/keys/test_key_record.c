@@ -107,6 +107,7 @@ static const struct {
       "b\"}",
       "name", "control" },
     { "{\"expires\":9223372036854775808}", "expires", "whole number" },
+    { "{\"expires\":253402300801}", "expires", "to 253402300800" }, /* of a millisecond's kind */
     { "{\"budgets\":[1]}", "budgets", "object" },
     { "{\"budgets\":[{\"unit\":\"words\",\"per\":\"day\",\"limit\":1}]}", "budgets", "unit" },
     { "{\"budgets\":[{\"unit\":\"tokens\",\"per\":\"day\"}]}", "budgets", "limit" },
