@@ -75,8 +75,17 @@ static bool has_length(const struct relay *x, const struct http_head *head)
            (x->request->head.method == HTTP_HEAD && http_find(head, "content-length"));
 }
 
+/* Two of one name would be read as one of neither's. */
+static bool tells_own_limits(const struct relay *x)
+{
+    const struct key_record *k = x->record->principal->key;
+
+    return k && (k->requests_per_minute || k->tokens_per_minute);
+}
+
 void relay_answer_begin(struct relay *x, const struct http_head *head)
 {
+    enum { OF_LIMITS = 2 }; /* the last of the list */
     static const char *const list[] = {
         "accept-ranges",
         "cache-control",
@@ -89,12 +98,13 @@ void relay_answer_begin(struct relay *x, const struct http_head *head)
         "expires",
         "last-modified",
         "openai-",
-        "ratelimit-",
         "retry-after",
+        "ratelimit-",
         "x-ratelimit-",
     };
     struct http_header headers[HTTP_HEADERS_MAX];
-    size_t n = pick(head, list, COUNT_OF(list), HTTP_HEADERS_MAX, headers);
+    size_t n = pick(head, list, COUNT_OF(list) - (tells_own_limits(x) ? OF_LIMITS : 0),
+                    HTTP_HEADERS_MAX, headers);
 
     x->status = head->status;
     set_headers(x);

@@ -270,6 +270,22 @@ describe('pictures and sound', () => {
   });
 });
 
+test('limits of an upstream are not mixed with those of the key in an answer', async () => {
+  plain.handle = reply({ text: 'words' }, 200, {
+    'x-ratelimit-limit-requests': '999',
+    'x-ratelimit-limit-tokens': '40000',
+    'ratelimit-limit': '7',
+    'retry-after': '5',
+  });
+  const told = async (id) => {
+    const { headers } = await post(id, 'moderations', { model: 'other', input: 'x' });
+    const names = ['limit-requests', 'limit-tokens'].map((one) => `x-ratelimit-${one}`);
+    return [...names, 'ratelimit-limit', 'retry-after'].map((one) => headers[one]);
+  };
+  assert.deepEqual(await told('sound'), ['100', undefined, undefined, '5']);
+  assert.deepEqual(await told('left'), ['999', '40000', '7', '5']);
+});
+
 test('the ledger has what the upstream counted, whoever asks at once', async () => {
   const before = await gw.get('/admin/api/usage?by=key', as(ADMIN));
   const of = (answer) => answer.json().data.find(({ key }) => key === 'file/rows').prompt_tokens;
