@@ -96,11 +96,13 @@ export function usage(content, run) {
   load();
 }
 
-/** Sums as RFC 4180 has it. */
+/** Sums as RFC 4180 has it; no name is a formula to a spreadsheet (OWASP, "CSV Injection"). */
 function csvOf({ by, data, total }) {
   const names = [...by, ...Object.keys(total)];
-  const cell = (value) =>
-    /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+  const cell = (said) => {
+    const value = /^[=+\-@\t\r]/.test(said) ? `'${said}` : said;
+    return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+  };
   const rows = data.map((row) => names.map((name) => cell(`${row[name] ?? ''}`)));
   return [names, ...rows].map((cells) => `${cells.join(',')}\r\n`).join('');
 }

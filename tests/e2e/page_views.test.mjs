@@ -384,6 +384,27 @@ test('usage: by model, and as files', async () => {
   await page.getByText('Nothing was used in these days.').waitFor();
 });
 
+test('usage: no name in a file of sums is a formula', async () => {
+  const file = path.join(tempDir(), 'gateway.yaml');
+  const names = ['=1+1', '@SUM(A1)', 'a,"b"'];
+  const route = (name) => ({ name, targets: [{ upstream: 'cto', model: 'GPT5' }] });
+  fs.writeFileSync(file, JSON.stringify({ models: names.map(route) }));
+  const gate = await gatewayWith(sim, { STORE_URL: 'sqlite:' }, ['--config', file]);
+  for (const model of names) assert.equal((await gate.post({ ...asked('x'), model })).status, 200);
+  const page = await pages.at(gate, 'usage');
+  await page.getByLabel(/^By/).selectOption('model');
+  await page.getByRole('row', { name: /^=1\+1/ }).waitFor();
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'These sums: CSV' }).click(),
+  ]);
+  const lines = fs.readFileSync(await download.path(), 'utf8').split('\r\n').slice(1, -1);
+  assert.deepEqual(
+    lines.map((line) => line.replace(/(,\d+)+$/, '')).sort(),
+    ['"a,""b"""', "'=1+1", "'@SUM(A1)"],
+  );
+});
+
 /** Goes on by Tab until what has the focus is it. */
 async function tabTo(page, what) {
   for (let n = 0; n < 80; n++) {
