@@ -116,13 +116,18 @@ bool admin_body_end(struct admin_call *c, struct json *j)
     return false;
 }
 
-struct str admin_query(struct admin_call *c, const char *name)
+bool admin_query(struct admin_call *c, const char *name, struct str *ret)
 {
+    struct str query = c->request->head.query;
     char *out = arena_alloc(&c->request->arena, ADMIN_ID_SIZE);
 
-    if (!url_query_get(c->request->head.query, name, out, ADMIN_ID_SIZE))
-        return (struct str){ NULL, 0 };
-    return str_of(out);
+    *ret = (struct str){ NULL, 0 };
+    if (url_query_get(query, name, out, ADMIN_ID_SIZE))
+        *ret = str_of(out);
+    if (ret->p || !url_query_has(query, name))
+        return true;
+    admin_refuse(c, name, "%s: it is too long, or not written as URLs have it.", name);
+    return false;
 }
 
 void admin_refuse(struct admin_call *c, const char *param, const char *format, ...)

@@ -72,8 +72,9 @@ bool admin_has(const struct http_request *r);
 bool admin_body(struct admin_call *c, struct json *j);
 bool admin_body_end(struct admin_call *c, struct json *j);
 
-/* A parameter of the query, decoded; p NULL: there is none, or none that can be decoded. */
-struct str admin_query(struct admin_call *c, const char *name);
+/* A parameter of the query, decoded; p NULL: there is none. False: it cannot be read, and the
+ * request was answered. */
+MUST_USE bool admin_query(struct admin_call *c, const char *name, struct str *ret);
 
 /* 400: `param` is wrong. */
 void admin_refuse(struct admin_call *c, const char *param, const char *format, ...) FORMAT(3, 4);

@@ -13,8 +13,10 @@ static bool read_query(struct admin_call *c, struct ledger_query *q)
 
     ledger_query_init(q, loop_wall_ms(c->worker->loop));
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        struct str value = admin_query(c, names[i]);
+        struct str value;
 
+        if (!admin_query(c, names[i], &value))
+            return false;
         wrong = value.p ? ledger_query_set(q, names[i], value) : NULL;
         if (wrong) {
             admin_refuse(c, names[i], "%s: %s.", names[i], wrong);
@@ -165,9 +167,11 @@ static void begin_export(struct export *x)
 void admin_usage_rows(struct admin_call *c)
 {
     struct export *x = arena_new(&c->request->arena, struct export);
-    struct str format = admin_query(c, "format"), limit = admin_query(c, "limit");
-    struct str before = admin_query(c, "before");
+    struct str format, limit, before;
 
+    if (!admin_query(c, "format", &format) || !admin_query(c, "limit", &limit) ||
+        !admin_query(c, "before", &before))
+        return;
     x->call = c;
     x->left = x->before = UINT64_MAX;
     x->is_csv = str_eq(format, STR("csv"));

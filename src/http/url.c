@@ -206,6 +206,16 @@ bool url_query_get(struct str query, const char *name, char *out, size_t cap)
     return false;
 }
 
+bool url_query_has(struct str query, const char *name)
+{
+    struct str value;
+
+    while (query.n > 0)
+        if (decodes_to(str_cut(str_cut(query, '&', &query), '=', &value), name))
+            return true;
+    return false;
+}
+
 bool url_segment_get(struct str segment, char *out, size_t cap)
 {
     BUG_ON(cap == 0);

@@ -31,5 +31,8 @@ char *url_host_header(const struct url *u, char *out);
  * NUL, and `out` is then of no use. */
 bool url_query_get(struct str query, const char *name, char *out, size_t cap);
 
+/* Whether there is such a name in it, with whatever value. */
+bool url_query_has(struct str query, const char *name);
+
 /* A segment of a path, percent-decoded; the rest as above. */
 bool url_segment_get(struct str segment, char *out, size_t cap);

@@ -191,6 +191,20 @@ describe('rows of single requests', () => {
     assert.ok(!(await rows()).text.includes('secret'));
   });
 
+  test('a filter that cannot be read is refused, not left out', async () => {
+    const long = 'a'.repeat(256);
+    for (const query of [`key=${long}`, 'key=%00', 'model=a%0', `from=${long}`, 'by=%zz'])
+      for (const path of ['usage', 'usage/rows']) {
+        const wrong = await gw.get(`/admin/api/${path}?${query}`, admin);
+        assert.equal(wrong.status, 400, `${path} ${query}`);
+        assert.equal(wrong.json().error.param, query.split('=')[0]);
+      }
+    for (const query of [`limit=${long}`, 'before=%', 'format=%00']) {
+      const wrong = await gw.get(`/admin/api/usage/rows?${query}`, admin);
+      assert.deepEqual([wrong.status, wrong.json().error.param], [400, query.split('=')[0]]);
+    }
+  });
+
   test('they can be filtered, limited and had as CSV', async () => {
     assert.equal((await list('?limit=1')).length, 1);
     assert.equal((await list('?model=small')).length, 0);

@@ -198,6 +198,21 @@ static void finds_values_in_a_query(void)
     }
 }
 
+static void tells_what_cannot_be_read_from_what_is_absent(void)
+{
+    static const struct {
+        const char *query;
+        bool has;
+    } rows[] = {
+        { "a=1", true },     { "b=2&a", true },      { "a=12345678", true }, { "%61=%", true },
+        { "a=%00", true },   { "b=1&a=%4g", true },  { "", false },          { "b=a", false },
+        { "ab=1", false },   { "a%00=1", false },    { "%6=1", false },      { "=a", false },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        EXPECT_INT(url_query_has(str_of(rows[i].query), "a"), rows[i].has);
+}
+
 static void reads_segments_of_a_path(void)
 {
     static const struct {
@@ -261,6 +276,8 @@ static const struct test suite[] = {
     { "says what is wrong with a URL", says_what_is_wrong_with_a_url },
     { "bounds the length of a URL", bounds_the_length_of_a_url },
     { "finds values in a query", finds_values_in_a_query },
+    { "tells what cannot be read from what is absent",
+      tells_what_cannot_be_read_from_what_is_absent },
     { "reads segments of a path", reads_segments_of_a_path },
     { "a copy is equal and its own", a_copy_is_equal_and_its_own },
     { "reads no byte behind a query", reads_no_byte_behind_a_query },
