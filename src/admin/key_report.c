@@ -16,9 +16,9 @@
 struct key_state {
     const struct key_record *record;
     const char *source;
-    int64_t used[KEY_BUDGETS_MAX];
-    int64_t running;   /* -1: nobody counts */
-    int64_t last_used; /* -1: not since the gateway runs */
+    int64_t used[KEY_BUDGETS_MAX]; /* -1: nobody said so */
+    int64_t running;               /* -1: nobody counts, or said so */
+    int64_t last_used;             /* -1: not since the gateway runs */
 };
 
 struct report {
@@ -28,6 +28,8 @@ struct report {
     struct key_table *table;   /* held, once it is there: it has those of the store */
     char id[ADMIN_ID_SIZE];    /* "": all */
     char text[KEY_TEXT_LEN + 1];
+    struct arena arena;
+    struct key_record changed; /* its id is in the arena; p NULL: none was */
     int status;
     struct key_state *states;
     size_t n;
@@ -102,7 +104,7 @@ static void write_budgets(const struct key_state *s, struct json_writer *j)
         json_w_member_str(j, "unit", str_of(key_unit_name(b->unit)));
         json_w_member_str(j, "per", str_of(key_period_name(b->per)));
         json_w_member_int(j, "limit", b->limit);
-        json_w_member_int(j, "used", s->used[i]);
+        write_optional(j, "used", s->used[i]);
         json_w_object_end(j);
     }
     json_w_array_end(j);
@@ -163,11 +165,28 @@ static void reply(const struct report *p, struct http_request *r)
     buf_wipe(&out);
 }
 
+/* It happened, and its text is shown this once: whatever else is not known. */
+static void reply_unmeasured(struct report *p, struct http_request *r)
+{
+    struct key_state state = {
+        .record = &p->changed, .source = "store", .running = -1, .last_used = -1
+    };
+
+    for (size_t i = 0; i < COUNT_OF(state.used); i++)
+        state.used[i] = -1;
+    mem_free(p->states);
+    p->states = mem_new(struct key_state);
+    p->states[0] = state;
+    reply(p, r);
+}
+
 static void end(struct report *p, enum err err)
 {
     struct http_request *r = admin_wait_end(&p->wait);
 
-    if (r && err)
+    if (r && err && p->changed.id.p)
+        reply_unmeasured(p, r);
+    else if (r && err)
         admin_refuse_store(r, err);
     else if (r && p->id[0] && p->n == 0)
         admin_refuse_key(r, p->id);
@@ -176,6 +195,7 @@ static void end(struct report *p, enum err err)
     key_table_unref(p->table);
     gateway_view_unref(p->view);
     explicit_bzero(p->text, sizeof(p->text));
+    arena_deinit(&p->arena);
     mem_free(p->states);
     mem_free(p);
 }
@@ -206,7 +226,7 @@ static void ask_holders(struct report *p)
         return;
     }
     key_window_name(&key, s->record->id, "parallel", NULL);
-    store_hold(p->worker->store, &key, 0, 0, 0, on_held, p);
+    store_wait_longer(store_hold(p->worker->store, &key, 0, 0, 0, on_held, p));
 }
 
 static void on_counted(void *arg, const struct store_result *result)
@@ -237,7 +257,7 @@ static void ask_budgets(struct report *p)
         counters[i] = (struct store_counter){ .limit = INT64_MAX, .ttl_ms = span.ttl_ms };
         key_window_name(&counters[i].key, k->id, key_unit_name(k->budgets[i].unit), &span);
     }
-    store_count(p->worker->store, counters, k->n_budgets, on_counted, p);
+    store_wait_longer(store_count(p->worker->store, counters, k->n_budgets, on_counted, p));
 }
 
 /* From the next key on that has something to ask for. */
@@ -286,15 +306,36 @@ static void on_loaded(void *arg, enum err err)
     measure(p);
 }
 
-void key_report_start(struct admin_call *c, const char *id, int status, const char *text)
+static struct report *report_new(struct admin_call *c, struct str id)
 {
     struct report *p = mem_new(struct report);
 
     p->worker = c->worker;
     p->view = gateway_view_ref(c->worker);
-    p->status = status;
-    str_to_z(str_of(id ? id : ""), p->id, sizeof(p->id));
-    str_to_z(str_of(text ? text : ""), p->text, sizeof(p->text));
+    p->status = 200;
+    arena_init(&p->arena);
+    str_to_z(id, p->id, sizeof(p->id));
     admin_wait_begin(&p->wait, c->request);
-    key_ring_load(c->worker->gateway->keys, c->worker->store, on_loaded, p);
+    return p;
+}
+
+static void start(struct report *p)
+{
+    key_ring_load(p->worker->gateway->keys, p->worker->store, on_loaded, p);
+}
+
+void key_report_start(struct admin_call *c, const char *id)
+{
+    start(report_new(c, str_of(id ? id : "")));
+}
+
+void key_report_changed(struct admin_call *c, const struct key_record *changed, int status,
+                        const char *text)
+{
+    struct report *p = report_new(c, changed->id);
+
+    key_record_copy(&p->changed, changed, &p->arena);
+    str_to_z(str_of(text ? text : ""), p->text, sizeof(p->text));
+    p->status = status;
+    start(p);
 }

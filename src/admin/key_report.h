@@ -6,9 +6,14 @@
 #include "keys/key_record.h"
 
 /* Answers the call, later, with what the store has now. `id` NULL: all keys; else that one, or 404.
- * `text` (NULL: it is not to be shown) is that of a key that was made: the answer has it beside the
- * key. It is copied, and wiped. */
-void key_report_start(struct admin_call *c, const char *id, int status, const char *text);
+ */
+void key_report_start(struct admin_call *c, const char *id);
+
+/* The same of a key that was changed just now, also where the store says no more of it. `text`
+ * (NULL: it is not to be shown): the answer has it beside the key. Both are copied, and the text is
+ * wiped. */
+void key_report_changed(struct admin_call *c, const struct key_record *changed, int status,
+                        const char *text);
 
 /* A request that is answered later, or not at all when it goes first. */
 struct admin_wait {

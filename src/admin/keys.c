@@ -14,23 +14,20 @@ struct change {
 
 void admin_keys_list(struct admin_call *c)
 {
-    key_report_start(c, NULL, 200, NULL);
+    key_report_start(c, NULL);
 }
 
 void admin_keys_show(struct admin_call *c)
 {
-    key_report_start(c, c->ids[0], 200, NULL);
+    key_report_start(c, c->ids[0]);
 }
 
 static void tell(struct admin_call *c, enum key_change_kind kind, const struct key_changed *changed)
 {
-    char id[ADMIN_ID_SIZE];
-
-    str_to_z(changed->record->id, id, sizeof(id));
     if (kind == KEY_REVOKE)
         admin_done(c);
     else
-        key_report_start(c, id, kind == KEY_ADD ? 201 : 200, changed->text);
+        key_report_changed(c, changed->record, kind == KEY_ADD ? 201 : 200, changed->text);
 }
 
 static void on_changed(void *arg, const struct key_changed *changed)

@@ -72,8 +72,8 @@ static void swap(struct change *c)
     if (err)
         end(c, err);
     else
-        store_swap(c->port, &c->key, is_new ? NULL : &c->old, is_last ? NULL : &value,
-                   STORE_FOREVER, on_swapped, c);
+        store_wait_longer(store_swap(c->port, &c->key, is_new ? NULL : &c->old,
+                                     is_last ? NULL : &value, STORE_FOREVER, on_swapped, c));
     buf_deinit(&out);
 }
 
@@ -106,7 +106,7 @@ static void on_found(void *arg, const struct store_result *result)
 
 static void look_up(struct change *c)
 {
-    store_get(c->port, &c->key, on_found, c);
+    store_wait_longer(store_get(c->port, &c->key, on_found, c));
 }
 
 static void set_key(struct change *c, struct str id)

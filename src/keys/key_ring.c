@@ -178,6 +178,14 @@ static void end_load(struct load *l, enum err err)
     mem_free(l);
 }
 
+static void on_rows(void *arg, const struct store_result *result);
+
+/* Nobody's request waits for it. */
+static void ask(struct load *l, struct str after)
+{
+    store_wait_longer(store_list(l->port, STORE_KEY, after, STORE_ROWS_MAX, on_rows, l));
+}
+
 static void on_rows(void *arg, const struct store_result *result)
 {
     struct load *l = arg;
@@ -193,7 +201,7 @@ static void on_rows(void *arg, const struct store_result *result)
     for (size_t i = 0; i < result->n_rows; i++)
         add(l->table, &result->rows[i]);
     last = &result->rows[result->n_rows - 1];
-    store_list(l->port, STORE_KEY, last->key, STORE_ROWS_MAX, on_rows, l);
+    ask(l, last->key);
 }
 
 void key_ring_load(struct key_ring *r, struct store_port *p, void (*done)(void *arg, enum err err),
@@ -202,7 +210,7 @@ void key_ring_load(struct key_ring *r, struct store_port *p, void (*done)(void *
     struct load *l = mem_new(struct load);
 
     *l = (struct load){ r, p, table_new(), atomic_fetch_add(&r->loads, 1) + 1, done, arg };
-    store_list(p, STORE_KEY, STR(""), STORE_ROWS_MAX, on_rows, l);
+    ask(l, STR(""));
 }
 
 /* ---- watching ---- */

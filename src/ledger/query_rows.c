@@ -82,6 +82,7 @@ static void on_rows(void *arg, const struct store_result *result)
 void ledger_read_page(struct ledger_reader *r)
 {
     r->op = store_read(r->port, STORE_USAGE, r->before, STORE_ROWS_MAX, on_rows, r);
+    store_wait_longer(r->op);
 }
 
 /* ---- JSON lines ---- */

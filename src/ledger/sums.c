@@ -126,6 +126,13 @@ static bool take_row(struct reading *r, const struct store_row *row)
     return true;
 }
 
+static void on_rows(void *arg, const struct store_result *result);
+
+static void ask(struct reading *r, struct str after)
+{
+    store_wait_longer(store_list(r->port, STORE_SUM, after, STORE_ROWS_MAX, on_rows, r));
+}
+
 static void on_rows(void *arg, const struct store_result *result)
 {
     struct reading *r = arg;
@@ -134,8 +141,7 @@ static void on_rows(void *arg, const struct store_result *result)
     for (size_t i = 0; i < result->n_rows && goes_on; i++)
         goes_on = take_row(r, &result->rows[i]);
     if (goes_on)
-        store_list(r->port, STORE_SUM, result->rows[result->n_rows - 1].key, STORE_ROWS_MAX,
-                   on_rows, r);
+        ask(r, result->rows[result->n_rows - 1].key);
     else
         end_reading(r, result->err);
 }
@@ -149,5 +155,5 @@ void ledger_read_sums(struct store_port *p, struct str from, struct str to,
 
     *r = (struct reading){ .port = p, .each = each, .done = done, .arg = arg };
     str_to_z(to, r->to, sizeof(r->to));
-    store_list(p, STORE_SUM, from, STORE_ROWS_MAX, on_rows, r);
+    ask(r, from);
 }

@@ -18,7 +18,8 @@ enum {
     STORE_TALLY_MAX = 64, /* tallies of one operation */
     STORE_TALLY_NUMBERS = 12,
     STORE_HOLDERS_MAX = 1024,
-    STORE_ROWS_MAX = 256, /* rows of one answer */
+    STORE_ROWS_MAX = 256,     /* rows of one answer */
+    STORE_PATIENCE_MS = 5000, /* of a person who waits for an answer */
     STORE_WHY_MAX = 512,
     STORE_PROBLEM_MAX = 128,
 };

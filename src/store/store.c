@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "base/series.h"
 #include "store/backend.h"
+#include "store/verbs.h"
 
 /* More than STORE_ROWS_MAX rows of the usual size; one of the largest always fits. */
 enum { ANSWER_MAX = 4 * 1024 * 1024 };
@@ -289,17 +290,9 @@ static void on_mail(struct mail *m)
     finish(CONTAINER_OF(m, struct store_op, mail));
 }
 
-static const char *const verbs[] = {
-    [STORE_GET] = "get",   [STORE_PUT] = "put",       [STORE_CLAIM] = "claim",
-    [STORE_SWAP] = "swap", [STORE_COUNT] = "count",   [STORE_TALLY] = "tally",
-    [STORE_HOLD] = "hold", [STORE_APPEND] = "append", [STORE_READ] = "read",
-    [STORE_LIST] = "list",
-};
-_Static_assert(COUNT_OF(verbs) == STORE_LIST + 1, "each has a name");
-
 static void note_end(struct store_op *op, enum err err)
 {
-    const struct str operation = str_of(verbs[op->verb]);
+    const struct str operation = str_of(verb_name(op->verb));
     bool is_answer = !err || err == ERR_NOT_FOUND || err == ERR_CONFLICT || err == ERR_LIMIT;
 
     if (!op->err || !is_answer)
@@ -445,6 +438,12 @@ static struct store_op *start(struct store_port *p, const struct store_op *asked
     else
         store_answer_here(op, ERR_NOMEM);
     return done ? op : NULL;
+}
+
+void store_wait_longer(struct store_op *op)
+{
+    if (timer_is_armed(&op->deadline))
+        timer_arm(op->port->loop, &op->deadline, STORE_PATIENCE_MS, on_deadline, op);
 }
 
 void store_forget(struct store_op *op)

@@ -140,5 +140,9 @@ struct store_op *store_read(struct store_port *p, enum store_space space, uint64
 struct store_op *store_list(struct store_port *p, enum store_space space, struct str after,
                             size_t max, on_store *done, void *arg);
 
+/* A person waits for the answer, no request: it may take STORE_PATIENCE_MS, where the store has a
+ * deadline at all. In the turn in which it was asked for. */
+void store_wait_longer(struct store_op *op);
+
 /* The operation goes on, its callback is not called. On the port's loop; not after the callback. */
 void store_forget(struct store_op *op);

@@ -256,6 +256,19 @@ static enum err (*const verbs[])(const struct entries *, struct store_op *) = {
     [STORE_HOLD] = run_hold,
 };
 
+const char *verb_name(enum store_verb verb)
+{
+    static const char *const names[] = {
+        [STORE_GET] = "get",   [STORE_PUT] = "put",       [STORE_CLAIM] = "claim",
+        [STORE_SWAP] = "swap", [STORE_COUNT] = "count",   [STORE_TALLY] = "tally",
+        [STORE_HOLD] = "hold", [STORE_APPEND] = "append", [STORE_READ] = "read",
+        [STORE_LIST] = "list",
+    };
+    _Static_assert(COUNT_OF(names) == STORE_LIST + 1, "each has a name");
+
+    return names[verb];
+}
+
 bool verb_is_on_entries(enum store_verb verb)
 {
     return (size_t)verb < COUNT_OF(verbs);

@@ -21,6 +21,9 @@ struct entries {
     void *arg;
 };
 
+/* "get", "put", ...: of all verbs. */
+const char *verb_name(enum store_verb verb);
+
 /* Whether `verb` is one of them: get, put, claim, swap, count, tally, hold. */
 bool verb_is_on_entries(enum store_verb verb);
 

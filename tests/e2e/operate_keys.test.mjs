@@ -3,11 +3,22 @@
 // while the gateway runs and while it does not.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import Ajv2020 from 'ajv/dist/2020.js';
-import { Gateway, Simulator, finish, run, secret, tempDir, until } from './lib/harness.mjs';
+import {
+  Gateway,
+  Simulator,
+  finish,
+  onEnd,
+  run,
+  secret,
+  tempDir,
+  until,
+} from './lib/harness.mjs';
 import { Redis } from './lib/redis.mjs';
 
 after(finish);
@@ -284,6 +295,53 @@ for (const [store, url] of Object.entries(stores))
       }
     });
   });
+
+/** Goes on to a server; armed, to nobody from the first answer behind what has `word` on. */
+async function cutBehind(port, word) {
+  const proxy = net.createServer((client) => {
+    if (proxy.isArmed && proxy.isCut) return void client.destroy();
+    const server = net.connect(port, '127.0.0.1');
+    let isDue = false;
+    const end = () => [client, server].forEach((one) => one.destroy());
+    for (const one of [client, server]) one.on('error', end).on('close', end);
+    client.on('data', (bytes) => {
+      isDue ||= proxy.isArmed && bytes.includes(word);
+      server.write(bytes);
+    });
+    server.on('data', (bytes) => {
+      proxy.isCut ||= isDue;
+      client.write(bytes, () => isDue && end());
+    });
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  onEnd(() => proxy.close());
+  return proxy;
+}
+
+test('a change that happened is told, and a key that was made is shown', async () => {
+  const server = await Redis.start();
+  const wanted = {
+    parallel_requests: 3,
+    budgets: [{ unit: 'tokens', per: 'day', limit: 70 }],
+  };
+  const proxy = await cutBehind(server.port, '"sha256"');
+  const here = await world(`redis://127.0.0.1:${proxy.address().port}`);
+  const gw = await here.start();
+  // The answer that is cut behind may be another one, that was out: then nobody knows.
+  const made = await until(async () => {
+    await until(async () => (await gw.get('/readyz')).status === 200, 'it is ready');
+    Object.assign(proxy, { isArmed: true, isCut: false });
+    const answer = await call(gw, 'POST', '', { name: 'cut', ...wanted });
+    proxy.isArmed = false;
+    assert.ok(answer.status === 503 || answer.json.key.running === null, answer.status);
+    return answer.status === 201 && answer.json;
+  }, 'it is cut behind the change');
+  const { key, secret: text } = made;
+  assert.deepEqual([key.name, key.budgets[0].used], ['cut', null]);
+  await until(async () => (await call(gw, 'GET', `/${key.id}`)).status === 200, 'it is there');
+  await until(() => works(gw, text), 'it works');
+});
 
 test('gateways that share a store learn of a change within seconds', async () => {
   const shared = await Redis.start();

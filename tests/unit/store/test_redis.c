@@ -404,6 +404,29 @@ static void a_server_that_hangs_costs_the_deadline_once(void)
     tear_down(&r, &s);
 }
 
+static void a_person_waits_longer_than_a_request(void)
+{
+    struct store_key key = contract_key("x");
+    struct told request = { 0 }, person = { 0 };
+    struct server s;
+    struct rig r;
+
+    set_up(&r, &s);
+    contract_put(&r.b, "x", "there", 60000);
+    EXPECT(kill(s.pid, SIGSTOP) == 0);
+    store_get(r.b.port, &key, on_told, &request);
+    store_wait_longer(store_get(r.b.port, &key, on_told, &person));
+    run_turn(r.b.loop);
+    pass(r.b.loop, 900);
+    RUN_UNTIL(r.b.loop, request.calls == 1);
+    EXPECT_INT(request.err, ERR_TIMEOUT);
+    EXPECT_INT(person.calls, 0);
+    EXPECT(kill(s.pid, SIGCONT) == 0);
+    RUN_UNTIL(r.b.loop, person.calls == 1);
+    EXPECT_INT(person.err, ERR_NONE);
+    tear_down(&r, &s);
+}
+
 static void a_port_closes_though_the_server_hangs(void)
 {
     struct store_key key = contract_key("x");
@@ -459,6 +482,7 @@ static const struct test suite[] = {
     { "without a server they fail with the first attempt",
       without_a_server_they_fail_with_the_first_attempt },
     { "a server that hangs costs the deadline once", a_server_that_hangs_costs_the_deadline_once },
+    { "a person waits longer than a request", a_person_waits_longer_than_a_request },
     { "a port closes though the server hangs", a_port_closes_though_the_server_hangs },
     { "what nobody waits for is written before the port closes",
       what_nobody_waits_for_is_written_before_the_port_closes },
