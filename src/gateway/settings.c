@@ -340,14 +340,15 @@ static void add_default_model(struct settings *s)
 {
     size_t n = 0;
 
-    while (s->known_models[n]) {
-        if (strcmp(s->known_models[n], s->default_model) == 0)
+    s->known_models = s->named_models;
+    while (s->named_models[n]) {
+        if (strcmp(s->named_models[n], s->default_model) == 0)
             return;
         n++;
     }
     const char **list = arena_alloc(&s->arena, (n + 2) * sizeof(*list));
     list[0] = s->default_model;
-    memcpy(list + 1, s->known_models, (n + 1) * sizeof(*list));
+    memcpy(list + 1, s->named_models, (n + 1) * sizeof(*list));
     s->known_models = list;
 }
 

@@ -31,7 +31,8 @@ struct settings {
 
     const char *default_model;
     bool has_default_model;          /* the user set it */
-    const char *const *known_models; /* NULL-ended; holds default_model too */
+    const char *const *named_models; /* KNOWN_MODELS as it was set; NULL-ended */
+    const char *const *known_models; /* these, and default_model */
     bool has_known_models;           /* the user set it; else discovered names replace it */
 
     struct secret clerk_cookie;

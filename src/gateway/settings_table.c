@@ -22,7 +22,7 @@ const struct setting settings_table[] = {
     { "STORE_URL", SETTING_STORE, FIELD(store_url), "sqlite:", NULL },
     { "CORS_ORIGINS", SETTING_ORIGINS, FIELD(cors_origins), "", NULL },
     { "DEFAULT_MODEL", SETTING_TEXT, FIELD(default_model), "ClaudeSonnet4_5", NULL },
-    { "KNOWN_MODELS", SETTING_LIST, FIELD(known_models), "ClaudeSonnet4_5,GPT5", NULL },
+    { "KNOWN_MODELS", SETTING_LIST, FIELD(named_models), "ClaudeSonnet4_5,GPT5", NULL },
     { "CLERK_COOKIE", SETTING_SECRET, FIELD(clerk_cookie), NULL, NULL },
     { "CLERK_SESSION_ID", SETTING_TEXT, FIELD(clerk_session_id), NULL, NULL },
     { "CLERK_ORGANIZATION_ID", SETTING_TEXT, FIELD(clerk_organization_id), NULL, NULL },
