@@ -39,7 +39,12 @@ static int take_signal(void)
 {
     struct signalfd_siginfo info;
 
-    return read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info) ? (int)info.ssi_signo : 0;
+    if (read(signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+        return 0;
+    /* Nobody sent it: the terminal in whose foreground it ran was closed. */
+    if (info.ssi_signo == SIGHUP && info.ssi_code == SI_KERNEL)
+        return SIGTERM;
+    return (int)info.ssi_signo;
 }
 
 int signals_wait(int64_t timeout_ms, int fd)

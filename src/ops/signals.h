@@ -9,7 +9,8 @@
  * SIGXFSZ: a file that may not grow (ulimit -f) is an error of its writer. */
 void signals_block(void);
 
-/* Waits for SIGTERM, SIGINT, SIGHUP or SIGUSR2 and returns its number. 0: none came in `timeout_ms`
+/* Waits for SIGTERM, SIGINT, SIGHUP or SIGUSR2 and returns its number; a SIGHUP that nobody sent,
+ * since the terminal was closed, counts as SIGTERM. 0: none came in `timeout_ms`
  * (0: waits for ever), or `fd` (-1: none) has something to read, or has ended. */
 int signals_wait(int64_t timeout_ms, int fd);
 

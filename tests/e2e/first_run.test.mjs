@@ -96,11 +96,20 @@ describe('colors', () => {
   async function onTerminal(env) {
     const words = ['-qefc', `${BINARY} serve --demo --listen 127.0.0.1:0`, '/dev/null'];
     const program = new Program('script', words, { env, name: 'on a terminal' });
-    await until(() => program.stdout.includes('listening'), 'it listens');
+    const port = await until(() => /127\.0\.0\.1:(\d+)/.exec(program.stdout)?.[1], 'it listens');
+    // The terminal goes, and with it what ran in its foreground.
     program.signal('SIGTERM');
     await program.end();
+    await until(() => isRefused(port), 'the gateway ends with its terminal');
     return program.stdout;
   }
+
+  const isRefused = (port) =>
+    new Promise((resolve) => {
+      const socket = net.connect(port, '127.0.0.1');
+      socket.on('connect', () => resolve(false)).on('error', () => resolve(true));
+      socket.on('connect', () => socket.destroy());
+    });
 
   test('are on a terminal', async () => {
     assert.match(await onTerminal({ TERM: 'xterm' }), /\x1b\[32mINFO/);
