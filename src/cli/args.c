@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/near.h"
 #include "base/process.h"
 #include "cli/command.h"
 
@@ -40,6 +41,24 @@ static int usage_error(const struct command *command, const char *what, const ch
     fprintf(stderr, "enginelabs-2api: %s: %s\nTry: enginelabs-2api help%s%s\n", word, what,
             command ? " " : "", command ? command->name : "");
     return EXIT_USAGE;
+}
+
+static bool takes(const struct command *command, const struct flag *flag)
+{
+    return strchr("ech", flag->letter) || strchr(command->options, flag->letter);
+}
+
+static int unknown_option(const struct command *command, const char *word)
+{
+    struct near near;
+    char what[80];
+
+    near_init(&near, str_cut(str_of(word), '=', &(struct str){ NULL, 0 }));
+    for (size_t i = 0; i < COUNT_OF(flags); i++)
+        if (takes(command, &flags[i]))
+            near_try(&near, flags[i].name);
+    snprintf(what, sizeof(what), "unknown option%s%s%s", NEAR_ARGS(&near));
+    return usage_error(command, what, word);
 }
 
 static void set_flag(struct cli_args *args, const struct flag *flag, const char *value)
@@ -81,8 +100,8 @@ static int take_flag(struct cli_args *args, const struct command *command, char 
     const struct flag *flag = find_flag(word, &value);
 
     if (!flag)
-        return usage_error(command, "unknown option", word);
-    if (!strchr("ech", flag->letter) && !strchr(command->options, flag->letter))
+        return unknown_option(command, word);
+    if (!takes(command, flag))
         return usage_error(command, "this command does not take this option", word);
     if (!flag->has_value && value && (!flag->choice || strcmp(value, flag->choice) != 0))
         return usage_error(command,
@@ -135,7 +154,7 @@ int args_parse(int argc, char **argv, struct cli_args *ret)
         args.command = argv[i++];
     const struct command *command = command_find(args.command);
     if (!command)
-        return usage_error(NULL, "unknown command", args.command);
+        return command_unknown(args.command);
     if (take_help(&args, argc, argv)) {
         *ret = args;
         return EXIT_DONE;

@@ -270,6 +270,16 @@ static int check_online(const struct settings *s)
     return usable ? EXIT_DONE : EXIT_FAILED;
 }
 
+static void print_notes(const struct settings *s)
+{
+    struct str line, rest = str_of(s->notes);
+
+    while (rest.n) {
+        line = str_cut(rest, '\n', &rest);
+        printf("note: %.*s\n", STR_ARGS(line));
+    }
+}
+
 static int run(const struct cli_args *args)
 {
     struct settings s;
@@ -284,6 +294,7 @@ static int run(const struct cli_args *args)
         return EXIT_USAGE;
     printf("settings are valid: listening on %s, default model %s\n", endpoint_text(&s.listen, at),
            s.default_model);
+    print_notes(&s);
     fflush(stdout);
     if (args->offline)
         print_routes(&s);

@@ -40,6 +40,9 @@ struct command {
 /* The command of that name, or NULL. */
 const struct command *command_find(const char *name);
 
+/* Says on standard error that there is none, and which one was meant; EXIT_USAGE. */
+int command_unknown(const char *name);
+
 /* First of all: what a crash leaves, and debuggers see, has secrets in it. */
 void cli_leave_no_core(void);
 

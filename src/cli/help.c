@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "cli/command.h"
 
 static const struct command *const commands[] = {
@@ -17,6 +18,18 @@ const struct command *command_find(const char *name)
         if (strcmp(commands[i]->name, name) == 0)
             return commands[i];
     return NULL;
+}
+
+int command_unknown(const char *name)
+{
+    struct near near;
+
+    near_init(&near, str_of(name));
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        near_try(&near, commands[i]->name);
+    fprintf(stderr, "enginelabs-2api: %s: unknown command%s%s%s\nTry: enginelabs-2api help\n", name,
+            NEAR_ARGS(&near));
+    return EXIT_USAGE;
 }
 
 static void print_overview(void)
@@ -60,11 +73,8 @@ static int run_help(const struct cli_args *args)
         return EXIT_DONE;
     }
     command = command_find(args->words[0]);
-    if (!command) {
-        fprintf(stderr, "enginelabs-2api: %s: unknown command\nTry: enginelabs-2api help\n",
-                args->words[0]);
-        return EXIT_USAGE;
-    }
+    if (!command)
+        return command_unknown(args->words[0]);
     printf("%s\n\n%s", command->summary, command->help);
     return EXIT_DONE;
 }

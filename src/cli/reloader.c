@@ -310,6 +310,7 @@ static void adopt(const struct reloader *r, struct settings *settings)
         g->trust = trust;
     mem_budget_set(settings->memory_limit);
     log_set_level(settings_log_level(settings));
+    settings_log_notes(settings);
     g->setup = &setup_new(settings, setup_of(old))->base;
     switch_all(r, g->setup, trust);
     gateway_setup_unref(old);

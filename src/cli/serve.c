@@ -527,6 +527,7 @@ static int serve(struct server *s)
     log_start(settings_log_level(&s->settings), settings_log_format(&s->settings, STDERR_FILENO),
               STDERR_FILENO);
     mem_budget_set(s->settings.memory_limit);
+    settings_log_notes(&s->settings);
     fit_connections(&s->settings);
     if ((!s->settings.is_demo || start_demo(s) == ERR_NONE) && open_shared(s) == ERR_NONE) {
         start_workers(s);

@@ -526,6 +526,7 @@ enum err settings_load(const struct settings_source *source, struct settings *re
         check_key(&l);
     if (l.use == SETTINGS_SERVE)
         open_trust(&l);
+    loader_note(&l);
     if (!l.n_problems)
         return ERR_NONE;
     settings_deinit(ret);

@@ -17,6 +17,7 @@
 struct settings {
     struct arena arena;         /* owns the texts */
     struct settings_told *told; /* by row of the table, in the arena */
+    const char *notes;          /* what is no problem, but seems meant otherwise; a line each */
     bool is_demo;               /* loaded for SETTINGS_DEMO, in the end */
 
     struct secret api_master_key;
@@ -139,6 +140,9 @@ void settings_remake_upstream(struct settings *s);
 
 /* Whether somebody has to show a key, or everybody who can connect may. */
 bool settings_may_listen(const struct settings *s);
+
+/* A warning for each line of `notes`. */
+void settings_log_notes(const struct settings *s);
 
 enum log_level settings_log_level(const struct settings *s);
 enum log_format settings_log_format(const struct settings *s, int fd);

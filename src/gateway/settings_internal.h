@@ -102,6 +102,9 @@ bool loader_is_missing(const struct loader *l, const struct secret *secret, cons
 /* A path in the arena, with the home directory for "~/" where it is known. */
 const char *loader_home_path(struct loader *l, const char *path);
 
+/* Fills in `notes`. */
+void loader_note(struct loader *l);
+
 /* ---- its YAML file ---- */
 
 void loader_lower_case(const char *name, char *out, size_t cap);

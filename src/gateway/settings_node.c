@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/encoding.h"
+#include "base/near.h"
 #include "gateway/setting_value.h"
 #include "gateway/settings_internal.h"
 
@@ -156,6 +157,17 @@ static void read_member(struct loader *l, const struct yaml_node *node, const st
         set_field(l, node, &key->row, field);
 }
 
+static void tell_unknown(struct loader *l, const struct yaml_node *node,
+                         const struct node_key *keys)
+{
+    struct near near;
+
+    near_init(&near, node->key);
+    for (; keys->row.name; keys++)
+        near_try(&near, keys->row.name);
+    node_problem(l, node, "there is no such key here%s%s%s", NEAR_ARGS(&near));
+}
+
 static bool has_member(const struct yaml_node *map, const char *name)
 {
     const struct yaml_node *node = yaml_find(map, str_of(name));
@@ -173,7 +185,7 @@ bool node_read(struct loader *l, const struct yaml_node *map, const struct node_
         const struct node_key *key = find_key(keys, node->key, &is_file);
 
         if (!key)
-            node_problem(l, node, "there is no such key here");
+            tell_unknown(l, node, keys);
         else if (node->kind != YAML_NULL)
             read_member(l, node, key, is_file, to);
     }

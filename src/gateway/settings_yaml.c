@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/near.h"
 #include "gateway/settings_internal.h"
 #include "json/writer.h"
 
@@ -54,6 +55,21 @@ static bool is_key(struct str key)
     return false;
 }
 
+static void tell_unknown(struct loader *l, const struct yaml_node *node)
+{
+    char names[SETTINGS_MAX][80];
+    struct near near;
+
+    near_init(&near, node->key);
+    for (size_t i = 0; i < COUNT_OF(sections); i++)
+        near_try(&near, sections[i]);
+    for (size_t i = 0; settings_table[i].name; i++) {
+        loader_lower_case(settings_table[i].name, names[i], sizeof(names[i]));
+        near_try(&near, names[i]);
+    }
+    node_problem(l, node, "there is no such setting%s%s%s", NEAR_ARGS(&near));
+}
+
 static void check_keys(struct loader *l)
 {
     const struct yaml_node *node = l->yaml->first;
@@ -65,7 +81,7 @@ static void check_keys(struct loader *l)
     }
     for (; node; node = node->next)
         if (!is_key(node->key))
-            node_problem(l, node, "there is no such setting");
+            tell_unknown(l, node);
 }
 
 void loader_load_yaml(struct loader *l)

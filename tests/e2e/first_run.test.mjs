@@ -37,14 +37,18 @@ const WRONG = [
   ['a port that is taken', 1, 'serve --listen TAKEN', /stop it, or choose another\n.*--listen/],
   ['no such address', 1, 'serve --listen 192.0.2.1:0', /choose another\n/, { API_MASTER_KEY: 'k' }],
   ['no such folder', 1, 'serve --listen unix:/nonexistent/s', /make it, or choose another/],
-  ['no such option', 2, 'serve --port 80', /--port: unknown.*\nTry: .* help serve\n/],
-  ['no such command', 2, 'server', /server: unknown.*\nTry: .* help\n/],
+  ['no such option', 2, 'serve --port 80', /--port: unknown option\nTry: .* help serve\n/],
+  ['an option with a slip', 2, 'serve --lisen=x', /unknown option; did you mean --listen\?\n/],
+  ['an option of others', 2, 'models --scenari x', /--scenari: unknown option\n/],
+  ['no such command', 2, 'start', /start: unknown command\nTry: .* help\n/],
+  ['a command with a slip', 2, 'server', /unknown command; did you mean serve\?\nTry: /],
+  ['help for a slip', 2, 'help kyes', /unknown command; did you mean keys\?\nTry: /],
   ['no such .env', 2, 'serve --env-file none.env', /none\.env.*make it, or name another one/],
   ['an open quote', 2, 'serve --env-file quote.env', /line 1.*put the same quote behind it/],
   ['words in .env', 2, 'serve --env-file words.env', /line 1: expected NAME=VALUE/],
   ['a folder as .env', 2, 'serve --env-file .', /name a file/],
   ['no such YAML file', 2, 'serve --config none.yaml', /none\.yaml.*make it, or name another/],
-  ['an unknown name', 2, 'serve --config name.yaml', /line 1: upstreems: there is no such setting/],
+  ['an unknown name', 2, 'serve --config name.yaml', /line 1: upstreems: .*mean upstreams\?/],
   ['wrong indents', 2, 'serve --config indent.yaml', /indent\.yaml line 3: no valid YAML/],
   ['no cookie file', 2, 'serve', /cannot be read.*name another/, { COOKIE_FILE: '/nonexistent' }],
   ['no certificates', 2, 'serve', /UPSTREAM_CA_FILE.*none\.pem/, { UPSTREAM_CA_FILE: 'none.pem' }],
@@ -82,6 +86,29 @@ test("each command's help has an example that begins with the program's name", a
     const [, examples] = /\nExamples?(?::| of)[^\n]*\n([\s\S]+)$/.exec(help) ?? [];
     assert.match(examples ?? '', new RegExp(`enginelabs-2api ${name}\\b`), name);
   }
+});
+
+test('a slip in .env is told by check, serve and reload, and is no problem', async () => {
+  const cwd = tempDir();
+  const file = path.join(cwd, '.env');
+  const said = /\.env line 1: DEFAULT_MODLE is no setting.*did you mean DEFAULT_MODEL\?/;
+  fs.writeFileSync(file, 'DEFAULT_MODLE=GPT5\nOTHERS=1\n', { mode: 0o644 });
+  const env = { ...sim.env(), STATE_DIRECTORY: cwd, STORE_URL: 'sqlite:', LISTEN: '127.0.0.1:0' };
+  const checked = await run(['check', '--offline'], { env, cwd });
+  assert.equal(checked.code, 0, checked.stderr);
+  assert.match(checked.stdout, new RegExp(`^note: ${said.source}\\n`, 'm'));
+  assert.doesNotMatch(checked.stdout, /OTHERS|chmod/);
+
+  const program = new Program(BINARY, ['serve'], { env, cwd });
+  await until(() => program.stderr.includes('"listening"'), 'it listens');
+  assert.match(program.stderr, said);
+  fs.writeFileSync(file, "\nWORKRS=2\nCLERK_COOKIE='c'\n");
+  const reloaded = await run(['reload'], { env, cwd });
+  assert.equal(reloaded.code, 0, reloaded.stderr);
+  for (const note of [/\.env line 2: WORKRS .*did you mean WORKERS\?/, /"warn".*chmod 600 \.env/])
+    await until(() => note.test(program.stderr), `${note} is told`);
+  program.signal('SIGTERM');
+  assert.equal((await program.end()).code, 0);
 });
 
 test('keys need no account: they are made before there is one', async () => {

@@ -364,12 +364,14 @@ static const struct {
     const char *text;
     const char *told; /* behind "settings.yaml line " */
 } wrong[] = {
-    { "Listen: 127.0.0.1:1\n", "1: Listen: there is no such setting" },
+    { "Listen: 127.0.0.1:1\n", "1: Listen: there is no such setting; did you mean listen?\n" },
     { "\nlisten_on1: x\n", "2: [0]: there is no such setting" },
     { "workers: many\n", "1: workers is \"many\": expected a whole number" },
     { "workers: 2\nworkers: 3\n", "2: workers: this key stands here twice" },
     { "workers: [1]\n", "1: workers: expected one value" },
     { "workers: {a: 1}\n", "1: workers: expected one value" },
+    { "upstreems: []\n", "1: upstreems: there is no such setting; did you mean upstreams?\n" },
+    { "\nworkerss: 1\n", "2: workerss: there is no such setting; did you mean workers?\n" },
     { "workers_file: x\n", "1: workers_file: there is no such setting" },
     { "known_models: {a: 1}\n", "1: known_models: expected a list" },
     { "known_models: [a, [b]]\n", "1: known_models[1]: expected text" },
@@ -466,7 +468,8 @@ static const struct {
     { TARGET("system_prompt: ' '"), "3: models[0].targets[0].system_prompt: it is blank" },
     { TARGET("think_tags: maybe"), "3: models[0].targets[0].think_tags is \"maybe\": expected" },
     { "max_choices: 0\n", "1: max_choices is \"0\": expected 1 to 128" },
-    { TARGET("model_: x"), "3: models[0].targets[0].model_: there is no such key here" },
+    { TARGET("model_: x"),
+      "3: models[0].targets[0].model_: there is no such key here; did you mean model?\n" },
 };
 
 static void names_file_line_and_key_of_every_problem(void)
