@@ -194,6 +194,7 @@ bool cli_check_upstreams(const struct settings *s, struct store *store)
     struct check c = { .is_usable = false };
     struct loop *l = loop_new();
 
+    log_set_level(LOG_OFF); /* the report says it all */
     setup.upstreams = cli_upstreams_list(upstreams, &setup.n_upstreams);
     setup.routes = route_book_new(s, setup.upstreams, setup.n_upstreams);
     gateway_share_open(&c.share, &g, l);

@@ -27,7 +27,7 @@ static struct str tidy(struct str cookie)
     return cookie;
 }
 
-static bool ask(struct secret *cookie)
+static bool ask(const char *program, struct secret *cookie)
 {
     struct buf line;
     enum err err;
@@ -50,26 +50,46 @@ static bool ask(struct secret *cookie)
     else if (err)
         fprintf(stderr, "enginelabs-2api: the cookie cannot be read: %s\n", err_text(err));
     else if (!secret_is_set(cookie))
-        fputs("enginelabs-2api: no cookie, so nothing was written. To look around without one:\n"
-              "  enginelabs-2api serve --demo\n",
-              stderr);
+        fprintf(stderr,
+                "enginelabs-2api: no cookie, so nothing was written. To look around without one:\n"
+                "  %s serve --demo\n",
+                program);
     return secret_is_set(cookie);
 }
 
 /* ---- the try ---- */
 
-/* By the environment alone: there is no .env yet. What the sign-in renews goes into the store that
+/* By the environment alone: there is no .env yet. */
+static bool load_settings(const char *cookie, struct settings *ret)
+{
+    const struct cli_args args = { .command = "init", .env_file = "", .config = "" };
+
+    unsetenv("CLERK_COOKIE_FILE");
+    return setenv("CLERK_COOKIE", cookie, 1) == 0 &&
+           cli_load_settings(&args, SETTINGS_SERVE, ret) == ERR_NONE;
+}
+
+/* What is wrong with the others is told before somebody pastes a cookie for nothing. */
+static bool are_others_good(void)
+{
+    struct settings s;
+
+    if (!load_settings("__client=not-asked-yet", &s))
+        return false;
+    settings_deinit(&s);
+    return true;
+}
+
+/* What the sign-in renews goes into the store that
  * `serve` will have, which is why that must not run meanwhile. */
 static int try_cookie(const char *cookie)
 {
-    const struct cli_args args = { .command = "init", .env_file = "", .config = "" };
     char why[STORE_WHY_MAX];
     struct settings s;
     struct store *store;
     bool usable = false;
 
-    unsetenv("CLERK_COOKIE_FILE");
-    if (setenv("CLERK_COOKIE", cookie, 1) || cli_load_settings(&args, SETTINGS_SERVE, &s))
+    if (!load_settings(cookie, &s))
         return EXIT_USAGE;
     fputs("Signing in...\n", stderr);
     if (cli_open_store(&s, -1, &store, why)) {
@@ -78,7 +98,8 @@ static int try_cookie(const char *cookie)
         usable = cli_check_upstreams(&s, store);
         store_close(store);
         if (!usable)
-            fputs("enginelabs-2api: the account cannot be used (see above); nothing was written\n",
+            fputs("enginelabs-2api: the account cannot be used (see above); nothing was written.\n"
+                  "Run init again when that is mended, or with another cookie.\n",
                   stderr);
     }
     settings_deinit(&s);
@@ -135,10 +156,37 @@ static bool write_all(int fd, struct str text)
     return fsync(fd) == 0;
 }
 
+static int create(const char *path)
+{
+    return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
+static void say_why_not(const char *path, int why)
+{
+    fprintf(stderr,
+            "enginelabs-2api: cannot write %s: %s; go to a folder that you may write to, or name "
+            "one: init --env-file FILE\n",
+            path, strerror(why));
+}
+
+/* Tried before the cookie is asked for. */
+static bool may_write(const char *path)
+{
+    int fd = create(path);
+
+    if (fd < 0) {
+        say_why_not(path, errno);
+        return false;
+    }
+    close(fd);
+    unlink(path);
+    return true;
+}
+
 /* Only where there is none: it may hold what nobody has elsewhere. */
 static bool write_file(const char *path, struct str text)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int fd = create(path);
     bool is_written = fd >= 0 && write_all(fd, text);
     int why = errno;
 
@@ -147,28 +195,32 @@ static bool write_file(const char *path, struct str text)
     if (fd >= 0 && !is_written)
         unlink(path);
     if (!is_written)
-        fprintf(stderr, "enginelabs-2api: cannot write %s: %s\n", path, strerror(why));
+        say_why_not(path, why);
     return is_written;
 }
 
-static void say_next(const char *path)
+static void say_next(const char *program, const char *path)
 {
     const char *option = strcmp(path, ".env") == 0 ? "" : " --env-file ";
 
     printf("Wrote %s, which only you can read: the cookie, a new API_MASTER_KEY for your clients\n"
-           "and a new ADMIN_KEY for you. Next:\n\n  enginelabs-2api serve%s%s\n",
-           path, option, option[0] ? path : "");
+           "and a new ADMIN_KEY for you. Next:\n\n  %s serve%s%s\n",
+           path, program, option, option[0] ? path : "");
 }
 
 /* ---- the command ---- */
 
-static int init(const char *path, struct secret *cookie)
+static int init(const char *program, const char *path, struct secret *cookie)
 {
     struct buf file;
     bool is_written;
     int code;
 
-    if (!ask(cookie))
+    if (!may_write(path))
+        return EXIT_FAILED;
+    if (!are_others_good())
+        return EXIT_USAGE;
+    if (!ask(program, cookie))
         return EXIT_FAILED;
     code = try_cookie(cookie->p);
     if (code)
@@ -179,7 +231,7 @@ static int init(const char *path, struct secret *cookie)
     buf_wipe(&file);
     if (!is_written)
         return EXIT_FAILED;
-    say_next(path);
+    say_next(program, path);
     return EXIT_DONE;
 }
 
@@ -195,7 +247,7 @@ static int run(const struct cli_args *args)
                 args->env_file);
         return EXIT_USAGE;
     }
-    code = init(args->env_file, &cookie);
+    code = init(args->all[0], args->env_file, &cookie);
     secret_deinit(&cookie);
     return code;
 }

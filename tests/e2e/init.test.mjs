@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { Gateway, Simulator, finish, run, tempDir } from './lib/harness.mjs';
+import { BINARY, Gateway, Simulator, finish, run, tempDir } from './lib/harness.mjs';
 
 after(finish);
 
@@ -33,7 +33,7 @@ test('a cookie that works becomes a file of its own, with new keys', async () =>
     const { code, stdout, stderr, file } = await init(input);
     assert.equal(code, 0, stderr);
     assert.ok(!stdout.includes(sim.cookie) && !stderr.includes(sim.cookie), 'it is not shown');
-    assert.match(stdout, /enginelabs-2api serve\n/);
+    assert.ok(stdout.endsWith(`\n  ${BINARY} serve\n`), 'the next command works as it stands');
     assert.equal(fs.statSync(file).mode & 0o777, 0o600);
     const text = fs.readFileSync(file, 'utf8');
     for (const name of ['API_MASTER_KEY', 'ADMIN_KEY'])
@@ -60,6 +60,8 @@ test('a cookie that does not work is told, and nothing is written', async () => 
   assert.equal(code, 1);
   assert.match(stdout, /PROBLEM/);
   assert.match(stderr, /cannot be used \(see above\); nothing was written/);
+  assert.match(stderr, /^Run init again/m);
+  assert.doesNotMatch(stderr, /ERROR|is signed out/, 'the report says it, once');
   assert.ok(!fs.existsSync(file));
 });
 
@@ -89,4 +91,14 @@ test('a place that cannot be written to is told', async () => {
   const { code, stderr } = await init(sim.cookie, { words: ['--env-file', 'no/such/place'] });
   assert.equal(code, 1);
   assert.match(stderr, /cannot write no\/such\/place: No such file or directory/);
+  assert.match(stderr, /name one: init --env-file FILE/);
+  assert.doesNotMatch(stderr, /Your cookie/, 'before somebody pastes one for nothing');
+});
+
+test('other settings that are wrong are told before the cookie is asked for', async () => {
+  const { code, stderr, file } = await init(sim.cookie, { env: { WORKERS: 'many' } });
+  assert.equal(code, 2);
+  assert.match(stderr, /^environment: WORKERS is "many": expected/m);
+  assert.doesNotMatch(stderr, /Your cookie/);
+  assert.ok(!fs.existsSync(file));
 });
