@@ -216,7 +216,7 @@ static void fail_signed_out(struct signin *s, const char *why)
                 "into %s%s.",
                 c->account, c->name, why, c->origin, c->clerk.endpoint.host,
                 c->cookie_file ? c->cookie_file : "CLERK_COOKIE or the account's `cookie`",
-                c->cookie_file ? "; it is read again by itself" : ", and restart");
+                c->cookie_file ? "; it is read again by itself" : ", and reload");
     finish(s, &(struct signin_result){ .failure = &f, .is_signed_out = true });
 }
 
