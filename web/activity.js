@@ -30,7 +30,7 @@ import {
   tiles,
   words,
 } from './lib.js';
-import { t } from './i18n.js';
+import { current, t } from './i18n.js';
 
 const AGAIN_MS = [1000, 30_000]; // between two streams: at first, and at most
 
@@ -190,6 +190,16 @@ export function live(content, run) {
   });
 }
 
+// Of these the code says all that there is to say.
+const PLAIN = ['draining', 'open', 'same_key'];
+
+/** In English as the gateway says it; else by its code, with what only the gateway knows. */
+function problemText(one) {
+  if (current() === 'en') return words(one.problem);
+  const known = t(`problem_${one.code}`);
+  return PLAIN.includes(one.code) ? known : [known, ' ', words(one.problem)];
+}
+
 const problemPanel = (one) =>
   panel(
     own(one.what),
@@ -198,9 +208,9 @@ const problemPanel = (one) =>
       {},
       tag(t(`severity_${one.severity}`), one.severity === 'error' ? 'bad' : 'warn'),
       ' ',
-      words(one.problem),
+      problemText(one),
     ),
-    h('p', {}, h('strong', {}, t('remedy'), ': '), words(one.remedy)),
+    h('p', {}, h('strong', {}, t('remedy'), ': '), t(`remedy_${one.code}`)),
   );
 
 export function problems(content, run) {

@@ -9,10 +9,12 @@
 
 enum severity { SEVERITY_ERROR, SEVERITY_WARNING };
 
-static void write_problem(struct json_writer *j, enum severity severity, const char *what,
-                          struct str problem, const char *remedy)
+/* `code` is for who says it in another language: the page. */
+static void write_problem(struct json_writer *j, enum severity severity, const char *code,
+                          const char *what, struct str problem, const char *remedy)
 {
     json_w_object(j);
+    json_w_member_str(j, "code", str_of(code));
     json_w_member_str(j, "what", str_of(what));
     json_w_member_str(j, "problem", problem);
     json_w_member_str(j, "remedy", str_of(remedy));
@@ -27,37 +29,43 @@ static void write_process(struct json_writer *j, const struct gateway_worker *w)
     char text[128];
 
     if (atomic_load(&w->gateway->draining))
-        write_problem(j, SEVERITY_WARNING, "gateway", STR("It is shutting down."),
+        write_problem(j, SEVERITY_WARNING, "draining", "gateway", STR("It is shutting down."),
                       "Nothing: running answers finish within SHUTDOWN_TIMEOUT.");
     if (!store_is_ready(w->gateway->store, why))
-        write_problem(j, SEVERITY_ERROR, "store", str_of(why),
-                      "See to the disk or the server of STORE_URL; conversations go on from their "
+        write_problem(j, SEVERITY_ERROR, "store", "store", str_of(why),
+                      "See to the disk or the server of STORE_URL; conversations go on from "
                       "transcripts meanwhile.");
     if (!secret_is_set(&s->api_master_key) && !s->listen.is_unix &&
         !endpoint_is_loopback(&s->listen))
-        write_problem(j, SEVERITY_WARNING, "API_MASTER_KEY",
+        write_problem(j, SEVERITY_WARNING, "open", "API_MASTER_KEY",
                       STR("There is none, so that whoever reaches the gateway may use it."),
                       "Set API_MASTER_KEY, and give each client a key of its own.");
     if (secret_eq(&s->api_master_key, secret_reveal(&s->admin_key)))
-        write_problem(j, SEVERITY_WARNING, "ADMIN_KEY",
+        write_problem(j, SEVERITY_WARNING, "same_key", "ADMIN_KEY",
                       STR("It is the API_MASTER_KEY, too: each client can operate the gateway."),
                       "Set another ADMIN_KEY (for example: openssl rand -hex 32), and reload.");
     if (log_dropped() > 0) {
         snprintf(text, sizeof(text), "%llu lines were dropped, since nobody read them in time.",
                  (unsigned long long)log_dropped());
-        write_problem(j, SEVERITY_WARNING, "log", str_of(text),
+        write_problem(j, SEVERITY_WARNING, "log", "log", str_of(text),
                       "See whether who reads standard error keeps up, or raise LOG_LEVEL.");
     }
 }
 
-static const char *remedy_of(const struct upstream *u, enum provider_standing standing)
+static void write_standing(struct json_writer *j, const struct upstream *u, const char *what,
+                           const struct provider_account *a)
 {
     bool is_ours = strcmp(u->provider->name, "enginelabs") == 0;
 
-    if (standing == STANDING_SIGNED_OUT)
-        return is_ours ? "Sign in at cto.new, put the new cookie into the settings, and reload."
-                       : "Put a key that is good into the upstream's api_keys, and reload.";
-    return "Check it again in a while; what was wrong is tried again by itself.";
+    if (a->standing != STANDING_SIGNED_OUT)
+        write_problem(j, SEVERITY_WARNING, "account", what, a->problem,
+                      "Check it again in a while; what was wrong is tried again by itself.");
+    else if (is_ours)
+        write_problem(j, SEVERITY_ERROR, "signed_out", what, a->problem,
+                      "Sign in at cto.new, put the new cookie into the settings, and reload.");
+    else
+        write_problem(j, SEVERITY_ERROR, "key_refused", what, a->problem,
+                      "Put a key that is good into the upstream's api_keys, and reload.");
 }
 
 static void write_account(struct json_writer *j, const struct upstream *u,
@@ -66,12 +74,11 @@ static void write_account(struct json_writer *j, const struct upstream *u,
     const char *what = arena_printf(arena, "account %s/%.*s", u->name, STR_ARGS(a->name)).p;
 
     if (a->problem.n)
-        write_problem(j, a->standing == STANDING_SIGNED_OUT ? SEVERITY_ERROR : SEVERITY_WARNING,
-                      what, a->problem, remedy_of(u, a->standing));
+        write_standing(j, u, what, a);
     for (size_t i = 0; i < a->n_cooldowns; i++) {
         const struct provider_cooldown *c = &a->cooldowns[i];
 
-        write_problem(j, SEVERITY_WARNING, what,
+        write_problem(j, SEVERITY_WARNING, "rest", what,
                       arena_printf(arena, "It rests for %.*s, %lld s more: %.*s",
                                    STR_ARGS(c->model.n ? c->model : STR("all models")),
                                    (long long)((c->left_ms + 999) / 1000), STR_ARGS(c->why)),
@@ -91,7 +98,7 @@ static void write_upstream(struct json_writer *j, struct admin_call *c, const st
 
     readiness_of(c->worker, t, i, &r);
     if (!r.is_ready)
-        write_problem(j, r.is_asked ? SEVERITY_ERROR : SEVERITY_WARNING,
+        write_problem(j, r.is_asked ? SEVERITY_ERROR : SEVERITY_WARNING, "upstream",
                       arena_printf(a, "upstream %s", v->upstreams[i].name).p, str_of(r.why),
                       "Check its accounts here, or run: enginelabs-2api check");
     for (size_t k = 0; k < n; k++)
@@ -104,7 +111,7 @@ static void write_circuits(struct json_writer *j, struct admin_call *c)
     struct health_problem p;
 
     for (size_t i = 0; health_problem_at(c->worker->gateway->health, now_ms, i, &p); i++)
-        write_problem(j, SEVERITY_WARNING,
+        write_problem(j, SEVERITY_WARNING, "target",
                       arena_printf(&c->request->arena, "target %s", p.target).p, str_of(p.why),
                       "See to that upstream. The gateway tries it again by itself.");
 }

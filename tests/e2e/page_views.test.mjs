@@ -204,6 +204,28 @@ describe('accounts and problems', () => {
   });
 });
 
+test('problems are told in Chinese, too, with what to do', async () => {
+  const own = await service(1);
+  const gate = await gatewayWith(own, { ADMIN_KEY: ADMIN, API_MASTER_KEY: ADMIN });
+  await own.fault({ where: 'token', kind: 'signed_out', times: -1 });
+  assert.equal((await talk('!echo no', gate)).status, 502);
+  const { data } = await get(gate, '/problems', { key: ADMIN });
+  assert.deepEqual(data.map(({ code }) => code).sort(), ['same_key', 'signed_out', 'upstream']);
+  const page = await pages.at(gate, 'problems');
+  for (const { problem, remedy } of data) {
+    await page.getByText(problem, { exact: true }).first().waitFor();
+    await page.getByText(`What to do: ${remedy}`, { exact: true }).waitFor();
+  }
+  await page.getByLabel('Language').selectOption('zh');
+  await page.getByText('ADMIN_KEY 与 API_MASTER_KEY 相同').waitFor();
+  await page.getByText('账号已退出登录').waitFor();
+  await page.getByText('请在 cto.new 登录').waitFor();
+  await page.getByText('上游无法回答').waitFor();
+  assert.equal(await page.getByText('each client can operate').count(), 0);
+  assert.equal(await page.getByText('Sign in at cto.new').count(), 0);
+  await expectGood(page, 'problems in Chinese');
+});
+
 test('models: names, targets and their health', async () => {
   const page = await at('models');
   const row = page.getByRole('row', { name: /^GPT5 / });
