@@ -25,7 +25,9 @@ static const char *exchange_state_name(const struct exchange *x)
 
 static const char *relay_state_name(const struct relay *x)
 {
-    return x->state == RELAY_ANSWERING ? "answering" : "sent";
+    if (x->state == RELAY_ANSWERING)
+        return "answering";
+    return x->call ? "sent" : "waiting";
 }
 
 static void write_member(struct json_writer *j, const char *name, struct str s)

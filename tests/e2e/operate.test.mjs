@@ -5,9 +5,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { assertBrokenOff, assertError } from './lib/errors.mjs';
-import { finish, gate, until, world } from './lib/harness.mjs';
+import { finish, gate, secret, until, world } from './lib/harness.mjs';
 import { open } from './lib/http.mjs';
 import { ADMIN_KEY, ask, get } from './lib/operator.mjs';
+import { reply } from './lib/plain.mjs';
+import { Redis } from './lib/redis.mjs';
 import { relayWorld } from './lib/relay.mjs';
 
 let sim;
@@ -123,6 +125,30 @@ describe('live', () => {
     const want = { status: 503, code: 'canceled_by_operator', shouldRetry: 'false' };
     assertError(await answered, want);
     await left.opened;
+  });
+
+  test('has who waits for the limits of their key', async () => {
+    const redis = await Redis.start();
+    const { plain, start } = await relayWorld();
+    const limited = await start({ ADMIN_KEY, WORKERS: 2, STORE_URL: redis.url });
+    plain.handle = reply({});
+    const wanted = { name: 'limited', requests_per_minute: 1000 };
+    const { secret: key } = (await ask(limited, 'POST', '/keys', { body: wanted })).json();
+    secret(key, 'a key that was made');
+    const headers = { authorization: `Bearer ${key}`, 'x-request-id': 'counted' };
+    const post = () => limited.post({ model: 'big' }, { path: '/v1/rerank', headers });
+    await until(async () => (await post()).status === 200, 'each worker knows the key');
+    // Whoever counts is told within a moment, which is over when it is looked for too late.
+    await until(async () => {
+      redis.pause();
+      let isOver = false;
+      const answered = post().finally(() => (isOver = true));
+      const look = async () => (await get(limited, '/live')).data[0] ?? isOver;
+      const seen = await until(look, 'it is there, or over');
+      redis.resume();
+      await answered;
+      return seen.id === 'counted' && seen.state === 'waiting' && seen.upstream === null;
+    }, 'it waits');
   });
 
   test('tells whoever listens once a second, until they leave', async () => {
