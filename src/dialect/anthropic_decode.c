@@ -90,7 +90,6 @@ static const struct decoder_parameter parameters[] = {
     { "temperature", ALLOW_NUMBER, true, "a number", decoder_pass_on },
     { "top_p", ALLOW_NUMBER, true, "a number", decoder_pass_on },
     { "top_k", ALLOW_NUMBER, true, "a number", NULL },
-    { "tools", ALLOW_ARRAY, true, "an array", anthropic_tools },
     { "tool_choice", ALLOW_OBJECT, true, "an object", anthropic_tool_choice },
     { "thinking", ALLOW_OBJECT, true, "an object", read_thinking },
     { "output_config", ALLOW_OBJECT, true, "an object", read_output },
@@ -108,6 +107,8 @@ static bool read_member(struct decoder *d, struct str key)
 
     if (json_key_eq(key, STR("messages")))
         return anthropic_messages(d);
+    if (json_key_eq(key, STR("tools")))
+        return anthropic_tools(d);
     if (json_key_eq(key, STR("system"))) {
         json_read(&d->json, &g->system);
         return true;

@@ -9,14 +9,14 @@
 #include "dialect/decoder.h"
 #include "dialect/dialect.h"
 
-/* Reads the value of `messages`. */
+/* Read the values of `messages` and `tools`. */
 bool anthropic_messages(struct decoder *d);
+bool anthropic_tools(struct decoder *d);
 
 /* Reads `v`, the value of `system`, into a message in front of all others. */
 bool anthropic_system(struct decoder *d, const struct json_value *v);
 
-/* The values of `tools` and `tool_choice`; then whether the two go together. */
-decoder_read anthropic_tools;
+/* The value of `tool_choice`; then whether it goes together with the tools. */
 decoder_read anthropic_tool_choice;
 bool anthropic_judge_choice(struct decoder *d);
 

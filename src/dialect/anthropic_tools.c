@@ -38,13 +38,13 @@ static bool judge_tool(struct decoder *d, size_t i, const struct tool_draft *t)
                                    "custom: only Anthropic's models know this tool's arguments");
     if (!decoder_tool_string(d, i, ".name", &t->name, true, &tool.name) ||
         !decoder_tool_string(d, i, ".description", &t->description, false, &tool.description) ||
-        !decoder_tool_object(d, i, ".input_schema", &t->schema))
+        !decoder_tool_object(d, i, ".input_schema", t->schema.type))
         return false;
     tool.parameters = t->schema.raw;
     return decoder_add_tool(d, i, ".name", &tool);
 }
 
-static bool read_tool(struct decoder *d, size_t i, const struct json_value *v)
+static bool read_tool(struct decoder *d, size_t i)
 {
     struct tool_draft t = { 0 };
     const struct decoder_member members[] = { { "type", &t.type },
@@ -52,16 +52,14 @@ static bool read_tool(struct decoder *d, size_t i, const struct json_value *v)
                                               { "description", &t.description },
                                               { "input_schema", &t.schema },
                                               { "strict", &t.strict } };
+    enum json_type type = decoder_read_members(d, members, COUNT_OF(members));
 
-    if (!decoder_tool_object(d, i, "", v))
-        return false;
-    decoder_members(v, members, COUNT_OF(members));
-    return judge_tool(d, i, &t);
+    return !d->json.failed && decoder_tool_object(d, i, "", type) && judge_tool(d, i, &t);
 }
 
-bool anthropic_tools(struct decoder *d, UNUSED struct str param, const struct json_value *v)
+bool anthropic_tools(struct decoder *d)
 {
-    return decoder_read_tools(d, v, read_tool);
+    return decoder_read_tools(d, read_tool);
 }
 
 bool anthropic_tool_choice(struct decoder *d, UNUSED struct str param, const struct json_value *v)

@@ -129,25 +129,43 @@ static struct json_value *find_member(const struct decoder_member *members, size
     return NULL;
 }
 
+static void read_members(struct json *j, const struct decoder_member *members, size_t n)
+{
+    struct str key;
+
+    while (json_next_member(j, &key)) {
+        struct json_value *ret = find_member(members, n, key);
+
+        if (ret)
+            json_read(j, ret);
+        else
+            json_skip(j);
+    }
+}
+
 /* The value was checked when it was read: no errors here. */
 void decoder_members(const struct json_value *object, const struct decoder_member *members,
                      size_t n)
 {
     struct json j;
-    struct str key;
 
     if (object->type != JSON_OBJECT)
         return;
     json_init_checked(&j, object->raw);
     json_enter_object(&j);
-    while (json_next_member(&j, &key)) {
-        struct json_value *ret = find_member(members, n, key);
+    read_members(&j, members, n);
+}
 
-        if (ret)
-            json_read(&j, ret);
-        else
-            json_skip(&j);
-    }
+enum json_type decoder_read_members(struct decoder *d, const struct decoder_member *members,
+                                    size_t n)
+{
+    enum json_type type = json_peek(&d->json);
+
+    if (json_enter_object(&d->json))
+        read_members(&d->json, members, n);
+    else
+        json_skip(&d->json);
+    return type;
 }
 
 /* ---- the body ---- */

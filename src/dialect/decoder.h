@@ -91,6 +91,10 @@ struct decoder_member {
 void decoder_members(const struct json_value *object, const struct decoder_member *members,
                      size_t n);
 
+/* The same of the value that comes next, which is read as well; returns its type. */
+enum json_type decoder_read_members(struct decoder *d, const struct decoder_member *members,
+                                    size_t n);
+
 /* ---- parameters ---- */
 
 typedef bool decoder_read(struct decoder *d, struct str param, const struct json_value *v);
@@ -127,16 +131,17 @@ bool decoder_stream_options(struct decoder *d);
 bool decoder_schema(struct decoder *d, struct str param, const struct json_value *v,
                     bool needs_name);
 
-/* Reads the tools, an array, in place of those before; `read` takes the one at place `i`. */
-typedef bool decoder_read_tool(struct decoder *d, size_t i, const struct json_value *v);
-bool decoder_read_tools(struct decoder *d, const struct json_value *v, decoder_read_tool *read);
+/* Reads the value of `tools`, an array, in place of those before; `read` reads the one at place `i`
+ * to its end, and judges it then. */
+typedef bool decoder_read_tool(struct decoder *d, size_t i);
+bool decoder_read_tools(struct decoder *d, decoder_read_tool *read);
 
 /* For such a reader: the member `rest` (".name") of the tool at place `i`. Where it stands is
  * written down only to refuse it. */
 struct str decoder_tool_param(struct decoder *d, size_t i, const char *rest);
 bool decoder_tool_string(struct decoder *d, size_t i, const char *rest, const struct json_value *v,
                          bool must, struct str *ret);
-bool decoder_tool_object(struct decoder *d, size_t i, const char *rest, const struct json_value *v);
+bool decoder_tool_object(struct decoder *d, size_t i, const char *rest, enum json_type type);
 
 /* Adds a tool whose name is at `rest`; it must be one that a model can call, and no other's. */
 bool decoder_add_tool(struct decoder *d, size_t i, const char *rest, const struct chat_tool *tool);

@@ -246,10 +246,10 @@ bool decoder_tool_string(struct decoder *d, size_t i, const char *rest, const st
     return decoder_string(d, decoder_tool_param(d, i, rest), v, must, ret);
 }
 
-bool decoder_tool_object(struct decoder *d, size_t i, const char *rest, const struct json_value *v)
+bool decoder_tool_object(struct decoder *d, size_t i, const char *rest, enum json_type type)
 {
-    return v->type == JSON_OBJECT ||
-           decoder_expect(d, decoder_tool_param(d, i, rest), v->type, ALLOW_OBJECT, "an object");
+    return type == JSON_OBJECT ||
+           decoder_expect(d, decoder_tool_param(d, i, rest), type, ALLOW_OBJECT, "an object");
 }
 
 /* Models write names, and read them between quotes. */
@@ -285,18 +285,20 @@ bool decoder_add_tool(struct decoder *d, size_t i, const char *rest, const struc
     return true;
 }
 
-bool decoder_read_tools(struct decoder *d, const struct json_value *v, decoder_read_tool *read)
+bool decoder_read_tools(struct decoder *d, decoder_read_tool *read)
 {
-    struct json_value item;
+    enum json_type type = json_peek(&d->json);
     bool is_good = true;
-    struct json j;
 
+    if (!json_enter_array(&d->json)) {
+        return !json_skip(&d->json) ||
+               decoder_expect(d, STR("tools"), type, ALLOW_ARRAY | ALLOW_NULL, "an array") ||
+               decoder_soften(d);
+    }
     d->request->tools.n = 0;
     map_init(&d->tool_names);
-    json_init_checked(&j, v->raw);
-    json_enter_array(&j);
-    for (size_t i = 0; is_good && json_next_item(&j) && json_read(&j, &item); i++)
-        is_good = read(d, i, &item) || decoder_soften(d);
+    for (size_t i = 0; is_good && json_next_item(&d->json); i++)
+        is_good = read(d, i) || d->json.failed || decoder_soften(d);
     map_deinit(&d->tool_names);
     return is_good;
 }

@@ -80,7 +80,6 @@ static const struct decoder_parameter parameters[] = {
     { "logprobs", ALLOW_BOOL, false, "a boolean", refuse_true },
     { "top_logprobs", ALLOW_NUMBER, false, "a whole number", decoder_read_whole },
     { "logit_bias", ALLOW_OBJECT, false, "an object", decoder_refuse_bias },
-    { "tools", ALLOW_ARRAY, false, "an array", openai_chat_tools },
     { "tool_choice", ALLOW_STRING | ALLOW_OBJECT, false, "a string or an object",
       openai_chat_tool_choice },
     { "parallel_tool_calls", ALLOW_BOOL, false, "a boolean", read_serial },
@@ -102,6 +101,8 @@ static bool read_member(struct decoder *d, struct str key)
 {
     if (json_key_eq(key, STR("messages")))
         return openai_chat_messages(d);
+    if (json_key_eq(key, STR("tools")))
+        return openai_chat_tools(d);
     if (json_key_eq(key, STR("stream_options")))
         return decoder_stream_options(d);
     return decoder_parameter(d, parameters, COUNT_OF(parameters), key);

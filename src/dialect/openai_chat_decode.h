@@ -8,11 +8,11 @@
 #include "dialect/decoder.h"
 #include "dialect/dialect.h"
 
-/* Reads the value of `messages`. */
+/* Read the values of `messages` and `tools`. */
 bool openai_chat_messages(struct decoder *d);
+bool openai_chat_tools(struct decoder *d);
 
-/* The values of `tools`, `tool_choice` and `response_format`. */
-decoder_read openai_chat_tools;
+/* The values of `tool_choice` and `response_format`. */
 decoder_read openai_chat_tool_choice;
 decoder_read openai_chat_format;
 

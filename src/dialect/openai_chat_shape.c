@@ -2,49 +2,78 @@
 /* Tools and formats of a chat completion. */
 #include "dialect/openai_chat_decode.h"
 
-static bool judge_function(struct decoder *d, size_t i, const struct json_value *function)
-{
-    struct json_value name = { 0 }, description = { 0 }, parameters = { 0 }, strict = { 0 };
-    const struct decoder_member members[] = { { "name", &name },
-                                              { "description", &description },
-                                              { "parameters", &parameters },
-                                              { "strict", &strict } };
-    struct chat_tool tool = { 0 };
+/* A tool in the making. */
+struct tool_draft {
+    struct json_value type;
+    struct function_draft {
+        enum json_type is; /* what there is in place of an object */
+        struct json_value name;
+        struct json_value description;
+        struct json_value parameters;
+        struct json_value strict;
+    } function;
+};
 
-    if (!decoder_tool_object(d, i, ".function", function))
+static void read_function(struct decoder *d, struct function_draft *f)
+{
+    const struct decoder_member members[] = { { "name", &f->name },
+                                              { "description", &f->description },
+                                              { "parameters", &f->parameters },
+                                              { "strict", &f->strict } };
+
+    *f = (struct function_draft){ 0 };
+    f->is = decoder_read_members(d, members, COUNT_OF(members));
+}
+
+static bool judge_function(struct decoder *d, size_t i, const struct function_draft *f)
+{
+    struct chat_tool tool = { .is_strict = f->strict.type == JSON_TRUE };
+
+    if (!decoder_tool_object(d, i, ".function", f->is) ||
+        !decoder_tool_string(d, i, ".function.name", &f->name, true, &tool.name) ||
+        !decoder_tool_string(d, i, ".function.description", &f->description, false,
+                             &tool.description))
         return false;
-    decoder_members(function, members, COUNT_OF(members));
-    if (!decoder_tool_string(d, i, ".function.name", &name, true, &tool.name) ||
-        !decoder_tool_string(d, i, ".function.description", &description, false, &tool.description))
+    if (f->parameters.type > JSON_NULL &&
+        !decoder_tool_object(d, i, ".function.parameters", f->parameters.type))
         return false;
-    if (parameters.type > JSON_NULL &&
-        !decoder_tool_object(d, i, ".function.parameters", &parameters))
-        return false;
-    if (parameters.type == JSON_OBJECT)
-        tool.parameters = parameters.raw;
-    tool.is_strict = strict.type == JSON_TRUE;
+    if (f->parameters.type == JSON_OBJECT)
+        tool.parameters = f->parameters.raw;
     return decoder_add_tool(d, i, ".function.name", &tool);
 }
 
-static bool judge_tool(struct decoder *d, size_t i, const struct json_value *v)
+static bool judge_tool(struct decoder *d, size_t i, const struct tool_draft *t)
 {
-    struct json_value type = { 0 }, function = { 0 };
-    const struct decoder_member members[] = { { "type", &type }, { "function", &function } };
     struct str word;
 
-    if (!decoder_tool_object(d, i, "", v))
-        return false;
-    decoder_members(v, members, COUNT_OF(members));
-    if (!decoder_tool_string(d, i, ".type", &type, true, &word))
+    if (!decoder_tool_string(d, i, ".type", &t->type, true, &word))
         return false;
     if (!str_eq(word, STR("function")))
         return decoder_refuse_word(d, decoder_tool_param(d, i, ".type"), word, "function");
-    return judge_function(d, i, &function);
+    return judge_function(d, i, &t->function);
 }
 
-bool openai_chat_tools(struct decoder *d, UNUSED struct str param, const struct json_value *v)
+static bool read_tool(struct decoder *d, size_t i)
 {
-    return decoder_read_tools(d, v, judge_tool);
+    enum json_type type = json_peek(&d->json);
+    struct tool_draft t = { 0 };
+    struct str key;
+
+    if (!json_enter_object(&d->json))
+        return json_skip(&d->json) && decoder_tool_object(d, i, "", type);
+    while (json_next_member(&d->json, &key))
+        if (json_key_eq(key, STR("type")))
+            json_read(&d->json, &t.type);
+        else if (json_key_eq(key, STR("function")))
+            read_function(d, &t.function);
+        else
+            json_skip(&d->json);
+    return !d->json.failed && judge_tool(d, i, &t);
+}
+
+bool openai_chat_tools(struct decoder *d)
+{
+    return decoder_read_tools(d, read_tool);
 }
 
 bool openai_chat_tool_choice(struct decoder *d, struct str param, const struct json_value *v)

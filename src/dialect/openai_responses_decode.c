@@ -46,14 +46,14 @@ static bool judge_tool(struct decoder *d, size_t i, const struct tool_draft *t)
         return responses_custom_tool(d, decoder_tool_param(d, i, ".format"), &t->format, &tool) &&
                decoder_add_tool(d, i, ".name", &tool);
     if (t->parameters.type > JSON_NULL) {
-        if (!decoder_tool_object(d, i, ".parameters", &t->parameters))
+        if (!decoder_tool_object(d, i, ".parameters", t->parameters.type))
             return false;
         tool.parameters = t->parameters.raw;
     }
     return decoder_add_tool(d, i, ".name", &tool);
 }
 
-static bool read_tool(struct decoder *d, size_t i, const struct json_value *v)
+static bool read_tool(struct decoder *d, size_t i)
 {
     struct tool_draft t = { 0 };
     const struct decoder_member members[] = { { "type", &t.type },
@@ -62,16 +62,19 @@ static bool read_tool(struct decoder *d, size_t i, const struct json_value *v)
                                               { "parameters", &t.parameters },
                                               { "strict", &t.strict },
                                               { "format", &t.format } };
+    enum json_type type = decoder_read_members(d, members, COUNT_OF(members));
 
-    if (!decoder_tool_object(d, i, "", v))
-        return false;
-    decoder_members(v, members, COUNT_OF(members));
-    return judge_tool(d, i, &t);
+    return !d->json.failed && decoder_tool_object(d, i, "", type) && judge_tool(d, i, &t);
 }
 
-static bool read_tools(struct decoder *d, struct str param, const struct json_value *v)
+static bool read_tools(struct decoder *d)
 {
-    return decoder_read_tools(d, v, read_tool) && decoder_repeat(d, param, v);
+    struct json_value whole = { .type = json_peek(&d->json), .raw.p = d->json.p };
+
+    if (!decoder_read_tools(d, read_tool))
+        return false;
+    whole.raw.n = (size_t)(d->json.p - whole.raw.p);
+    return whole.type == JSON_NULL || decoder_repeat(d, STR("tools"), &whole);
 }
 
 static bool read_choice(struct decoder *d, struct str param, const struct json_value *v)
@@ -201,7 +204,6 @@ static const struct decoder_parameter parameters[] = {
     { "max_output_tokens", ALLOW_NUMBER, true, "a whole number", read_limit },
     { "temperature", ALLOW_NUMBER, true, "a number", pass_on },
     { "top_p", ALLOW_NUMBER, true, "a number", pass_on },
-    { "tools", ALLOW_ARRAY, true, "an array", read_tools },
     { "tool_choice", ALLOW_STRING | ALLOW_OBJECT, true, "a string or an object", read_choice },
     { "parallel_tool_calls", ALLOW_BOOL, true, "a boolean", read_serial },
     { "text", ALLOW_OBJECT, true, "an object", read_text },
@@ -219,6 +221,8 @@ static const struct decoder_parameter parameters[] = {
 
 static bool read_member(struct decoder *d, struct str key)
 {
+    if (json_key_eq(key, STR("tools")))
+        return read_tools(d);
     return decoder_parameter(d, parameters, COUNT_OF(parameters), key);
 }
 
