@@ -60,8 +60,11 @@ struct chat_request {
     size_t n_parameters;
     const struct chat_parameter *repeated; /* what the answer says again, as the client wrote it */
     size_t n_repeated;
-    struct str past;  /* set before it is decoded: the record (dialect.h) of the answer that it goes
-                         on from; empty: it stands alone */
+    bool is_spelled; /* texts of parts and arguments of calls are as JSON spells them, between their
+                        quotes, until chat_request_unescape(). Set before it is decoded: they may
+                        be, since the body may go on as it came */
+    struct str past; /* set before it is decoded: the record (dialect.h) of the answer that it goes
+                        on from; empty: it stands alone */
     struct str asked; /* with `keeps`: what is new in it, JSON as the client wrote it */
     bool keeps;       /* the answer is to be kept for later requests */
     struct str raw; /* the body as it came, where that is an OpenAI chat completion; else p NULL */
@@ -73,8 +76,16 @@ struct chat_request {
                   as it came, to a server that may know better; FAILURE_NONE: it is not */
 };
 
+/* Decodes the texts that are spelled, into `a`. ERR_NOMEM: they are spelled still. */
+MUST_USE enum err chat_request_unescape(struct chat_request *chat, struct arena *a);
+
+/* A text of a part or the arguments of a call, decoded or spelled, in pieces of what it says. */
+void chat_text_pieces(const struct chat_request *chat, struct str text, json_take_piece *take,
+                      void *arg);
+
 /* How many tokens the prompt is about: its messages and its tools (chat/estimate.h). */
 int64_t chat_request_tokens(const struct chat_request *chat);
 
-/* All text parts of a message joined (without separator); in `a` when there is more than one. */
+/* All text parts of a message, decoded, joined (without separator); in `a` when there is more than
+ * one. */
 struct str chat_message_text(const struct chat_message *m, struct arena *a);

@@ -58,8 +58,8 @@ struct dialect_ops {
     const char *id_header; /* where its clients look for the request's id; NULL: x-request-id */
     const char *params[DIALECT_WISHES]; /* what a client calls them; NULL: it has none */
 
-    /* Fills `ret`, whose `past` is set, from `body`; false with *ret_failure set
-     * (FAILURE_BAD_REQUEST and its param). */
+    /* Fills `ret`, whose `past` and `is_spelled` are set, from `body`; false with *ret_failure
+     * set (FAILURE_BAD_REQUEST and its param). */
     bool (*decode)(struct str body, struct arena *a, struct chat_request *ret,
                    struct failure *ret_failure);
 

@@ -126,7 +126,7 @@ static bool judge_choice(struct decoder *d)
 bool openai_chat_decode(struct str body, struct arena *a, struct chat_request *ret,
                         struct failure *ret_failure)
 {
-    struct chat_request request = { 0 };
+    struct chat_request request = { .is_spelled = ret->is_spelled };
     struct failure failure = { 0 };
     bool has_new_limit = false;
     struct decoder d = { .arena = a,

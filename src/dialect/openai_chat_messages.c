@@ -55,6 +55,15 @@ static struct str call_param(struct decoder *d, const struct draft *m, const cha
                         m->message.n_tool_calls, rest);
 }
 
+/* The text of a string that may be long, and that nobody may need. */
+static bool long_text(struct decoder *d, const struct json_value *v, struct str *ret)
+{
+    if (!d->request->is_spelled)
+        return decoder_text(d, v, ret);
+    *ret = str_sub(v->raw, 1, v->raw.n - 2);
+    return true;
+}
+
 /* ---- parts of content ---- */
 
 static void read_image_url(struct decoder *d, struct json_value *ret_url)
@@ -104,7 +113,7 @@ static bool add_part(struct decoder *d, struct draft *m, enum chat_part_type typ
         return false;
     message->parts = parts;
     parts[message->n_parts].type = type;
-    return decoder_text(d, v, &parts[message->n_parts++].text);
+    return long_text(d, v, &parts[message->n_parts++].text);
 }
 
 static bool judge_part(struct decoder *d, struct draft *m, const struct part_draft *p)
@@ -185,12 +194,11 @@ static void read_call_members(struct decoder *d, struct call_draft *c)
             json_skip(&d->json);
 }
 
-static bool call_text(struct decoder *d, const struct draft *m, const struct json_value *v,
-                      const char *name, struct str *ret)
+static bool is_string(struct decoder *d, const struct draft *m, const struct json_value *v,
+                      const char *name)
 {
-    if (v->type == JSON_STRING)
-        return decoder_text(d, v, ret);
-    return decoder_expect(d, call_param(d, m, name), v->type, ALLOW_STRING, "a string");
+    return v->type == JSON_STRING ||
+           decoder_expect(d, call_param(d, m, name), v->type, ALLOW_STRING, "a string");
 }
 
 static bool judge_call(struct decoder *d, struct draft *m, const struct call_draft *c)
@@ -204,9 +212,10 @@ static bool judge_call(struct decoder *d, struct draft *m, const struct call_dra
         return false;
     message->tool_calls = calls;
     call = &calls[message->n_tool_calls];
-    if (!call_text(d, m, &c->id, ".id", &call->id) ||
-        !call_text(d, m, &c->name, ".function.name", &call->name) ||
-        !call_text(d, m, &c->arguments, ".function.arguments", &call->arguments))
+    if (!is_string(d, m, &c->id, ".id") || !decoder_text(d, &c->id, &call->id) ||
+        !is_string(d, m, &c->name, ".function.name") || !decoder_text(d, &c->name, &call->name) ||
+        !is_string(d, m, &c->arguments, ".function.arguments") ||
+        !long_text(d, &c->arguments, &call->arguments))
         return false;
     message->n_tool_calls++;
     return true;

@@ -226,6 +226,7 @@ void exchange_go_on(struct gateway_worker *w, struct http_request *r,
     x->dialect = dialect;
     x->record = record_begin(w, r, dialect->name);
     x->chat.past = past;
+    x->chat.is_spelled = true;
     x->started_us = x->record->started_us;
     x->heard_ms = x->wrote_ms = loop_now_ms(w->loop);
     fingerprint_text_init(&x->said);

@@ -87,9 +87,20 @@ static struct str first_user_message(struct exchange *x)
     return STR("");
 }
 
+/* Decodes what was left of the request's texts. */
+static bool unescape(struct exchange *x, struct failure *f)
+{
+    if (!chat_request_unescape(&x->chat, &x->request->arena))
+        return true;
+    failure_set(f, &x->request->arena, FAILURE_OVERLOADED,
+                "There is no memory for this request at the moment; try again later.");
+    return false;
+}
+
 bool exchange_find_route(struct exchange *x, struct failure *f)
 {
     const struct route *route;
+    struct str message = STR("");
 
     x->table = route_book_ref(x->view->routes);
     route = routes_find(x->table->routes, x->chat.model);
@@ -106,8 +117,13 @@ bool exchange_find_route(struct exchange *x, struct failure *f)
         return false;
     }
     x->record->known_model = route_known_name(route);
+    if (routes_read_message(route)) {
+        if (!unescape(x, f))
+            return false;
+        message = first_user_message(x);
+    }
     x->n_steps = routes_order(x->table->routes, route, x->answer.model, x->record->principal->id,
-                              first_user_message(x), x->steps);
+                              message, x->steps);
     return drop_unfit_steps(x, f);
 }
 
@@ -267,7 +283,7 @@ bool exchange_start_step(struct exchange *x, const struct provider_sink *sink, s
     x->is_raw = takes_raw(x, x->step);
     x->account = STR("");
     x->phase = PHASE_QUEUED;
-    if (!exchange_shape_begin(x, f))
+    if ((!x->is_raw && !unescape(x, f)) || !exchange_shape_begin(x, f))
         return false;
     exchange_start_call(x, sink);
     return true;

@@ -46,7 +46,7 @@ static void reply_count(struct http_request *r, const struct chat_request *chat)
 void handle_count_tokens(struct gateway_worker *w, struct http_request *r)
 {
     const struct dialect_ops *dialect = &dialect_anthropic_messages;
-    struct chat_request chat;
+    struct chat_request chat = { 0 };
     struct failure f = { .kind = FAILURE_NONE };
 
     if (!dialect->decode(r->body, &r->arena, &chat, &f)) {

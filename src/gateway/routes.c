@@ -262,6 +262,11 @@ static void move_to_front(struct route_step *steps, size_t i)
     steps[0] = first;
 }
 
+bool routes_read_message(const struct route *route)
+{
+    return route->settings->strategy == ROUTE_WEIGHTED;
+}
+
 size_t routes_order(const struct routes *r, const struct route *route, struct str name,
                     struct str key_id, struct str first_user_message,
                     struct route_step ret[ROUTE_TARGETS_MAX])
@@ -277,7 +282,7 @@ size_t routes_order(const struct routes *r, const struct route *route, struct st
             ret[n++] = (struct route_step){ target, model };
     }
     BUG_ON(n == 0);
-    if (route->settings->strategy == ROUTE_WEIGHTED)
+    if (routes_read_message(route))
         move_to_front(ret, choose(ret, n, stable_hash(key_id, first_user_message)));
     return n;
 }

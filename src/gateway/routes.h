@@ -44,6 +44,9 @@ struct route_step {
     struct str model;
 };
 
+/* Whether their order depends on what the first user message says. */
+bool routes_read_message(const struct route *route);
+
 /* The targets for one request to `route`, found by `name`, in the order in which they are tried.
  * A weighted route begins with the same one for the same key and first user message, in every
  * process and on every day. Returns how many: at least 1. */

@@ -99,6 +99,11 @@ size_t json_offset(const struct json *j);
  * force a half becomes U+FFFD here. For this and all below, `v` is what json_read() gave. */
 MUST_USE enum err json_text(const struct json_value *v, struct arena *a, struct str *ret);
 
+/* Hands the decoded text on in pieces of its own choice, without memory for the whole. Nothing when
+ * it is no string. */
+typedef void json_take_piece(void *arg, struct str piece);
+void json_text_pieces(const struct json_value *v, json_take_piece *take, void *arg);
+
 /* Appends the decoded text to `out`. ERR_BAD_INPUT when it is no string; ERR_TOO_BIG or
  * ERR_NOMEM with `out` as it was. */
 MUST_USE enum err json_text_add(const struct json_value *v, struct buf *out);

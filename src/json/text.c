@@ -85,6 +85,37 @@ enum err json_text(const struct json_value *v, struct arena *a, struct str *ret)
     return ERR_NONE;
 }
 
+/* Decodes the next piece of what is left of a string. */
+static struct str take_piece(const char **p, const char *end, char piece[PIECE + ESCAPE_SLACK])
+{
+    char *to = piece;
+
+    while (*p < end && to < piece + PIECE / 2) {
+        const char *stop = end - *p > PIECE / 2 ? *p + PIECE / 2 : end;
+
+        *p = escape_decode(*p, stop, &to);
+        if (*p < stop)
+            to += utf8_put(take_unicode(p, end), to);
+    }
+    return (struct str){ piece, (size_t)(to - piece) };
+}
+
+void json_text_pieces(const struct json_value *v, json_take_piece *take, void *arg)
+{
+    char piece[PIECE + ESCAPE_SLACK];
+    const char *end;
+    const char *p;
+
+    if (v->type != JSON_STRING)
+        return;
+    p = inside(v).p;
+    end = p + inside(v).n;
+    if (!v->escaped)
+        take(arg, inside(v));
+    while (v->escaped && p < end)
+        take(arg, take_piece(&p, end, piece));
+}
+
 /* In pieces, so that the buffer's limit is held against the decoded text. */
 static enum err add_decoded(struct str in, struct buf *out)
 {
@@ -94,18 +125,8 @@ static enum err add_decoded(struct str in, struct buf *out)
     const char *p = in.p;
     enum err err = ERR_NONE;
 
-    while (p < end && !err) {
-        char *to = piece;
-
-        while (p < end && to < piece + PIECE / 2) {
-            const char *stop = end - p > PIECE / 2 ? p + PIECE / 2 : end;
-
-            p = escape_decode(p, stop, &to);
-            if (p < stop)
-                to += utf8_put(take_unicode(&p, end), to);
-        }
-        err = buf_add(out, (struct str){ piece, (size_t)(to - piece) });
-    }
+    while (p < end && !err)
+        err = buf_add(out, take_piece(&p, end, piece));
     if (err)
         buf_truncate(out, before);
     return err;

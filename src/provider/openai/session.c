@@ -14,6 +14,27 @@ static void add(struct sha256 *h, struct str s)
     sha256_add(h, s);
 }
 
+static void add_length(void *arg, struct str piece)
+{
+    uint64_t *n = arg;
+
+    *n += piece.n;
+}
+
+static void add_piece(void *arg, struct str piece)
+{
+    sha256_add(arg, piece);
+}
+
+static void add_text(struct sha256 *h, const struct chat_request *chat, struct str text)
+{
+    uint64_t n = 0;
+
+    chat_text_pieces(chat, text, add_length, &n);
+    sha256_add(h, (struct str){ (const char *)&n, sizeof(n) });
+    chat_text_pieces(chat, text, add_piece, h);
+}
+
 struct str session_id(const struct provider_request *r, struct arena *a)
 {
     unsigned char digest[SHA256_LEN];
@@ -27,7 +48,7 @@ struct str session_id(const struct provider_request *r, struct arena *a)
 
         add(&h, str_of(chat_role_name(m->role)));
         for (size_t k = 0; k < m->n_parts; k++)
-            add(&h, m->parts[k].text);
+            add_text(&h, r->chat, m->parts[k].text);
         if (m->role == CHAT_USER)
             break;
     }

@@ -52,6 +52,11 @@ static const struct {
     { "\\uD83D\\\\uDE00", "\xEF\xBF\xBD\\uDE00" },
 };
 
+static void add_piece(void *arg, struct str piece)
+{
+    EXPECT(buf_add(arg, piece) == ERR_NONE);
+}
+
 /* `raw` in quotes between `before` and `after` letters, in memory of exactly that size. */
 static struct str quoted(const char *raw, size_t before, size_t after)
 {
@@ -92,6 +97,9 @@ static void decodes_at_every_offset(void)
             expect_middle(text, texts[i].want, before, after);
             EXPECT(json_text_add(&v, &out) == ERR_NONE);
             expect_middle(buf_str(&out), texts[i].want, before, after);
+            buf_clear(&out);
+            json_text_pieces(&v, add_piece, &out);
+            expect_middle(buf_str(&out), texts[i].want, before, after);
             buf_deinit(&out);
             arena_deinit(&a);
             mem_free((void *)(uintptr_t)raw.p);
@@ -122,6 +130,9 @@ static void decodes_long_texts(void)
         EXPECT(buf_add_char(&raw, '"') == ERR_NONE);
         v = value_of(buf_str(&raw));
         EXPECT(json_text_add(&v, &out) == ERR_NONE);
+        EXPECT(str_eq(buf_str(&out), buf_str(&want)));
+        buf_clear(&out);
+        json_text_pieces(&v, add_piece, &out);
         EXPECT(str_eq(buf_str(&out), buf_str(&want)));
         buf_deinit(&raw);
         buf_deinit(&want);

@@ -488,22 +488,27 @@ static void sends_keys_and_headers(void)
     secret_deinit(&team.value);
 }
 
-/* The same conversation has the same name, whatever was said later. */
+/* The same conversation has the same name, whatever was said later, and whether its texts are
+ * decoded or as JSON spells them. */
 static void names_conversations_by_their_beginning(void)
 {
     struct chat_part parts[] = { { CHAT_PART_TEXT, STR("hi") }, { CHAT_PART_TEXT, STR("more") } };
     struct chat_message talk[] = { { .role = CHAT_USER, .parts = &parts[0], .n_parts = 1 },
                                    { .role = CHAT_ASSISTANT, .parts = &parts[1], .n_parts = 1 } };
-    char names[3][64];
+    static const char spelled[] = "\"h\\u0069\"";
+    char names[4][64];
 
     rig_open(&r);
     r.config.is_native = true;
     rig_attach(&r);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
         watch_init(&w, &r);
         w.chat.messages = talk;
         w.chat.n_messages = i == 1 ? 2 : 1;
+        w.chat.is_spelled = i == 2;
         if (i == 2)
+            parts[0].text = str_sub(str_of(spelled), 1, sizeof(spelled) - 3);
+        if (i == 3)
             parts[0].text = STR("ho");
         watch_start(&w, ASK_WHOLE, false);
         RUN_UNTIL(r.loop, watch_is_over(&w));
@@ -511,7 +516,8 @@ static void names_conversations_by_their_beginning(void)
         watch_end(&w);
     }
     EXPECT_Z(names[0], names[1]);
-    EXPECT(strcmp(names[0], names[2]) != 0);
+    EXPECT_Z(names[0], names[2]);
+    EXPECT(strcmp(names[0], names[3]) != 0);
     rig_end(&r);
 }
 
