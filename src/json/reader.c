@@ -37,9 +37,10 @@ static inline bool is_digit(char c)
 /* Stands on the next byte that is no white space; NUL, which is never right, at the end. */
 static inline char next_byte(struct json *j)
 {
-    while (j->p < j->end && str_is_space(*j->p))
-        j->p++;
-    return j->p < j->end ? *j->p : '\0';
+    for (; j->p < j->end; j->p++)
+        if ((unsigned char)*j->p > ' ' || !str_is_space(*j->p))
+            return *j->p;
+    return '\0';
 }
 
 void json_init(struct json *j, struct str text, unsigned depth_max)

@@ -66,69 +66,46 @@ static ALWAYS_INLINE const char *pass_by_8(enum rule rule, const char *p, const 
 #if BLOCK_SSE2
 /* What runs over the end of one block into the next. */
 struct carry {
-    uint32_t escape; /* 1: the first byte there is escaped */
-    uint32_t tails;  /* continuation bytes that are due there, a bit each */
-    __m128i block;   /* the block before, valid while `tails` is not 0 */
+    uint64_t escape;    /* 1: the first byte there is escaped */
+    uint64_t tails;     /* continuation bytes that are due there, a bit each */
+    unsigned char last; /* the byte before, valid while `tails` is not 0 */
 };
 
-/*
- * The bytes of a block that a backslash escapes. Runs of backslashes are told even from odd by
- * the borrows of one subtraction (as simdjson does it).
- */
-static ALWAYS_INLINE uint32_t escaped_bytes(uint32_t backslashes, struct carry *carry)
+/* The bytes `c` of a block, and the same a byte later, where they have `carry->last` in front. */
+static ALWAYS_INLINE uint64_t behind(const struct block_wide *w, unsigned char c,
+                                     const struct carry *carry)
 {
-    const uint32_t odd = 0xAAAAAAAA;
-    uint32_t starts = backslashes & ~carry->escape;
-    uint32_t pairs = (((starts << 1) | odd) - starts) ^ odd;
-    uint32_t escaped = pairs ^ (backslashes | carry->escape);
-
-    carry->escape = (pairs & backslashes) >> 15 & 1;
-    return escaped & 0xFFFF;
-}
-
-/* The letters of two-byte escapes. */
-static ALWAYS_INLINE uint32_t escape_letters(__m128i v)
-{
-    __m128i b_or_f = block_equal(_mm_and_si128(v, _mm_set1_epi8(~4)), 'b');
-    __m128i r_or_n = _mm_or_si128(block_equal(v, 'r'), block_equal(v, 'n'));
-    __m128i t_or_slash = _mm_or_si128(block_equal(v, 't'), block_equal(v, '/'));
-
-    return block_bits(_mm_or_si128(b_or_f, _mm_or_si128(r_or_n, t_or_slash)));
-}
-
-/* Of the bytes 0x80 to 0xFF those below `limit`: as signed numbers they keep their order. */
-static ALWAYS_INLINE uint32_t high_below(__m128i v, unsigned char limit)
-{
-    return block_bits(_mm_cmplt_epi8(v, _mm_set1_epi8((char)limit)));
-}
-
-static ALWAYS_INLINE uint32_t equal(__m128i v, unsigned char c)
-{
-    return block_bits(block_equal(v, c));
+    return block_wide_equal(w, c) << 1 | (carry->tails && carry->last == c);
 }
 
 /* The bytes at which the block breaks the rules of UTF-8 (RFC 3629 4): continuation bytes are
  * where they are due and nowhere else; some heads allow but a part of them; some do not exist. */
-static ALWAYS_INLINE uint32_t wrong_utf8(__m128i v, uint32_t high, struct carry *carry)
+static ALWAYS_INLINE uint64_t wrong_utf8(const struct block_wide *w, uint64_t high,
+                                         const char *bytes, struct carry *carry)
 {
-    uint32_t tails = high_below(v, 0xC0);
-    uint32_t heads = high & ~tails;
-    uint32_t heads34 = high & ~high_below(v, 0xE0);
-    uint32_t heads4 = high & ~high_below(v, 0xF0);
-    uint32_t due = carry->tails | heads << 1 | heads34 << 2 | heads4 << 3;
-    uint32_t under_90 = high_below(v, 0x90);
-    uint32_t under_a0 = high_below(v, 0xA0);
-    uint32_t wrong = due ^ tails;
-    __m128i before = _mm_slli_si128(v, 1);
+    uint64_t tails = block_wide_high_below(w, 0xC0);
+    uint64_t heads34 = high & ~block_wide_high_below(w, 0xE0);
+    uint64_t heads4 = 0;
+    uint64_t due = carry->tails | (high & ~tails) << 1 | heads34 << 2;
+    uint64_t wrong = block_wide_equal(w, 0xC0) | block_wide_equal(w, 0xC1);
 
-    if (carry->tails)
-        before = _mm_or_si128(before, _mm_srli_si128(carry->block, 15));
-    wrong |= equal(v, 0xC0) | equal(v, 0xC1) | (high & ~high_below(v, 0xF5));
-    wrong |= (equal(before, 0xE0) & under_a0) | (equal(before, 0xED) & ~under_a0);
-    wrong |= (equal(before, 0xF0) & under_90) | (equal(before, 0xF4) & ~under_90);
-    carry->tails = due >> 16;
-    carry->block = v;
-    return wrong & 0xFFFF;
+    if (heads34 | carry->tails) {
+        uint64_t under_a0 = block_wide_high_below(w, 0xA0);
+
+        heads4 = high & ~block_wide_high_below(w, 0xF0);
+        wrong |= (behind(w, 0xE0, carry) & under_a0) | (behind(w, 0xED, carry) & ~under_a0);
+    }
+    if (heads4 | carry->tails) {
+        uint64_t under_90 = block_wide_high_below(w, 0x90);
+
+        due |= heads4 << 3;
+        wrong |= high & ~block_wide_high_below(w, 0xF5);
+        wrong |= (behind(w, 0xF0, carry) & under_90) | (behind(w, 0xF4, carry) & ~under_90);
+    }
+    wrong |= due ^ tails;
+    carry->tails = (high & ~tails) >> 63 | heads34 >> 62 | heads4 >> 61;
+    carry->last = (unsigned char)bytes[BLOCK_WIDE - 1];
+    return wrong;
 }
 
 /* From the start of a block to that of the escape or character which runs into it. */
@@ -142,55 +119,74 @@ static ALWAYS_INLINE const char *back_up(const char *p, const struct carry *carr
     return p;
 }
 
-/* What there is in a block, a bit a byte. */
-struct found {
-    uint32_t quotes;
-    uint32_t backslashes;
-    uint32_t controls;
-    uint32_t high; /* beyond ASCII */
-};
-
-static ALWAYS_INLINE struct found look(enum rule rule, __m128i v)
+/* The letters of two-byte escapes, quotes and backslashes aside. */
+static ALWAYS_INLINE __m128i escape_letters(__m128i v)
 {
-    struct found f = { .high = block_bits(v) };
+    __m128i b_or_f = block_equal(_mm_and_si128(v, _mm_set1_epi8(~4)), 'b');
+    __m128i r_or_n = _mm_or_si128(block_equal(v, 'r'), block_equal(v, 'n'));
+    __m128i t_or_slash = _mm_or_si128(block_equal(v, 't'), block_equal(v, '/'));
 
-    if (rule == STRING) {
-        f.quotes = equal(v, '"');
-        f.backslashes = equal(v, '\\');
-        f.controls = block_bits(block_controls(v));
-    }
-    return f;
+    return _mm_or_si128(b_or_f, _mm_or_si128(r_or_n, t_or_slash));
 }
 
-/* Passes over plain text and two-byte escapes; stops at all else. */
-static ALWAYS_INLINE const char *pass_by_16(enum rule rule, const char *p, const char *end,
+static ALWAYS_INLINE uint64_t wide_escape_letters(const struct block_wide *w)
+{
+    return block_wide_bits(escape_letters(w->v[0]), escape_letters(w->v[1]),
+                           escape_letters(w->v[2]), escape_letters(w->v[3]));
+}
+
+/* Where the block stops: an offset, -1 for the escape that runs into it, or one of these. */
+enum { NOWHERE = BLOCK_WIDE, IN_WRONG_UTF8 };
+
+static ALWAYS_INLINE int block_stop(enum rule rule, const char *bytes, struct carry *carry,
+                                    bool *escaped)
+{
+    struct block_wide w = block_wide_load(bytes);
+    uint64_t high = block_wide_high(&w);
+    uint64_t backslashes = 0;
+    uint64_t by_escape = 0;
+    uint64_t stop = 0;
+    uint64_t seen;
+
+    if (rule == STRING) {
+        uint64_t quotes = block_wide_equal(&w, '"');
+
+        backslashes = block_wide_equal(&w, '\\');
+        stop = block_wide_controls(&w);
+        if (backslashes | carry->escape) {
+            by_escape = block_escaped(backslashes, &carry->escape);
+            stop |= by_escape & ~(quotes | backslashes | wide_escape_letters(&w));
+        }
+        stop |= quotes & ~by_escape;
+    }
+    /* What is behind the first stop is not of this string. */
+    seen = stop ^ (stop - 1);
+    if ((high | carry->tails) && (wrong_utf8(&w, high, bytes, carry) & seen))
+        return IN_WRONG_UTF8;
+    *escaped |= (backslashes & seen) != 0;
+    if (!stop)
+        return NOWHERE;
+    return __builtin_ctzll(stop) - (int)(by_escape >> __builtin_ctzll(stop) & 1);
+}
+
+/* Passes over plain text and two-byte escapes; stops at all else. The last block has NULs behind
+ * the end, which stop as well or, behind a character that is cut, are no UTF-8. */
+static ALWAYS_INLINE const char *pass_by_64(enum rule rule, const char *p, const char *end,
                                             bool *escaped)
 {
-    struct carry carry = { .block = _mm_setzero_si128() };
+    struct carry carry = { 0 };
 
-    for (; end - p >= 16; p += 16) {
+    while (p < end) {
         const struct carry carried = carry;
-        __m128i v = block_load(p);
-        struct found f = look(rule, v);
-        uint32_t by_escape;
-        uint32_t stop;
-        uint32_t seen;
+        bool is_last = end - p < BLOCK_WIDE;
+        char padded[BLOCK_WIDE];
+        int at = block_stop(rule, is_last ? block_wide_pad(p, end, padded) : p, &carry, escaped);
 
-        if (!(f.quotes | f.backslashes | f.controls | f.high | carry.escape | carry.tails))
-            continue;
-        by_escape = escaped_bytes(f.backslashes, &carry);
-        stop = f.controls | (f.quotes & ~by_escape) |
-               (by_escape & ~(f.quotes | f.backslashes | escape_letters(v)));
-        /* What is behind the first stop is not of this string. */
-        seen = stop ^ (stop - 1);
-        if ((f.high | carry.tails) && (wrong_utf8(v, f.high, &carry) & seen))
+        if (at < NOWHERE)
+            return p + at;
+        if (at == IN_WRONG_UTF8)
             return back_up(p, &carried);
-        *escaped |= (f.backslashes & seen) != 0;
-        if (stop) {
-            unsigned at = (unsigned)__builtin_ctz(stop);
-
-            return p + at - (by_escape >> at & 1);
-        }
+        p = is_last ? end : p + BLOCK_WIDE;
     }
     return back_up(p, &carry);
 }
@@ -201,9 +197,7 @@ static ALWAYS_INLINE const char *pass(enum block_kind kind, enum rule rule, cons
 {
 #if BLOCK_SSE2
     if (kind == BLOCK_BY_16)
-        p = pass_by_16(rule, p, end, escaped);
-    if (kind == BLOCK_BY_16 && end - p >= 16)
-        return p;
+        return pass_by_64(rule, p, end, escaped);
 #endif
     (void)kind;
     (void)escaped;
@@ -242,14 +236,21 @@ static ALWAYS_INLINE const char *string_end(enum block_kind kind, const char *p,
 static ALWAYS_INLINE unsigned short_length(const char *p)
 {
     __m128i v = block_load(p);
-    struct found f = look(STRING, v);
-    uint32_t wants_a_look = f.backslashes | f.controls | f.high;
+    uint32_t quotes = block_bits(block_equal(v, '"'));
+    uint32_t wants_a_look =
+        block_bits(_mm_or_si128(_mm_or_si128(block_equal(v, '\\'), block_controls(v)), v));
 
-    return f.quotes & (wants_a_look - 1) & ~wants_a_look
-               ? (unsigned)__builtin_ctz(f.quotes | 1u << 16)
-               : 16;
+    return quotes & (wants_a_look - 1) & ~wants_a_look ? (unsigned)__builtin_ctz(quotes | 1u << 16)
+                                                       : 16;
 }
 #endif
+
+/* Apart, so that the short ones need not save its registers. */
+static __attribute__((noinline)) const char *long_string_end(const char *p, const char *end,
+                                                             bool lone, bool *ret_escaped)
+{
+    return string_end(BLOCK_IN_USE, p, end, lone, ret_escaped);
+}
 
 const char *scan_string(const char *p, const char *end, bool lone, bool *ret_escaped)
 {
@@ -263,7 +264,7 @@ const char *scan_string(const char *p, const char *end, bool lone, bool *ret_esc
         }
     }
 #endif
-    return string_end(BLOCK_IN_USE, p, end, lone, ret_escaped);
+    return long_string_end(p, end, lone, ret_escaped);
 }
 
 const char *scan_string_by_8(const char *p, const char *end, bool lone, bool *ret_escaped)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The inner loops that check the text of strings, 16 bytes at a time. Each has a twin
+ * The inner loops that check the text of strings, 64 bytes at a time. Each has a twin
  * in portable C (block.h) that answers the same; it is in use where there is no SSE2.
  */
 #pragma once

@@ -59,19 +59,6 @@ static ALWAYS_INLINE struct found look(const char *p)
     return f;
 }
 
-/* The bytes that a backslash escapes: in a run of them each second one, and what is behind an
- * odd one. The borrows of one subtraction tell odd runs from even ones. */
-static ALWAYS_INLINE uint64_t escaped_bytes(uint64_t backslashes, struct carry *carry)
-{
-    const uint64_t odd = UINT64_C(0xAAAAAAAAAAAAAAAA);
-    uint64_t starts = backslashes & ~carry->escape;
-    uint64_t pairs = (((starts << 1) | odd) - starts) ^ odd;
-    uint64_t escaped = pairs ^ (backslashes | carry->escape);
-
-    carry->escape = (pairs & backslashes) >> 63;
-    return escaped;
-}
-
 /* Each bit: whether the bits up to it, itself included, are an odd number. */
 static ALWAYS_INLINE uint64_t parity_so_far(uint64_t bits)
 {
@@ -83,7 +70,8 @@ static ALWAYS_INLINE uint64_t parity_so_far(uint64_t bits)
 /* Counts the brackets of a block; the place behind the last one to close, or 0. */
 static ALWAYS_INLINE unsigned count(struct found f, struct carry *carry)
 {
-    uint64_t escaped = f.backslashes | carry->escape ? escaped_bytes(f.backslashes, carry) : 0;
+    uint64_t escaped =
+        f.backslashes | carry->escape ? block_escaped(f.backslashes, &carry->escape) : 0;
     uint64_t quotes = f.quotes & ~escaped;
     uint64_t inside = carry->string;
     uint64_t brackets;

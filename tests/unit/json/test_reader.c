@@ -10,7 +10,7 @@
 #include "cases.h"
 #include "test.h"
 
-enum { SHIFTS = 40 };
+enum { SHIFTS = 72 };
 
 static enum err verdict(struct str text, unsigned depth_max)
 {
