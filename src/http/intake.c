@@ -285,13 +285,26 @@ static void take_head(struct http_connection *c)
     }
 }
 
+/* Room for `n` more bytes, if the memory budget has it. */
+static enum err make_room(struct buf *body, size_t n)
+{
+    size_t growth = buf_growth(body, n);
+    char *room;
+
+    return growth > 0 && !mem_budget_has(growth) ? ERR_NOMEM : buf_reserve(body, n, &room);
+}
+
+/* With half of the body there is room for all of it, so that it does not move again. */
 static enum err keep_body(struct server_request *q, struct str piece)
 {
-    size_t growth = buf_growth(&q->body, piece.n);
+    size_t left = q->body.max - q->body.n;
+    enum err err = ERR_NOMEM;
 
-    if (growth > 0 && !mem_budget_has(growth))
-        return ERR_NOMEM;
-    return buf_add(&q->body, piece);
+    if (q->body.n + piece.n >= q->body.max / 2)
+        err = make_room(&q->body, left);
+    if (err)
+        err = make_room(&q->body, piece.n);
+    return err ? err : buf_add(&q->body, piece);
 }
 
 static void refuse_body(struct http_connection *c, enum err err)
