@@ -225,6 +225,30 @@ test('a connection that ends just as it is used again costs no answer', async ()
   }
 });
 
+test('an upstream that answers before it has read the request gets all of it', async () => {
+  const pieces = [];
+  let began;
+  const isBegun = new Promise((resolve) => (began = resolve));
+  first.handle = async (request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write(says('he'));
+    await isBegun;
+    for await (const piece of request) pieces.push(piece);
+    response.end(says('y') + ends() + DONE);
+  };
+  const long = 'x'.repeat(12 << 20); // more than sockets hold
+  const asked = [...messages, { role: 'user', content: long }];
+  const client = gw.openai({ maxRetries: 0 });
+  const params = { model: 'alone', messages: asked, stream: true };
+  let text = '';
+  for await (const { choices } of await client.chat.completions.create(params)) {
+    text += choices[0]?.delta.content ?? '';
+    began();
+  }
+  assert.equal(text, 'hey');
+  assert.deepEqual(JSON.parse(Buffer.concat(pieces)).messages, asked);
+});
+
 test('an upstream without a list of models is ready, and no problem to check', async () => {
   first.handle = second.handle = reply({ detail: 'Not Found' }, 404);
   await until(async () => (await gw.get('/readyz')).status === 200, 'ready');

@@ -184,7 +184,8 @@ void answer_begin(struct provider_call *c, const struct http_head *head)
                          name_of(c), STR_ARGS(str_sub(encoding, 0, ENCODING_QUOTED)));
         return;
     }
-    buf_deinit(&c->body);
+    if (c->phase >= PHASE_SENT) /* else the rest of it is on its way still */
+        buf_deinit(&c->body);
     if (c->kind == ANSWER_STREAM) {
         stream_init(&c->stream, STREAM_EVENT_MAX, on_chunk, c);
         c->stream.n_choices = c->request.chat->n;

@@ -54,7 +54,7 @@ struct provider_call {
     struct key_turn turn;
     bool is_reconnected; /* the one new connection is spent */
 
-    struct buf body;        /* of the request; empty once it was accepted */
+    struct buf body;        /* of the request; empty once it was sent and accepted */
     struct http_call *http; /* running */
     enum answer_kind kind;
     struct answer_status status;
