@@ -123,15 +123,18 @@ size_t http_client_idle(const struct http_client *c)
 
 static void tap_begin(struct http_call *call, const struct http_call_params *params)
 {
-    const struct wire_request r = {
+    struct arena joined;
+    struct wire_request r = {
         .method = params->method,
         .target = params->target,
         .headers = params->headers,
         .n_headers = params->n_headers,
-        .body = params->body,
     };
 
+    arena_init(&joined);
+    r.body = arena_join(&joined, STRS(params->body, params->more[0], params->more[1]));
     call->tap_number = call->tap->begin(call->tap->arg, &r);
+    arena_deinit(&joined);
 }
 
 static void tap_event(struct http_call *call, const struct wire_event *e)
@@ -249,7 +252,9 @@ struct http_call *http_call_start(struct http_client *c, const struct http_call_
     call->send_timeout_ms =
         params->send_timeout_ms > 0 ? params->send_timeout_ms : params->head_timeout_ms;
     call->method = params->method;
-    call->body = params->body;
+    call->body[0] = params->body;
+    memcpy(call->body + 1, params->more, sizeof(params->more));
+    call->body_size = http_call_body_size(params);
     call->send_once = params->send_once;
     buf_init(&call->request, REQUEST_HEAD_MAX);
     buf_init(&call->in, c->limits.max_head + LOOP_READ_SIZE);
@@ -343,24 +348,38 @@ void call_sent(struct http_call *call)
         call->handler->on_sent(call->arg);
 }
 
+/* What is left of a piece of the request, when *sent bytes of it and those behind are out. */
+static struct str take_unsent(struct str piece, size_t *sent)
+{
+    size_t n = *sent < piece.n ? *sent : piece.n;
+
+    *sent -= n;
+    return str_from(piece, n);
+}
+
 static void send_request(struct http_call *call)
 {
-    size_t head = call->request.n;
-    struct str parts[] = {
-        str_from(buf_str(&call->request), call->sent),
-        str_from(call->body, call->sent > head ? call->sent - head : 0),
-    };
-    size_t first = parts[0].n == 0;
-    size_t n = COUNT_OF(parts) - first - (parts[1].n == 0);
+    struct str parts[1 + COUNT_OF(call->body)] = { buf_str(&call->request) };
+    size_t sent = call->sent;
+    size_t n = 0;
     size_t written;
-    enum err err = conn_write(call->conn, parts + first, n, &written);
+    enum err err;
+
+    memcpy(parts + 1, call->body, sizeof(call->body));
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        struct str left = take_unsent(parts[i], &sent);
+
+        if (left.n > 0)
+            parts[n++] = left;
+    }
+    err = conn_write(call->conn, parts, n, &written);
 
     call->sent += written;
     call->any_sent = call->any_sent || written > 0;
     /* The reader is told why, maybe by an answer that came before the end. */
     if (err)
         return;
-    if (call->sent < head + call->body.n) {
+    if (call->sent < call->request.n + call->body_size) {
         if (written > 0)
             call_arm_deadline(call);
     } else if (call->upload.is_streamed) {
@@ -376,7 +395,7 @@ static void on_writable(void *arg)
 
     if (call->upload.is_open)
         upload_flush(call);
-    else if (!call->is_refused && call->sent < call->request.n + call->body.n)
+    else if (!call->is_refused && call->sent < call->request.n + call->body_size)
         send_request(call);
 }
 

@@ -34,6 +34,8 @@ struct connector *http_client_connector(const struct http_client *c);
 
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
 
+enum { HTTP_BODY_MORE = 2 };
+
 struct http_call_params {
     const struct url *url; /* where; its path goes before `target` */
     enum http_method method;
@@ -41,7 +43,9 @@ struct http_call_params {
     const struct http_header *headers; /* besides Host and Content-Length; they may replace
                                           Accept-Encoding and User-Agent; copied */
     size_t n_headers;
-    struct str body;         /* borrowed until the call ended */
+    struct str body;                 /* borrowed until the call ended */
+    struct str more[HTTP_BODY_MORE]; /* of a body that lies in pieces: what stands behind `body`;
+                                        likewise. None of a streamed one */
     bool is_streamed;        /* `body` is only its beginning, borrowed until on_room: the rest comes
                                 by http_call_write(). Always on a connection of its own */
     uint64_t length;         /* of all of a streamed body; HTTP_LENGTH_UNKNOWN: chunked */
@@ -73,6 +77,9 @@ struct http_call_handler {
     void (*on_done)(void *arg,
                     const struct http_outcome *outcome); /* exactly once, last, unless canceled */
 };
+
+/* The bytes of the body that are known. */
+size_t http_call_body_size(const struct http_call_params *params);
 
 /* Never calls back before it returned. `handler` is static. */
 struct http_call *http_call_start(struct http_client *c, const struct http_call_params *params,

@@ -55,14 +55,15 @@ struct http_call {
     int64_t idle_timeout_ms;
     enum http_method method;
     enum call_state state;
-    struct connect *connect; /* while it runs */
-    struct conn *conn;       /* owned; NULL before SEND and when DONE */
-    struct buf request;      /* its head; kept for another try */
-    struct str body;         /* borrowed */
-    struct upload upload;    /* what comes behind it */
-    size_t sent;             /* bytes of both on this connection */
-    struct buf in;           /* an incomplete head */
-    size_t scanned;          /* of the incomplete head, for the parser */
+    struct connect *connect;             /* while it runs */
+    struct conn *conn;                   /* owned; NULL before SEND and when DONE */
+    struct buf request;                  /* its head; kept for another try */
+    struct str body[1 + HTTP_BODY_MORE]; /* borrowed */
+    size_t body_size;                    /* of all of these */
+    struct upload upload;                /* what comes behind it */
+    size_t sent;                         /* bytes of both on this connection */
+    struct buf in;                       /* an incomplete head */
+    size_t scanned;                      /* of the incomplete head, for the parser */
     struct http_body decoder;
     struct timer timer;
     struct task task; /* begins */

@@ -19,9 +19,18 @@ static bool is_visible(struct str s)
     return true;
 }
 
+size_t http_call_body_size(const struct http_call_params *p)
+{
+    size_t n = p->body.n;
+
+    for (size_t i = 0; i < HTTP_BODY_MORE; i++)
+        n += p->more[i].n;
+    return n;
+}
+
 static bool wants_length(const struct http_call_params *p)
 {
-    return p->body.n > 0 || p->method == HTTP_POST || p->method == HTTP_PUT ||
+    return http_call_body_size(p) > 0 || p->method == HTTP_POST || p->method == HTTP_PUT ||
            p->method == HTTP_PATCH;
 }
 
@@ -47,9 +56,10 @@ static enum err add_ours(struct buf *out, const struct http_call_params *p)
     if (!err && p->is_streamed && p->length == HTTP_LENGTH_UNKNOWN)
         err = buf_add(out, STR("Transfer-Encoding: chunked\r\n"));
     else if (!err && (p->is_streamed || wants_length(p)))
-        err = buf_add_all(out, STRS(STR("Content-Length: "),
-                                    str_of_u64(p->is_streamed ? p->length : p->body.n, digits),
-                                    STR("\r\n")));
+        err = buf_add_all(
+            out, STRS(STR("Content-Length: "),
+                      str_of_u64(p->is_streamed ? p->length : http_call_body_size(p), digits),
+                      STR("\r\n")));
     return err;
 }
 

@@ -37,7 +37,7 @@ bool upload_is_done(const struct http_call *call)
 
     if (u->is_streamed)
         return u->is_open && u->is_ended && outbox_pending(&u->box) == 0;
-    return call->sent == call->request.n + call->body.n;
+    return call->sent == call->request.n + call->body_size;
 }
 
 bool upload_rests(const struct http_call *call)
@@ -76,7 +76,8 @@ static void tell_room(struct http_call *call)
 void upload_open(struct http_call *call)
 {
     call->upload.is_open = true;
-    call->body = STR("");
+    memset(call->body, 0, sizeof(call->body));
+    call->body_size = 0;
     call->sent = call->request.n;
     call_arm_deadline(call);
     tell_room(call);

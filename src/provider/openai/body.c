@@ -50,6 +50,8 @@ struct editor {
     size_t n;
     struct buf *out;
     enum err err;     /* sticks */
+    struct str front; /* not copied: what no edit comes before; p NULL until there is an edit */
+    const char *from; /* what was not edited since; not written yet */
     uint64_t met;     /* edits that found their member */
     uint64_t renames; /* of them, those that rename one: no other may go by its new name */
     bool is_written;  /* a member was */
@@ -189,15 +191,31 @@ static void apply(struct member *m, const struct provider_edit *edit)
     }
 }
 
-static void apply_all(struct editor *e, struct member *m, size_t from)
+/* Whether any concerns it. */
+static bool apply_all(struct editor *e, struct member *m, size_t from)
 {
+    bool is_edited = false;
+
     for (size_t i = from; i < e->n && !m->is_dropped; i++)
         if (is_called(m, name_of(&e->edits[i]))) {
             e->met |= UINT64_C(1) << i;
+            is_edited = true;
             apply(m, &e->edits[i]);
         } else if (e->renames >> i & 1 && is_called(m, e->edits[i].value)) {
-            m->is_dropped = true;
+            m->is_dropped = is_edited = true;
         }
+    return is_edited;
+}
+
+/* What stands unedited up to `to` is written, the first of it kept as it lies. */
+static void pass_on(struct editor *e, const char *to)
+{
+    struct str rest = between(e->from, to);
+
+    if (e->front.p)
+        add(e, rest);
+    else
+        e->front = rest;
 }
 
 /* Looks ahead, since the name may be taken before the member that takes it. */
@@ -247,8 +265,8 @@ static void add_member(struct editor *e, const struct member *m)
         add(e, m->value);
 }
 
-/* What was to be set and was not there. */
-static void add_missing(struct editor *e)
+/* What was to be set and was not there, at `end`. */
+static void add_missing(struct editor *e, const char *end)
 {
     for (size_t i = 0; i < e->n; i++) {
         const struct provider_edit *edit = &e->edits[i];
@@ -256,6 +274,8 @@ static void add_missing(struct editor *e)
 
         if (e->met >> i & 1 || (edit->type != EDIT_SET && edit->type != EDIT_USAGE))
             continue;
+        pass_on(e, end);
+        e->from = end;
         m.name = name_of(edit);
         apply(&m, edit);
         apply_all(e, &m, i + 1);
@@ -263,43 +283,62 @@ static void add_missing(struct editor *e)
     }
 }
 
-static void edit_members(struct editor *e, struct source from, const char **at)
+/* Returns where the last of them ends. */
+static const char *edit_members(struct editor *e, struct source from, const char *at)
 {
     struct json_member member;
 
     while (next_member(&from, &member)) {
         struct str key = member.key;
-        struct member m = { .lead = between(*at, key.p - 1),
+        struct member m = { .lead = between(at, key.p - 1),
                             .key = { key.p - 1, key.n + 2 },
                             .gap = between(key.p + key.n + 1, member.value.p),
                             .value = member.value };
 
-        apply_all(e, &m, 0);
-        add_member(e, &m);
-        *at = member.value.p + member.value.n;
+        const char *end = member.value.p + member.value.n;
+
+        /* The first that is left behind one that was dropped loses its comma. */
+        if (apply_all(e, &m, 0) || (!e->is_written && e->front.p)) {
+            pass_on(e, at);
+            add_member(e, &m);
+            e->from = end;
+        } else {
+            e->is_written = true;
+        }
+        at = end;
     }
+    return at;
+}
+
+/* Leaves `e->from` where the rest of `in` begins. */
+static enum err edit(struct editor *e, struct str in, struct source from)
+{
+    json_init_checked(&from.json, in);
+    if (e->n > BODY_EDITS_MAX || !json_enter_object(&from.json))
+        return ERR_BAD_INPUT;
+    e->from = in.p;
+    find_renames(e, from);
+    add_missing(e, edit_members(e, from, from.json.p));
+    return e->err;
 }
 
 enum err body_edit_members(struct str in, const struct json_member *members, size_t n_members,
-                           const struct provider_edit *edits, size_t n, struct buf *out)
+                           const struct provider_edit *edits, size_t n, struct buf *out,
+                           struct body_ends *ret)
 {
-    struct source from = { .members = n_members ? members : NULL, .n = n_members };
+    const struct source from = { .members = n_members ? members : NULL, .n = n_members };
     struct editor e = { .edits = edits, .n = n, .out = out };
-    const char *at;
+    enum err err = edit(&e, in, from);
 
-    json_init_checked(&from.json, in);
-    if (n > BODY_EDITS_MAX || !json_enter_object(&from.json))
-        return ERR_BAD_INPUT;
-    at = from.json.p;
-    add(&e, between(in.p, at));
-    find_renames(&e, from);
-    edit_members(&e, from, &at);
-    add_missing(&e);
-    add(&e, between(at, in.p + in.n));
-    return e.err;
+    if (!err)
+        *ret = (struct body_ends){ e.front, between(e.from, in.p + in.n) };
+    return err;
 }
 
 enum err body_edit(struct str in, const struct provider_edit *edits, size_t n, struct buf *out)
 {
-    return body_edit_members(in, NULL, 0, edits, n, out);
+    struct editor e = { .edits = edits, .n = n, .out = out, .front = STR("") };
+    enum err err = edit(&e, in, (struct source){ .members = NULL });
+
+    return err ? err : buf_add(out, between(e.from, in.p + in.n));
 }

@@ -22,7 +22,13 @@ enum { BODY_EDITS_MAX = 64 };
 MUST_USE enum err body_edit(struct str in, const struct provider_edit *edits, size_t n,
                             struct buf *out);
 
-/* The same where the members of `in` are known: it is not read again. Without any it is. */
+/* The same where the members of `in` are known: it is not read again; without any it is. What no
+ * edit comes before, and what none comes behind, is not copied: the result is `front`, what was
+ * appended to `out`, and `tail`; the two are slices of `in`. */
+struct body_ends {
+    struct str front;
+    struct str tail;
+};
 MUST_USE enum err body_edit_members(struct str in, const struct json_member *members,
                                     size_t n_members, const struct provider_edit *edits, size_t n,
-                                    struct buf *out);
+                                    struct buf *out, struct body_ends *ret);

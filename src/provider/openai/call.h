@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "provider/openai/body.h"
 #include "provider/openai/key_turn.h"
 #include "provider/openai/status.h"
 #include "provider/openai/stream.h"
@@ -55,6 +56,7 @@ struct provider_call {
     bool is_reconnected; /* the one new connection is spent */
 
     struct buf body;        /* of the request; empty once it was sent and accepted */
+    struct body_ends ends;  /* what is before and behind it, as the client sent it */
     struct http_call *http; /* running */
     enum answer_kind kind;
     struct answer_status status;

@@ -45,17 +45,14 @@ enum err compose_body(struct provider_call *c)
     struct str model;
     struct buf written;
     enum err err;
-    char *room;
     size_t n;
 
     if (!quote(&c->arena, r->model, &model) || !quote(&c->arena, r->client_model, &c->model_json))
         return ERR_NOMEM;
     n = list_edits(c, model, edits);
-    err = r->wants_raw ? buf_reserve(&c->body, r->chat->raw.n + 256, &room) : ERR_NONE;
-    if (err || r->wants_raw)
-        return err ? err
-                   : body_edit_members(r->chat->raw, r->chat->members, r->chat->n_members, edits, n,
-                                       &c->body);
+    if (r->wants_raw)
+        return body_edit_members(r->chat->raw, r->chat->members, r->chat->n_members, edits, n,
+                                 &c->body, &c->ends);
     if (n == 0)
         return request_write(r->chat, r->model, &c->body);
     buf_init(&written, SIZE_MAX / 2);

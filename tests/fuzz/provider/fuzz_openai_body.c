@@ -2,7 +2,7 @@
 /*
  * Edits of a body. Properties: without edits nothing changes; what was JSON is JSON after any
  * edits; what was set is there, what was dropped is not; making the same edits again changes
- * nothing more.
+ * nothing more. What is not copied is where it belongs.
  */
 #include "base/mem.h"
 #include "provider/openai/body.h"
@@ -14,8 +14,23 @@ enum { OUT_MAX = 1 << 24 };
 
 static enum err edit(struct str in, const struct provider_edit *edits, size_t n, struct buf *out)
 {
+    struct body_ends ends;
+    struct buf middle;
+    enum err err;
+
     buf_init(out, OUT_MAX);
-    return body_edit(in, edits, n, out);
+    buf_init(&middle, OUT_MAX);
+    err = body_edit(in, edits, n, out);
+    BUG_ON(body_edit_members(in, NULL, 0, edits, n, &middle, &ends) != err);
+    if (!err) {
+        struct str whole = buf_str(out);
+
+        BUG_ON(!str_starts(whole, ends.front));
+        BUG_ON(!str_starts(str_from(whole, ends.front.n), buf_str(&middle)));
+        BUG_ON(!str_eq(str_from(whole, ends.front.n + middle.n), ends.tail));
+    }
+    buf_deinit(&middle);
+    return err;
 }
 
 /* How often `name` stands at the top; its last value in *ret. */

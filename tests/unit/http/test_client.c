@@ -251,6 +251,43 @@ static void sends_a_large_body(void)
     free(body);
 }
 
+/* Where the writes are cut does not matter. */
+static void sends_a_body_that_lies_in_pieces(void)
+{
+    enum { SIZE = 12000007, FIRST = 1000003, SECOND = 4000037 };
+    unsigned char *body = malloc(SIZE);
+    struct str rest = { (const char *)body + FIRST, SIZE - FIRST };
+    struct http_call_params p = params_of(HTTP_POST, (struct str){ (const char *)body, FIRST });
+    size_t got = 0;
+
+    EXPECT(body != NULL);
+    for (size_t i = 0; i < SIZE; i++)
+        body[i] = (unsigned char)(i % 251 + i / 65536);
+    p.more[0] = str_sub(rest, 0, SECOND);
+    p.more[1] = str_from(rest, SECOND);
+    begin();
+    p.url = &f.url;
+    memset(&t, 0, sizeof(t));
+    t.call = http_call_start(f.c, &p, &telling, &t);
+    WAIT(f.l, far_accept(&f.far));
+    WAIT(f.l, far_has(&f.far, "\r\n\r\n"));
+    EXPECT(strstr(f.far.got, "Content-Length: 12000007\r\n") != NULL);
+    f.far.n -= (size_t)(strstr(f.far.got, "\r\n\r\n") + 4 - f.far.got);
+    memmove(f.far.got, strstr(f.far.got, "\r\n\r\n") + 4, f.far.n);
+    while (got < SIZE) {
+        EXPECT(got + f.far.n <= SIZE && memcmp(f.far.got, body + got, f.far.n) == 0);
+        got += f.far.n;
+        run_turn_now(f.l);
+        f.far.n = 0;
+        far_read(&f.far);
+    }
+    WAIT(f.l, t.n_sent == 1);
+    answer(&t, OK_HELLO);
+    EXPECT_INT(t.err, ERR_NONE);
+    end();
+    free(body);
+}
+
 /* A server that refuses an upload answers, and resets what still comes. */
 static void takes_the_answer_of_who_hangs_up_on_the_upload(void)
 {
@@ -539,6 +576,7 @@ static const struct test suite[] = {
     { "tells a reset", tells_a_reset },
     { "tells that nobody listens", tells_that_nobody_listens },
     { "sends a large body", sends_a_large_body },
+    { "sends a body that lies in pieces", sends_a_body_that_lies_in_pieces },
     { "takes the answer of who hangs up on the upload",
       takes_the_answer_of_who_hangs_up_on_the_upload },
     { "takes an answer before the request is sent", takes_an_answer_before_the_request_is_sent },

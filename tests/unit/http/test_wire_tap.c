@@ -62,6 +62,20 @@ static void hears_a_call(void)
     end();
 }
 
+static void hears_a_body_in_pieces_as_one(void)
+{
+    struct http_call_params p = params_of(HTTP_POST, STR("[1"));
+
+    begin_heard();
+    p.more[0] = STR(",2");
+    p.more[1] = STR("]");
+    memset(&t, 0, sizeof(t));
+    t.call = http_call_start(f.c, &p, &telling, &t);
+    EXPECT_Z(heard, "0 begin /x?y [1,2] 0;");
+    http_call_cancel(t.call);
+    end();
+}
+
 static void hears_how_a_call_fails(void)
 {
     begin_heard();
@@ -126,6 +140,7 @@ static void hears_nothing_when_nobody_listens(void)
 
 static const struct test suite[] = {
     { "hears a call", hears_a_call },
+    { "hears a body in pieces as one", hears_a_body_in_pieces_as_one },
     { "hears how a call fails", hears_how_a_call_fails },
     { "hears a socket", hears_a_socket },
     { "hears a refusal", hears_a_refusal },

@@ -43,15 +43,18 @@ static enum err edit(const char *in, const char *note, struct buf *out)
     return body_edit(str_of(in), list, n, out);
 }
 
-/* The same with the members listed before. */
+/* The same with the members listed before, put together again. */
 static enum err edit_known(const char *in, const char *note, struct buf *out)
 {
     struct json_member members[8];
     struct provider_edit list[8];
     struct json_value value;
     size_t n_members = 0;
+    struct body_ends ends;
+    struct buf middle;
     struct str key;
     struct json j;
+    enum err err;
     size_t n;
 
     json_init(&j, str_of(in), JSON_DEPTH_MAX);
@@ -61,7 +64,12 @@ static enum err edit_known(const char *in, const char *note, struct buf *out)
         members[n_members++] = (struct json_member){ key, value.raw };
     }
     edits(note, list, &n);
-    return body_edit_members(str_of(in), members, n_members, list, n, out);
+    buf_init(&middle, out->max);
+    err = body_edit_members(str_of(in), members, n_members, list, n, &middle, &ends);
+    if (!err)
+        err = buf_add_all(out, STRS(ends.front, buf_str(&middle), ends.tail));
+    buf_deinit(&middle);
+    return err;
 }
 
 static const struct {
@@ -244,7 +252,44 @@ static void edits_large_bodies(void)
     free(in);
 }
 
+static void what_is_not_edited_is_not_copied(void)
+{
+    static const struct {
+        const char *in;
+        const char *edits;
+        const char *front;
+        const char *middle;
+        const char *tail;
+    } cases[] = {
+        { "{\"a\":1,\"m\":2,\"z\":3}", "=m 4", "{\"a\":1", ",\"m\":4", ",\"z\":3}" },
+        { "{\"a\":1,\"m\":2,\"b\":5,\"n\":6,\"z\":3}", "=m 4\n=n 7", "{\"a\":1",
+          ",\"m\":4,\"b\":5,\"n\":7", ",\"z\":3}" },
+        { "{\"a\":1,\"z\":3 }", "=m 4", "{\"a\":1,\"z\":3", ",\"m\":4", " }" },
+        { "{\"a\":1,\"z\":3}", "-a", "{", "\"z\":3", "}" },
+        { "{\"a\":1,\"z\":3}", "-b", "", "", "{\"a\":1,\"z\":3}" },
+    };
+    struct body_ends ends;
+    struct buf out;
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct str in = str_of(cases[i].in);
+        struct provider_edit list[8];
+        size_t n;
+
+        buf_init(&out, 1024);
+        edits(cases[i].edits, list, &n);
+        EXPECT_INT(body_edit_members(in, NULL, 0, list, n, &out, &ends), ERR_NONE);
+        EXPECT_STR(ends.front, cases[i].front);
+        EXPECT_STR(buf_str(&out), cases[i].middle);
+        EXPECT_STR(ends.tail, cases[i].tail);
+        EXPECT(ends.front.n == 0 || ends.front.p == in.p);
+        EXPECT(ends.tail.p + ends.tail.n == in.p + in.n);
+        buf_deinit(&out);
+    }
+}
+
 static const struct test suite[] = {
+    { "what is not edited is not copied", what_is_not_edited_is_not_copied },
     { "edits in place", edits_in_place },
     { "refuses what is no object", refuses_what_is_no_object },
     { "lets half a pair through", lets_half_a_pair_through },
