@@ -7,6 +7,7 @@
 PREFIX = /usr/local
 DESTDIR =
 BUILD = build
+TESTS = unit e2e
 CONFIGURE = cmake --log-level=WARNING --preset
 COMPILE = cmake --build
 
@@ -67,7 +68,7 @@ e2e: build $(BUILD)/.packages-test $(BUILD)/.npm ## the end-to-end tests alone
 	@scripts/run-tests dev e2e
 
 asan: $(BUILD)/.packages-test $(BUILD)/.npm ## every test under the address and undefined-behavior sanitizers
-	@scripts/run-tests asan
+	@scripts/run-tests asan $(TESTS)
 
 tsan: $(BUILD)/.packages-test ## the unit tests under the thread sanitizer
 	@scripts/run-tests tsan unit

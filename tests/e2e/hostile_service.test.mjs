@@ -295,7 +295,7 @@ describe('in the middle of an answer comes', AT_ONCE, () => {
     });
 
   test('text without an end, of which 32 MiB are held', async () => {
-    const own = await hostileWorld({ API_REQUEST_TIMEOUT: 6 });
+    const own = await hostileWorld({ API_REQUEST_TIMEOUT: 60 });
     own.upstream.answer = sayAround(flood(text(piece(many(100_000, 'x')))));
     assertError(await own.gw.post(prompt()), BROKEN);
     const { program } = own.gw;
