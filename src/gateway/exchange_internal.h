@@ -113,9 +113,9 @@ const struct chat_usage *answer_usage(struct exchange *x);
 /* Whether the answer is to be kept, once the request is decoded. */
 void exchange_keep_init(struct exchange *x);
 
-/* Keeps the answer, if it is to be, and calls then(x), now or when the store has answered, or its
- * deadline passed; not when the client leaves meanwhile. What is not kept after all says so (dialect_answer.is_kept). After the
- * books are closed. */
+/* Keeps the answer, if it is to be, and calls then(x), now or when the store has answered or its
+ * deadline passed; not when the client leaves meanwhile. What is not kept after all says so
+ * (dialect_answer.is_kept). After the books are closed. */
 void exchange_keep(struct exchange *x, void (*then)(struct exchange *x));
 
 /* ---- exchange_answer.c ---- */
