@@ -31,7 +31,9 @@ static void stub_run(UNUSED struct store *s, void *port, struct store_op *op)
 
 static void begin_kept_set(const char *const *overrides)
 {
-    static const struct store_backend backend = { .name = "stub", .run = stub_run };
+    static const struct store_backend backend = { .name = "stub",
+                                                  .deadline_ms = STORE_DEADLINE_MS,
+                                                  .run = stub_run };
 
     begin_set(overrides);
     stub = (struct stub){ .real = store_memory_new(1000) };
@@ -360,7 +362,7 @@ static void a_slow_store_is_not_waited_for(void)
     text("A");
     finish(CHAT_FINISH_STOP);
     settled();
-    pass(HOLD_MS - 1);
+    pass(STORE_DEADLINE_MS - 1);
     EXPECT_INT(wire_str(&f.w).n, 0);
     pass(1);
     in = wire_str(&f.w);
@@ -379,7 +381,7 @@ static void a_client_may_leave_while_the_store_is_asked(void)
     finish(CHAT_FINISH_STOP);
     settled();
     wire_end(&f.w, ERR_CLOSED);
-    pass(HOLD_MS);
+    pass(STORE_DEADLINE_MS);
     wire_free(&f.w);
     open_wire(&f.w);
     ask_next(MINE, "resp_x");
