@@ -13,7 +13,7 @@ static int control(struct str s)
 {
     unsigned char c = (unsigned char)s.p[0];
 
-    if (c == '\n' || c == '\t')
+    if (c == '\n' || c == '\t' || str_starts(s, STR("\r\n")))
         return -1;
     if (c < 0x20 || c == 0x7f)
         return c;
@@ -41,12 +41,14 @@ enum err terminal_text(struct buf *out, struct str text)
     return err;
 }
 
-/* At most PIECE bytes, not cut within a character. */
+/* At most PIECE bytes, not cut within a character, nor within the end of a line. */
 static struct str take_piece(struct str *text)
 {
     size_t n = text->n < PIECE ? text->n : PIECE;
 
     while (n < text->n && n > PIECE - 4 && ((unsigned char)text->p[n] & 0xc0) == 0x80)
+        n--;
+    if (n < text->n && n > 1 && text->p[n - 1] == '\r')
         n--;
     struct str piece = str_sub(*text, 0, n);
     *text = str_from(*text, n);

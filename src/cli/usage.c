@@ -15,7 +15,14 @@
 #include "ledger/query.h"
 #include "json/reader.h"
 
-enum { PATH_MAX_SIZE = 900, COLUMNS = 4, TEXT_MAX = 60, BAR_WIDTH = 24, ONLY_OF_ROWS = 2 };
+enum {
+    PATH_MAX_SIZE = 900,
+    COLUMNS = 4,
+    TEXT_MAX = 60,
+    BAR_WIDTH = 24,
+    ONLY_OF_ROWS = 2,
+    WAITING_MAX = 1 << 20, /* of rows that came, and whose last one goes on */
+};
 
 enum usage_format { USAGE_TABLE, USAGE_CSV, USAGE_JSONL };
 
@@ -322,10 +329,36 @@ static void print_answer(const struct asked *a, struct str answer)
 
 /* ---- the command ---- */
 
-/* There may be very many of them. */
-static void on_rows(UNUSED void *arg, struct str bytes)
+/* There may be very many of them. Pieces end anywhere, and what is shown ends with a line. */
+static void on_rows(void *arg, struct str bytes)
 {
+    struct buf *waiting = arg;
+    size_t n = bytes.n;
+
+    while (n > 0 && bytes.p[n - 1] != '\n')
+        n--;
+    if (n > 0 && buf_add(waiting, str_sub(bytes, 0, n)) == ERR_NONE) {
+        terminal_print(stdout, buf_str(waiting));
+        buf_clear(waiting);
+        bytes = str_from(bytes, n);
+    }
+    if (buf_add(waiting, bytes) == ERR_NONE)
+        return;
+    terminal_print(stdout, buf_str(waiting));
+    buf_clear(waiting);
     terminal_print(stdout, bytes);
+}
+
+static bool tell_rows(struct cli_operator *o, const char *path)
+{
+    struct buf waiting;
+    bool is_told;
+
+    buf_init(&waiting, WAITING_MAX);
+    is_told = cli_operator_stream(o, path, on_rows, &waiting);
+    terminal_print(stdout, buf_str(&waiting));
+    buf_deinit(&waiting);
+    return is_told;
 }
 
 static bool tell(struct cli_operator *o, const struct asked *a)
@@ -333,7 +366,7 @@ static bool tell(struct cli_operator *o, const struct asked *a)
     struct buf answer;
 
     if (a->wants_rows)
-        return cli_operator_stream(o, a->path.p, on_rows, NULL);
+        return tell_rows(o, a->path.p);
     if (!cli_operator_call(o, HTTP_GET, a->path.p, STR(""), &answer))
         return false;
     print_answer(a, buf_str(&answer));

@@ -8,7 +8,7 @@ import http from 'node:http';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Gateway, KEY, Simulator, finish, onEnd, run, secret } from './lib/harness.mjs';
-import { tempDir, until } from './lib/harness.mjs';
+import { BINARY, Program, tempDir, until } from './lib/harness.mjs';
 import { Redis } from './lib/redis.mjs';
 
 after(finish);
@@ -149,7 +149,7 @@ test('what is wrong in a question is told', async () => {
 });
 
 describe('rows of single requests', () => {
-  let gw;
+  let gw, shown;
   const rows = async (query = '') => {
     const answer = await gw.get(`/admin/api/usage/rows${query}`, admin);
     assert.equal(answer.status, 200, answer.text);
@@ -164,7 +164,9 @@ describe('rows of single requests', () => {
     const route = (model) => `{name: ${model}, targets: [{upstream: local, model: ${model}}]}`;
     const whole = ['big', 'small'].map(route);
     const any = '{name: "*", targets: [{upstream: open, model: "*"}]}';
-    gw = await start(env, ['--config', settings(`models: [${whole}, ${any}]\n`)]);
+    const config = ['--config', settings(`models: [${whole}, ${any}]\n`)];
+    gw = await start(env, config);
+    shown = { env, words: [BINARY, 'usage', ...config, 'rows'].join(' ') };
     const id = { 'x-request-id': 'row-1' };
     await gw.post({ model: 'big', ...say('a secret prompt\n!lorem 5') }, { headers: id });
     const stream = await gw.stream({ model: 'big', ...say('!frames 10000 every 50') });
@@ -252,6 +254,27 @@ describe('rows of single requests', () => {
     const guarded = (text) => (/^[=+@\t-]/.test(text) ? `'${text}` : text);
     const want = odd.map((model) => `"${guarded(model.replaceAll('"', '""'))}"`);
     assert.deepEqual(fields.reverse(), want);
+  });
+
+  test('a terminal shows the same lines, wherever the pieces end that come', async () => {
+    const model = '\u8a9e'.repeat(60);
+    for (let n = 0; n < 10; n++)
+      await Promise.all(Array.from({ length: 30 }, () => gw.post({ model, ...say('x') })));
+    const limit = 'model=other limit=300';
+    const wanted = async (format) =>
+      (await rows(`?format=${format}&${limit.replace(' ', '&')}`)).text.split(/\r?\n/);
+    await until(
+      async () => (await wanted('jsonl')).filter((line) => line.includes(model)).length === 300,
+      'their rows',
+    );
+    for (const format of ['csv', 'jsonl']) {
+      const command = `${shown.words} format=${format} ${limit}`;
+      const env = { ...shown.env, SHELL: '/bin/sh' };
+      const program = new Program('script', ['-qec', command, '/dev/null'], { env });
+      assert.equal((await program.end()).code, 0);
+      const lines = program.stdout.replaceAll('\r', '').split('\n');
+      assert.deepEqual(lines, await wanted(format), format);
+    }
   });
 });
 

@@ -20,6 +20,8 @@ static const struct row {
     { "\x1b[31mred", "\\u001b[31mred" },
     { "\x1b]0;title\x07", "\\u001b]0;title\\u0007" },
     { "over\rwrite", "over\\u000dwrite" },
+    { "a,b\r\nc\r\r\n", "a,b\r\nc\\u000d\r\n" },
+    { "\r", "\\u000d" },
     { "\x7f\x08", "\\u007f\\u0008" },
     { "\xc2\x9b"
       "31m \xc2\x80\xc2\x9f",
@@ -95,7 +97,8 @@ static void a_terminal_gets_what_is_shown(void)
 /* Characters of each length stand at every place of the piece that is shown at once. */
 static void cuts_no_character_of_a_long_text(void)
 {
-    static const char *const characters[] = { "a", "\xc3\xa9", "\xe4\xbd\xa0", "\xf0\x9f\x98\x80" };
+    static const char *const characters[] = { "a", "\xc3\xa9", "\xe4\xbd\xa0",
+                                              "\xf0\x9f\x98\x80", "\r\n" };
     char path[64], text[3000], got[3000];
 
     for (size_t i = 0; i < COUNT_OF(characters); i++)
