@@ -44,15 +44,31 @@ static bool wrong(struct taker *t, const char *format, ...)
     return false;
 }
 
+/* C0, DEL, and C1, which is two bytes in UTF-8. */
+static bool has_control(struct str text)
+{
+    unsigned char before = 0;
+
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+
+        if (c < 0x20 || c == 0x7f || (before == 0xc2 && c < 0xa0))
+            return true;
+        before = c;
+    }
+    return false;
+}
+
 static bool take_text(struct taker *t, const struct json_value *v, size_t max, struct str *ret)
 {
     struct str text;
 
     if (json_text(v, t->a, &text) || text.n == 0 || text.n > max)
         return wrong(t, "it must be a text of 1 to %zu bytes", max);
-    for (size_t i = 0; i < text.n; i++)
-        if ((unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f)
-            return wrong(t, "it must not have control characters");
+    if (has_control(text))
+        return wrong(t, "it must not have control characters");
+    if (str_trim(text).n == 0)
+        return wrong(t, "it must not be blank");
     *ret = arena_dup(t->a, text);
     return true;
 }

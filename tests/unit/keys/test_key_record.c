@@ -108,6 +108,9 @@ static const struct {
       "name", "control" },
     { "{\"expires\":9223372036854775808}", "expires", "whole number" },
     { "{\"expires\":253402300801}", "expires", "to 253402300800" }, /* of a millisecond's kind */
+    { "{\"name\":\"a\\u009bb\"}", "name", "control" },
+    { "{\"name\":\"  \"}", "name", "blank" },
+    { "{\"models\":[\" \"]}", "models", "blank" },
     { "{\"budgets\":[1]}", "budgets", "object" },
     { "{\"budgets\":[{\"unit\":\"words\",\"per\":\"day\",\"limit\":1}]}", "budgets", "unit" },
     { "{\"budgets\":[{\"unit\":\"tokens\",\"per\":\"day\"}]}", "budgets", "limit" },
