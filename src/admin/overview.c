@@ -68,7 +68,7 @@ void admin_write_overview(const struct gateway_worker *w, struct json_writer *j)
     json_w_member_str(j, "version", str_of(g->version));
     write_process(j);
     json_w_member_bool(j, "demo", g->demo);
-    json_w_member_int(j, "uptime_s", (loop_wall_ms(w->loop) - g->started_wall_ms) / 1000);
+    json_w_member_int(j, "uptime_s", (loop_now_ms(w->loop) - g->started_ms) / 1000);
     json_w_member_str(j, "state", atomic_load(&g->draining) ? STR("draining") : STR("running"));
     write_store(g, j);
     json_w_member_int(j, "running", metric_get(METRIC_EXCHANGES));

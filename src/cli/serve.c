@@ -269,6 +269,7 @@ static enum err open_shared(struct server *s)
     g->guard = admin_guard;
     g->n_workers = s->settings.workers;
     g->started_wall_ms = clock_wall_ms();
+    g->started_ms = clock_now_ms();
     setup_begin(g, &s->settings);
     s->first = setup_hold_settings(g);
     return ERR_NONE;

@@ -86,8 +86,8 @@ struct gateway {
     void (*guard)(struct gateway_worker *w, struct http_request *r, size_t *max_body);
     int listen_fd;
     size_t n_workers;
-    int64_t started_wall_ms;
-    bool is_handed_on;         /* another process goes on with all that this one has */
+    int64_t started_wall_ms, started_ms; /* the latter by the clock that nobody sets */
+    bool is_handed_on;                   /* another process goes on with all that this one has */
     bool has_next;             /* another process has the socket, or will; both before `draining` */
     atomic_bool draining;      /* SIGTERM came, or is_handed_on */
     atomic_size_t connections; /* open client connections of all workers */

@@ -20,7 +20,7 @@ void handle_root(struct gateway_worker *w, struct http_request *r)
     json_w_member_str(&j, "version", str_of(g->version));
     json_w_member_str(&j, "state", atomic_load(&g->draining) ? STR("draining") : STR("running"));
     json_w_member_bool(&j, "demo", g->demo);
-    json_w_member_int(&j, "uptime_s", (loop_wall_ms(w->loop) - g->started_wall_ms) / 1000);
+    json_w_member_int(&j, "uptime_s", (loop_now_ms(w->loop) - g->started_ms) / 1000);
     json_w_object_end(&j);
     gateway_reply_written(r, 200, &j);
     buf_deinit(&out);

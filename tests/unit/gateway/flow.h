@@ -328,6 +328,7 @@ static inline void begin_gateway(const char *const *overrides, const char *confi
     make_upstreams();
     f.gateway.n_workers = 1;
     f.gateway.started_wall_ms = loop_wall_ms(f.l);
+    f.gateway.started_ms = loop_now_ms(f.l);
     f.worker.gateway = &f.gateway;
     f.budget = mem_budget_used();
     f.books[0] = metric_get(METRIC_EXCHANGES_DONE);
