@@ -168,6 +168,14 @@ for (const { status, words } of symptoms())
     if (status) assert.equal(seen.slice(0, 3), status, seen);
   });
 
+test('a session of another sign-in is named, where one is set', async () => {
+  const bare = await told({ CLERK_COOKIE: 'x' });
+  const set = await told({ CLERK_SESSION_ID: 'sess_x' });
+  assert.match(set, /^502 .*CLERK_SESSION_ID.* leave it out\./);
+  assert.match(bare, /^502 .*is signed out/);
+  assert.doesNotMatch(bare, /CLERK_SESSION_ID/);
+});
+
 test('what a signed-out account is told to do helps: a new cookie, and reload', async () => {
   const dir = tempDir();
   const sim = await Simulator.start();

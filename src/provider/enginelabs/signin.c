@@ -213,10 +213,13 @@ static void fail_signed_out(struct signin *s, const char *why)
     failure_set(&f, &s->arena, FAILURE_UPSTREAM_AUTH,
                 "Account \"%s\" of upstream \"%s\" is signed out: %s. Sign in at %s in a browser, "
                 "copy the Cookie header of a request to %s (or the value of its __client cookie) "
-                "into %s%s.",
+                "into %s%s.%s",
                 c->account, c->name, why, c->origin, c->clerk.endpoint.host,
                 c->cookie_file ? c->cookie_file : "CLERK_COOKIE or the account's `cookie`",
-                c->cookie_file ? "; it is read again by itself" : ", and reload");
+                c->cookie_file ? "; it is read again by itself" : ", and reload",
+                c->session_id ? " Or the session that is set for it (CLERK_SESSION_ID) is of "
+                                "another sign-in: leave it out."
+                              : "");
     finish(s, &(struct signin_result){ .failure = &f, .is_signed_out = true });
 }
 
