@@ -7,7 +7,8 @@
 PREFIX = /usr/local
 DESTDIR =
 BUILD = build
-TESTS = unit e2e
+KINDS = unit e2e
+TEST =
 CONFIGURE = cmake --log-level=WARNING --preset
 COMPILE = cmake --build
 
@@ -58,8 +59,8 @@ run: build ## build and start; without a cookie on the built-in simulator
 
 prepare: build $(BUILD)/.packages-lint $(BUILD)/.npm ## what the checks need
 
-test: build $(BUILD)/.packages-test $(BUILD)/.npm ## every test: unit and end to end
-	@scripts/run-tests dev
+test: build $(BUILD)/.packages-test $(BUILD)/.npm ## every test: unit and end to end; one: TEST=test_reader, TEST=chat
+	@if [ -n "$(TEST)" ]; then scripts/run-one "$(TEST)"; else scripts/run-tests dev; fi
 
 unit: $(BUILD)/.packages-test ## the unit tests alone
 	@scripts/run-tests dev unit
@@ -68,7 +69,7 @@ e2e: build $(BUILD)/.packages-test $(BUILD)/.npm ## the end-to-end tests alone
 	@scripts/run-tests dev e2e
 
 asan: $(BUILD)/.packages-test $(BUILD)/.npm ## every test under the address and undefined-behavior sanitizers
-	@scripts/run-tests asan $(TESTS)
+	@scripts/run-tests asan $(KINDS)
 
 tsan: $(BUILD)/.packages-test ## the unit tests under the thread sanitizer
 	@scripts/run-tests tsan unit
