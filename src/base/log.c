@@ -219,17 +219,25 @@ static void init_conditions(void)
     BUG_ON(pthread_condattr_destroy(&attr) != 0);
 }
 
+/* Where they are wanted and understood: no-color.org, and a terminal that says what it is. */
+static bool wants_colors(int fd)
+{
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+
+    return isatty(fd) && !(no_color && *no_color) && term && *term && strcmp(term, "dumb") != 0;
+}
+
 void log_start(enum log_level level, enum log_format format, int fd)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    const char *no_color = getenv("NO_COLOR");
     struct stat st;
     char *ring = mem_alloc(RING);
 
     level_now = (int)level;
     format_now = (int)format;
     fd_now = fd;
-    has_colors = isatty(fd) && !(no_color && *no_color);
+    has_colors = wants_colors(fd);
     is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
     stop_waiting_ms = INT64_MAX;
     BUG_ON(pthread_once(&once, init_conditions) != 0);

@@ -26,8 +26,8 @@ struct log_field {
 #define LOG_INT(field, i) ((struct log_field){ (field), LOG_FIELD_INT, { NULL, 0 }, (i) })
 
 /* Starts the writing thread; `fd` is borrowed until log_stop(). Text has colors when `fd` is a
- * terminal and NO_COLOR is not set. Call it before other threads run. Before it, and after
- * log_stop(), lines are written at once. */
+ * terminal, TERM names one that is not "dumb", and NO_COLOR is not set. Call it before other
+ * threads run. Before it, and after log_stop(), lines are written at once. */
 void log_start(enum log_level level, enum log_format format, int fd);
 
 /* Writes what waits, then ends the thread. A reader that has stopped reading is waited for

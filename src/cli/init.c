@@ -264,6 +264,6 @@ const struct command command_init = {
             "the environment, such as HTTPS_PROXY, are obeyed.\n\n"
             "Examples:\n"
             "  enginelabs-2api init\n"
-            "  enginelabs-2api init --env-file /etc/enginelabs-2api/env <cookie.txt\n",
+            "  enginelabs-2api init --env-file work.env <cookie.txt\n",
     .run = run,
 };

@@ -148,6 +148,11 @@ describe('colors', () => {
     assert.match(shown, /INFO +listening/);
   });
 
+  test('are not there on a terminal that knows none', async () => {
+    for (const TERM of ['dumb', '', undefined])
+      assert.doesNotMatch(await onTerminal({ TERM }), /\x1b/, TERM);
+  });
+
   test('are nowhere else', async () => {
     for (const words of [['help'], ['help', 'settings'], ['check'], ['models']]) {
       const { stdout, stderr } = await run(words, { env: sim.env() });

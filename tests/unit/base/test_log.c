@@ -130,11 +130,16 @@ static void a_terminal_gets_colors_unless_told_not_to(void)
     terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
     EXPECT(terminal >= 0);
     EXPECT(unsetenv("NO_COLOR") == 0);
+    EXPECT(setenv("TERM", "xterm", 1) == 0);
     EXPECT(has_color_at(terminal, master));
     EXPECT(setenv("NO_COLOR", "1", 1) == 0);
     EXPECT(!has_color_at(terminal, master));
     EXPECT(setenv("NO_COLOR", "", 1) == 0); /* empty is not set: no-color.org */
     EXPECT(has_color_at(terminal, master));
+    EXPECT(setenv("TERM", "dumb", 1) == 0);
+    EXPECT(!has_color_at(terminal, master));
+    EXPECT(unsetenv("TERM") == 0);
+    EXPECT(!has_color_at(terminal, master));
     close(terminal);
     close(master);
 }
