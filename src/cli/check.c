@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* check: are the settings good, and can the account be used? */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cli/capture.h"
 #include "cli/command.h"
@@ -244,6 +245,13 @@ static bool ask_gateway(const struct settings *s, const char *why)
 
 /* ---- the command ---- */
 
+/* Upstreams that do not answer take seconds each: somebody who waits for them sees why. */
+static void say_it_asks(void)
+{
+    if (isatty(STDERR_FILENO))
+        fputs("Asking the upstreams...\n", stderr);
+}
+
 static int check_online(const struct settings *s)
 {
     char why[STORE_WHY_MAX];
@@ -255,6 +263,7 @@ static int check_online(const struct settings *s)
         fprintf(stderr, "enginelabs-2api: cannot open the store: %s\n", why);
         return EXIT_FAILED;
     }
+    say_it_asks();
     if (err) {
         printf("asked by the gateway that runs:\n");
         fflush(stdout);

@@ -118,6 +118,15 @@ test('keys need no account: they are made before there is one', async () => {
   assert.match(stdout, /^sk-\w{32,}\n$/);
 });
 
+test('check says on a terminal that it asks, and nothing of it elsewhere', async () => {
+  const env = { ...sim.env(), STORE_URL: 'memory:', STATE_DIRECTORY: tempDir() };
+  const shown = new Program('script', ['-qefc', `${BINARY} check`, '/dev/null'], { env });
+  assert.equal((await shown.end()).code, 0, shown.stdout);
+  assert.match(shown.stdout, /valid.*\r\nAsking the upstreams\.\.\.\r\n[^]*can be used/);
+  const { stdout, stderr } = await run(['check'], { env });
+  assert.doesNotMatch(stdout + stderr, /Asking/);
+});
+
 describe('colors', () => {
   /** What a terminal gets to see of the first lines. */
   async function onTerminal(env) {
