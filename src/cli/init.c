@@ -69,22 +69,36 @@ static bool load_settings(const char *cookie, struct settings *ret)
            cli_load_settings(&args, SETTINGS_SERVE, ret) == ERR_NONE;
 }
 
-/* What is wrong with the others is told before somebody pastes a cookie for nothing. */
-static bool are_others_good(void)
+static bool open_store(const struct settings *s, struct store **ret)
+{
+    char why[STORE_WHY_MAX];
+
+    if (cli_open_store(s, -1, ret, why) == ERR_NONE)
+        return true;
+    fprintf(stderr, "enginelabs-2api: cannot open the store: %s\n", why);
+    return false;
+}
+
+/* What is wrong without the cookie is told before somebody pastes one for nothing. */
+static int try_the_rest(void)
 {
     struct settings s;
+    struct store *store;
+    bool opens;
 
     if (!load_settings("__client=not-asked-yet", &s))
-        return false;
+        return EXIT_USAGE;
+    opens = open_store(&s, &store);
+    if (opens)
+        store_close(store);
     settings_deinit(&s);
-    return true;
+    return opens ? EXIT_DONE : EXIT_FAILED;
 }
 
 /* What the sign-in renews goes into the store that
  * `serve` will have, which is why that must not run meanwhile. */
 static int try_cookie(const char *cookie)
 {
-    char why[STORE_WHY_MAX];
     struct settings s;
     struct store *store;
     bool usable = false;
@@ -92,9 +106,7 @@ static int try_cookie(const char *cookie)
     if (!load_settings(cookie, &s))
         return EXIT_USAGE;
     fputs("Signing in...\n", stderr);
-    if (cli_open_store(&s, -1, &store, why)) {
-        fprintf(stderr, "enginelabs-2api: cannot open the store: %s\n", why);
-    } else {
+    if (open_store(&s, &store)) {
         usable = cli_check_upstreams(&s, store);
         store_close(store);
         if (!usable)
@@ -218,8 +230,9 @@ static int init(const char *program, const char *path, struct secret *cookie)
 
     if (!may_write(path))
         return EXIT_FAILED;
-    if (!are_others_good())
-        return EXIT_USAGE;
+    code = try_the_rest();
+    if (code)
+        return code;
     if (!ask(program, cookie))
         return EXIT_FAILED;
     code = try_cookie(cookie->p);

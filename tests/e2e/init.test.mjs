@@ -95,6 +95,17 @@ test('a place that cannot be written to is told', async () => {
   assert.doesNotMatch(stderr, /Your cookie/, 'before somebody pastes one for nothing');
 });
 
+test('a gateway that runs is told before the cookie is asked for', async () => {
+  const dir = tempDir();
+  const env = { ...sim.env(), STATE_DIRECTORY: path.join(dir, 'state'), STORE_URL: 'sqlite:' };
+  await Gateway.start({ env, cwd: dir });
+  const { code, stderr, file } = await init(sim.cookie, { dir });
+  assert.equal(code, 1);
+  assert.match(stderr, /is in use by the process with pid \d+: stop it/);
+  assert.doesNotMatch(stderr, /Your cookie/);
+  assert.ok(!fs.existsSync(file));
+});
+
 test('other settings that are wrong are told before the cookie is asked for', async () => {
   const { code, stderr, file } = await init(sim.cookie, { env: { WORKERS: 'many' } });
   assert.equal(code, 2);
