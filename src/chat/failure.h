@@ -75,6 +75,7 @@ struct failure {
     struct str param;       /* "messages[2].content"; empty: null */
     int64_t retry_after_ms; /* for Retry-After; 0: unknown */
     bool prompt_accepted;   /* the upstream took the prompt: x-should-retry: false */
+    bool is_final;          /* to ask again does not help: the same */
     int status;             /* the upstream's own, handed back as it is; 0: that of the kind */
     struct str body; /* what the upstream answered with, for clients that speak its format, which
                         is OpenAI's; empty: nothing */

@@ -221,6 +221,7 @@ static void set_too_much(struct admission *a, size_t i, struct failure *f)
                 "a smaller max_tokens. Waiting does not help.",
                 STR_ARGS(amount_of(arena, unit, c->amount)), STR_ARGS(key_of(a)->name),
                 STR_ARGS(amount_of(arena, unit, c->limit)), period_of(r));
+    f->is_final = true;
 }
 
 static void set_failure(struct admission *a, size_t i, struct failure *f)

@@ -61,7 +61,7 @@ void gateway_reply_failure(struct http_request *r, const struct dialect_ops *dia
     if (status == 401) /* RFC 9110 15.5.2: it must name a way to sign in */
         headers[n++] = (struct http_header){ STR("www-authenticate"),
                                              STR("Bearer realm=\"enginelabs-2api\"") };
-    if (failure->prompt_accepted)
+    if (failure->prompt_accepted || failure->is_final)
         headers[n++] = (struct http_header){ STR("x-should-retry"), STR("false") };
     if (failure->body.n > 0 && d->stream_raw) {
         if (failure->body_type.n > 0)

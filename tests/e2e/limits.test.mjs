@@ -118,6 +118,7 @@ for (const [store, url] of Object.entries(stores))
       const much = await ask(gw, 'small', 'hello', { max_tokens: 501 });
       assert.equal(code(much), 'rate_limit_exceeded');
       assert.match(much.json().error.message, /may need \d+ tokens, and the API key "small"/);
+      assert.equal(much.headers['x-should-retry'], 'false');
       assert.equal(much.headers['retry-after'], undefined);
     });
 

@@ -132,6 +132,7 @@ describe('embeddings', () => {
     assert.equal(codeOf(much), 'rate_limit_exceeded');
     const { message } = much.json().error;
     assert.match(message, /may need \d+ tokens, and the API key "minute" has 100/);
+    assert.equal(much.headers['x-should-retry'], 'false');
   });
 
   test('are in the ledger with what they cost', async () => {
