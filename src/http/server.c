@@ -113,8 +113,12 @@ void http_server_free(struct http_server *s)
 {
     if (!s)
         return;
-    while (!list_is_empty(&s->connections))
-        connection_close(CONTAINER_OF(s->connections.next, struct http_connection, node), true);
+    while (!list_is_empty(&s->connections)) {
+        struct http_connection *c = CONTAINER_OF(s->connections.next, struct http_connection, node);
+
+        /* Of an idle one the last answer may still be on its way, which a reset would take back. */
+        connection_close(c, c->state != CONNECTION_IDLE);
+    }
     task_cancel(&s->drained_task);
     loop_retire(s->loop, &s->retire);
 }

@@ -96,15 +96,16 @@ void http_server_accept(struct http_server *s, struct conn *c);
 
 /* Drains: serves what still comes on the connections that are open, and closes each after its
  * answer (Connection: close), or when nothing came on it for `grace_ms`, since a request may be on
- * its way. `drained(arg)` once none is left. */
-enum { HTTP_DRAIN_GRACE_MS = 100 };
+ * its way: that of a client that just got an answer is a round trip behind, and one around the
+ * world is 300 ms. `drained(arg)` once none is left. */
+enum { HTTP_DRAIN_GRACE_MS = 500 };
 void http_server_drain(struct http_server *s, int64_t grace_ms, void (*drained)(void *arg),
                        void *arg);
 
 /* Ends what a drain still waits for: requests that are not whole yet are answered 503. */
 void http_server_refuse_rest(struct http_server *s);
 
-/* Resets what is open (on_gone is called) and frees. NULL is fine. */
+/* Resets what is open (on_gone is called), closes what is idle, and frees. NULL is fine. */
 void http_server_free(struct http_server *s);
 
 size_t http_server_connections(const struct http_server *s);

@@ -118,7 +118,7 @@ static void closes_idle_clients_after_a_moment(void)
     begin_worker(NULL);
     stop();
     EXPECT(!f.worker.served);
-    pass(100);
+    pass(HTTP_DRAIN_GRACE_MS);
     EXPECT(f.w.is_closed && !f.w.is_reset);
     expect_stopped();
 }
@@ -133,7 +133,7 @@ static void finishes_what_runs_and_then_stops(void)
     text("y");
     finish(CHAT_FINISH_STOP);
     settled();
-    pass(100);
+    pass(HTTP_DRAIN_GRACE_MS);
     expect_whole(ROLE SAID("x") SAID("y") CLOSED("stop") DONE);
     EXPECT(f.w.is_closed && !f.w.is_reset);
     expect_books(1, 0, 0);
@@ -152,7 +152,7 @@ static void ends_what_is_not_done_in_time(void)
     EXPECT_INT(call()->n_releases, 1);
     expect_broken_off("overloaded");
     EXPECT(!f.worker.served);
-    pass(100);
+    pass(HTTP_DRAIN_GRACE_MS);
     EXPECT(f.w.is_closed);
     expect_books(0, 1, 0);
     expect_stopped();
@@ -173,7 +173,7 @@ static void lets_a_complete_answer_leave(void)
     EXPECT(!f.w.is_closed);
     wire_give_room(&f.w, SIZE_MAX);
     expect_whole(ROLE SAID("x") CLOSED("stop") DONE);
-    pass(100);
+    pass(HTTP_DRAIN_GRACE_MS);
     EXPECT(f.w.is_closed && !f.w.is_reset);
     expect_books(1, 0, 0);
     expect_stopped();

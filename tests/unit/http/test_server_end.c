@@ -164,7 +164,9 @@ static void drains(void)
     EXPECT(wire_feed_z(&late, GET("/late")));
     EXPECT(has(wire_str(&late), "connection: close\r\n"));
     EXPECT(late.is_closed);
-    pass(100);
+    pass(HTTP_DRAIN_GRACE_MS - 1);
+    EXPECT(!f.w.is_closed);
+    pass(1);
     EXPECT(f.w.is_closed && !f.w.is_reset);
     EXPECT_INT(f.n_drained, 0);
     EXPECT(!busy.is_closed);
@@ -177,6 +179,22 @@ static void drains(void)
     end();
     wire_free(&busy);
     wire_free(&late);
+}
+
+/* Around the world: what the last answer before the drain leads to comes a round trip later. */
+static void serves_who_is_a_round_trip_behind_when_a_drain_begins(void)
+{
+    begin_connected();
+    EXPECT(wire_feed_z(&f.w, GET("/1")));
+    expect_answer(HTTP_GET, 200, "GET /1 ");
+    http_server_drain(f.s, HTTP_DRAIN_GRACE_MS, on_drained, NULL);
+    pass(300);
+    EXPECT(!f.w.is_closed);
+    EXPECT(wire_feed_z(&f.w, GET("/2")));
+    EXPECT(has(wire_str(&f.w), "connection: close\r\n"));
+    EXPECT(f.w.is_closed && !f.w.is_reset);
+    EXPECT_INT(f.n_requests, 2);
+    end();
 }
 
 static void refuses_the_rest_of_a_drain(void)
@@ -230,7 +248,9 @@ static void closes_kept_streams_after_a_drain_began(void)
     turn(f.l);
     http_server_drain(f.s, HTTP_DRAIN_GRACE_MS, on_drained, NULL);
     http_reply_end(f.held);
-    pass(100);
+    pass(HTTP_DRAIN_GRACE_MS - 1);
+    EXPECT(!f.w.is_closed);
+    pass(1);
     EXPECT(f.w.is_closed);
     EXPECT_INT(f.n_drained, 1);
     end();
@@ -370,6 +390,8 @@ static const struct test suite[] = {
     { "may be freed from inside a callback", may_be_freed_from_inside_a_callback },
     { "sees a socket close within a turn", sees_a_socket_close_within_a_turn },
     { "drains", drains },
+    { "serves who is a round trip behind when a drain begins",
+      serves_who_is_a_round_trip_behind_when_a_drain_begins },
     { "refuses the rest of a drain", refuses_the_rest_of_a_drain },
     { "drains at once without connections", drains_at_once_without_connections },
     { "closes kept streams after a drain began", closes_kept_streams_after_a_drain_began },
