@@ -31,6 +31,7 @@ export class PlainUpstream {
     request.on('end', () => (seen.isWhole = true));
     request.on('error', () => {});
     response.on('error', () => {});
+    request.socket.setMaxListeners(0); // one for each request that it is kept for
     request.socket.on('close', () => (seen.isGone = true));
     this.requests.push(seen);
     this.handle(request, response, seen);
