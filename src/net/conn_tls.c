@@ -51,6 +51,19 @@ static const char *failure_reason(int ssl_error)
     return reason ? reason : "unknown error";
 }
 
+/* What no other setting here mends. */
+static const char *advice(long verified)
+{
+    switch (verified) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return " (it has to be renewed there, or the clock here is wrong)";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return " (the clock here, or there, is wrong)";
+    default:
+        return "";
+    }
+}
+
 static void fail_handshake(struct conn *c, int ssl_error)
 {
     struct tls *t = c->tls;
@@ -58,8 +71,8 @@ static void fail_handshake(struct conn *c, int ssl_error)
     char detail[TLS_DETAIL_MAX];
 
     if (verified != X509_V_OK)
-        snprintf(detail, sizeof(detail), "the certificate of %s is not acceptable: %s", t->name,
-                 X509_verify_cert_error_string(verified));
+        snprintf(detail, sizeof(detail), "the certificate of %s is not acceptable: %s%s", t->name,
+                 X509_verify_cert_error_string(verified), advice(verified));
     else
         snprintf(detail, sizeof(detail), "the TLS handshake with %s failed: %s", t->name,
                  failure_reason(ssl_error));
