@@ -394,7 +394,7 @@ static void say_ready(const struct server *s)
     endpoint_text(&s->first->settings.listen, at);
     log_info("listening", LOG_Z("address", at), LOG_Z("version", VERSION),
              LOG_INT("workers", (int64_t)s->gateway.n_workers),
-             LOG_Z("mode", s->demo ? "demo" : "cto.new"));
+             LOG_Z("mode", s->demo ? "demo" : "live"));
     if (!s->demo)
         return;
     log_flush();
