@@ -50,24 +50,25 @@ static const struct {
     uint32_t from;
     enum kind kind;
 } blocks[] = {
-    { 0x80, MARK },     { 0xAA, LATIN },      { 0xAB, MARK },     { 0xB5, LATIN },
-    { 0xB6, MARK },     { 0xC0, LATIN },      { 0x2B0, OTHER },   { 0x300, LATIN },
-    { 0x370, GREEK },   { 0x400, CYRILLIC },  { 0x530, OTHER },   { 0x590, HEBREW },
-    { 0x600, ARABIC },  { 0x780, OTHER },     { 0x900, INDIC },   { 0xE00, OTHER },
-    { 0x1100, HANGUL }, { 0x1200, OTHER },    { 0x1E00, LATIN },  { 0x1F00, GREEK },
-    { 0x2000, MARK },   { 0x2C00, OTHER },    { 0x2E00, MARK },   { 0x3040, KANA },
-    { 0x3100, OTHER },  { 0x3130, HANGUL },   { 0x3190, OTHER },  { 0x3200, MARK },
-    { 0x3400, HAN },    { 0xA000, OTHER },    { 0xAC00, HANGUL }, { 0xD800, OTHER },
-    { 0xF900, HAN },    { 0xFB00, OTHER },    { 0xFE00, MARK },   { 0xFE70, ARABIC },
-    { 0xFF00, MARK },   { 0xFF66, KANA },     { 0xFFA0, HANGUL }, { 0xFFE0, MARK },
-    { 0x10000, OTHER }, { 0x1F000, PICTURE }, { 0x20000, HAN },   { 0xE0000, PICTURE },
+    { 0x80, MARK },       { 0xAA, LATIN },      { 0xAB, MARK },     { 0xB5, LATIN },
+    { 0xB6, MARK },       { 0xC0, LATIN },      { 0x2B0, OTHER },   { 0x300, LATIN },
+    { 0x370, GREEK },     { 0x400, CYRILLIC },  { 0x530, OTHER },   { 0x590, HEBREW },
+    { 0x600, ARABIC },    { 0x780, OTHER },     { 0x900, INDIC },   { 0xE00, OTHER },
+    { 0x1100, HANGUL },   { 0x1200, OTHER },    { 0x1E00, LATIN },  { 0x1F00, GREEK },
+    { 0x2000, MARK },     { 0x2C00, OTHER },    { 0x2E00, MARK },   { 0x3040, KANA },
+    { 0x3100, OTHER },    { 0x3130, HANGUL },   { 0x3190, OTHER },  { 0x3200, MARK },
+    { 0x3400, HAN },      { 0xA000, OTHER },    { 0xAC00, HANGUL }, { 0xD800, OTHER },
+    { 0xF900, HAN },      { 0xFB00, OTHER },    { 0xFE00, MARK },   { 0xFE70, ARABIC },
+    { 0xFF00, MARK },     { 0xFF66, KANA },     { 0xFFA0, HANGUL }, { 0xFFE0, MARK },
+    { 0x10000, OTHER },   { 0x1F000, PICTURE }, { 0x20000, HAN },   { 0xE0000, PICTURE },
+    { UINT32_MAX, MARK },
 };
 
 enum { ACCENTED = 26, START = 27 };
 
 /* How much of a token more a word costs for each pair of letters in it: row, the first letter or
  * START; column, the second; accented letters are one. 'c' is nothing, each step 1/20. */
-static const char pairs[28][28] = {
+static const signed char pairs[28][32] = {
     "ldd_hd_jkih`bakdm`c`jjk`^kq", "inlfd{kjo^i^dokopc^bmjf{emw", "h{iccwtdgeabnnejk`h^j{rxcnt",
     "qwkek{mzrjwnljpnxpmzr{rdop{", "lhh`iffmrpqkhfjjnebjlldhgsy", "lundh_^vo{ygswkmcilknursaey",
     "vrrvigibszpkjfs{simrpxvill{", "juyjhk^mojmee`jxcbtfowlcm_x", "i^_^c``goegae^^d`b^_wekcbbo",
@@ -91,22 +92,29 @@ enum {
     DIGITS_IN_TOKEN = 3,
 };
 
-static enum kind kind_of_ascii(unsigned char c)
-{
-    if (((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
-        return LATIN;
-    if (c == ' ' || c == '\t')
-        return SPACE;
-    if (c == '\n' || c == '\r')
-        return LINE_END;
-    return c >= '0' && c <= '9' ? DIGIT : MARK;
-}
+/* Of bytes; NOTHING for those of characters of several. */
+enum { S = SPACE, E = LINE_END, D = DIGIT, M = MARK, L = LATIN };
+static const uint8_t kinds[256] = {
+    /* clang-format off */
+    M, M, M, M, M, M, M, M, M, S, E, M, M, E, M, M,
+    M, M, M, M, M, M, M, M, M, M, M, M, M, M, M, M,
+    S, M, M, M, M, M, M, M, M, M, M, M, M, M, M, M,
+    D, D, D, D, D, D, D, D, D, D, M, M, M, M, M, M,
+    M, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+    L, L, L, L, L, L, L, L, L, L, L, M, M, M, M, M,
+    M, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+    L, L, L, L, L, L, L, L, L, L, L, M, M, M, M, M,
+    /* clang-format on */
+};
 
-static enum kind kind_of(uint32_t c)
+/* Most characters are of the block of the one before. */
+static enum kind kind_of(struct token_estimate *e, uint32_t c)
 {
     size_t low = 0;
-    size_t high = COUNT_OF(blocks);
+    size_t high = COUNT_OF(blocks) - 1;
 
+    if (c >= blocks[e->block].from && c < blocks[e->block + 1].from)
+        return blocks[e->block].kind;
     while (high - low > 1) {
         size_t middle = (low + high) / 2;
 
@@ -115,6 +123,7 @@ static enum kind kind_of(uint32_t c)
         else
             high = middle;
     }
+    e->block = (uint8_t)low;
     return blocks[low].kind;
 }
 
@@ -148,16 +157,21 @@ static uint64_t space_cost(const struct token_estimate *e, enum kind next)
     return MILLI;
 }
 
+static uint64_t cost_of_surprise(int64_t surprise, uint32_t capitals)
+{
+    int64_t more = surprise * STEP - ALLOWANCE;
+
+    if (capitals > 1)
+        more += (int64_t)capitals * CAPITAL;
+    return more > 0 ? MILLI + (uint64_t)more : MILLI;
+}
+
 static uint64_t word_cost(const struct token_estimate *e)
 {
-    int64_t more = e->surprise * STEP - ALLOWANCE;
-
-    if (e->capitals > 1)
-        more += (int64_t)e->capitals * CAPITAL;
     /* "don't" and "it's" are words of their own. */
     if (e->run == 1 && e->before == MARK && e->mark == '\'')
         return 0;
-    return more > 0 ? MILLI + (uint64_t)more : MILLI;
+    return cost_of_surprise(e->surprise, e->capitals);
 }
 
 static uint64_t script_cost(const struct token_estimate *e)
@@ -213,13 +227,6 @@ static void begin_run(struct token_estimate *e, enum kind kind, unsigned char c)
         e->mark = c;
 }
 
-static void add_char(struct token_estimate *e, enum kind kind, unsigned char c)
-{
-    if (kind != e->kind)
-        begin_run(e, kind, c);
-    e->run++;
-}
-
 /* A capital behind a small letter begins another word: camelCase. */
 static void add_letter(struct token_estimate *e, unsigned letter, bool capital)
 {
@@ -231,24 +238,17 @@ static void add_letter(struct token_estimate *e, unsigned letter, bool capital)
     e->run++;
 }
 
-static void add_ascii(struct token_estimate *e, unsigned char c)
-{
-    enum kind kind = kind_of_ascii(c);
-
-    if (kind == LATIN)
-        add_letter(e, (c | 0x20u) - 'a', !(c & 0x20));
-    else
-        add_char(e, kind, c);
-}
-
 static void add_wide(struct token_estimate *e, uint32_t c)
 {
-    enum kind kind = kind_of(c);
+    enum kind kind = kind_of(e, c);
 
-    if (kind == LATIN)
+    if (kind == LATIN) {
         add_letter(e, ACCENTED, false);
-    else
-        add_char(e, kind, 0x80);
+        return;
+    }
+    if (kind != e->kind)
+        begin_run(e, kind, 0x80);
+    e->run++;
 }
 
 /* A byte of a character of several; what is no UTF-8 is passed over. */
@@ -266,68 +266,120 @@ static void add_utf8(struct token_estimate *e, unsigned char c)
     e->utf8_char = c & (0x3Fu >> e->utf8_left);
 }
 
-static bool is_small(char c)
+/* A run of spaces, line ends, digits or marks, which `p` begins or goes on with. */
+static const unsigned char *add_run(struct token_estimate *e, const unsigned char *p,
+                                    const unsigned char *end)
+{
+    const unsigned char *start = p;
+    uint8_t kind = kinds[*p];
+
+    if (kind != e->kind)
+        begin_run(e, kind, *p);
+    while (p < end && kinds[*p] == kind)
+        p++;
+    e->run += (uint32_t)(p - start);
+    return p;
+}
+
+static bool is_small(unsigned char c)
 {
     return c >= 'a' && c <= 'z';
 }
 
-/* The small letters that a word goes on with, which is what most of a text is. */
-static size_t add_small_letters(struct token_estimate *e, struct str text)
+/* The small letters at `p`, which is what most of a text is: the first behind *letter, which
+ * becomes the last. Adds what their pairs come to. */
+static inline const unsigned char *pass_small_letters(const unsigned char *p,
+                                                      const unsigned char *end, unsigned *letter,
+                                                      int64_t *surprise)
 {
+    const unsigned char *start = p;
+    const signed char *row = pairs[*letter];
+    int sum = 0;
+
+    for (; p < end; p++) {
+        unsigned next = *p - 'a';
+
+        if (next > 'z' - 'a')
+            break;
+        sum += row[next];
+        row = pairs[next];
+    }
+    *surprise += sum - (p - start) * 'c';
+    *letter = (unsigned)(row - pairs[0]) / sizeof(pairs[0]);
+    return p;
+}
+
+/* Goes on with an open word. */
+static const unsigned char *add_small_letters(struct token_estimate *e, const unsigned char *p,
+                                              const unsigned char *end)
+{
+    const unsigned char *start = p;
     unsigned letter = e->letter;
-    int32_t surprise = 0;
-    size_t n = 0;
 
-    for (; n < text.n && is_small(text.p[n]); n++) {
-        unsigned next = (unsigned)text.p[n] - 'a';
-
-        surprise += pairs[letter][next] - 'c';
-        letter = next;
-    }
-    e->surprise += surprise;
+    p = pass_small_letters(p, end, &letter, &e->surprise);
     e->letter = (uint8_t)letter;
-    e->run += (uint32_t)n;
-    return n;
+    e->run += (uint64_t)(p - start);
+    return p;
 }
 
-/* A word that is open, the one space behind it, and the first small letter of the next word, which
- * cost what run_cost() has for the two. */
-static void next_word(struct token_estimate *e, unsigned letter)
+static bool is_word_next(const unsigned char *p, const unsigned char *end)
 {
-    e->milli_tokens += word_cost(e);
+    return end - p > 1 && *p == ' ' && is_small(p[1]);
+}
+
+/* Words of small letters with one space before each, which cost what run_cost() has for the two.
+ * The word before them is open, and so is the last of them. */
+static const unsigned char *add_words(struct token_estimate *e, const unsigned char *p,
+                                      const unsigned char *end)
+{
+    uint64_t cost = word_cost(e);
+    const unsigned char *start;
+    int64_t surprise;
+    unsigned letter;
+
+    for (;;) {
+        start = ++p;
+        letter = START;
+        surprise = 0;
+        p = pass_small_letters(p, end, &letter, &surprise);
+        if (!is_word_next(p, end))
+            break;
+        cost += cost_of_surprise(surprise, 0);
+    }
+    e->milli_tokens += cost;
     e->before = SPACE;
-    e->run = 1;
+    e->run = (uint64_t)(p - start);
     e->capitals = 0;
-    e->surprise = pairs[START][letter] - 'c';
+    e->surprise = surprise;
     e->letter = (uint8_t)letter;
+    return p;
 }
 
-/* The words that a text goes on with when one is open: how many bytes. */
-static size_t add_words(struct token_estimate *e, struct str text)
+static const unsigned char *add_latin(struct token_estimate *e, const unsigned char *p,
+                                      const unsigned char *end)
 {
-    size_t at = add_small_letters(e, text);
-
-    while (text.n - at > 1 && text.p[at] == ' ' && is_small(text.p[at + 1])) {
-        next_word(e, (unsigned)text.p[at + 1] - 'a');
-        at += 2;
-        at += add_small_letters(e, str_from(text, at));
+    if (!is_small(*p)) {
+        add_letter(e, *p - 'A', true);
+        p++;
+    } else if (e->kind != LATIN) {
+        begin_run(e, LATIN, 0);
     }
-    return at;
+    p = add_small_letters(e, p, end);
+    return is_word_next(p, end) ? add_words(e, p, end) : p;
 }
 
 void token_estimate_add(struct token_estimate *e, struct str text)
 {
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
+    const unsigned char *p = (const unsigned char *)text.p;
+    const unsigned char *end = text.n > 0 ? p + text.n : p;
 
-        if (c >= 0x80) {
-            add_utf8(e, c);
-            continue;
-        }
-        add_ascii(e, c);
-        if (e->kind == LATIN)
-            i += add_words(e, str_from(text, i + 1));
-    }
+    while (p < end)
+        if (kinds[*p] == LATIN)
+            p = add_latin(e, p, end);
+        else if (kinds[*p] != NOTHING)
+            p = add_run(e, p, end);
+        else
+            add_utf8(e, *p++);
 }
 
 int64_t token_estimate_total(const struct token_estimate *e)

@@ -19,6 +19,7 @@ struct token_estimate {
     uint8_t before;     /* kind of the run before it */
     uint8_t letter;     /* of a Latin word: its last letter */
     uint8_t mark;       /* first byte of the open run when it is punctuation, else the last such */
+    uint8_t block;      /* of the last character beyond ASCII, in a table */
     uint32_t capitals;  /* of a Latin word, up to its first small letter */
 };
 
