@@ -316,7 +316,7 @@ static bool judge_content(struct decoder *d, struct draft *m)
 {
     if (m->message.role == CHAT_ASSISTANT && m->content <= JSON_NULL && judge_silence(d, m))
         return true;
-    return m->content == JSON_STRING ||
+    return m->content == JSON_STRING || m->content == JSON_ARRAY ||
            decoder_expect(d, message_param(d, m, ".content"), m->content,
                           ALLOW_STRING | ALLOW_ARRAY, "a string or an array of parts");
 }
