@@ -23,6 +23,7 @@
 #endif
 
 enum {
+    PRINT_SHORT = 256,
     FIRST_BLOCK = 2 * 1024,
     LAST_BLOCK = 16 * 1024,
 #if defined(HAS_ASAN)
@@ -206,8 +207,10 @@ struct str arena_join(struct arena *a, const struct str *parts, size_t n)
     return (struct str){ text, size };
 }
 
+/* What is short is printed once, and copied. */
 struct str arena_printf(struct arena *a, const char *format, ...)
 {
+    char text[PRINT_SHORT];
     va_list args;
     va_list again;
     int n;
@@ -215,13 +218,15 @@ struct str arena_printf(struct arena *a, const char *format, ...)
 
     va_start(args, format);
     va_copy(again, args);
-    n = vsnprintf(NULL, 0, format, args);
+    n = vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     BUG_ON(n < 0);
     p = alloc_text(a, (size_t)n);
-    n = vsnprintf(p, (size_t)n + 1, format, again);
+    if ((size_t)n < sizeof(text))
+        memcpy(p, text, (size_t)n + 1);
+    else
+        BUG_ON(vsnprintf(p, (size_t)n + 1, format, again) != n);
     va_end(again);
-    BUG_ON(n < 0);
     return (struct str){ p, (size_t)n };
 }
 

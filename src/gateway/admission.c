@@ -161,14 +161,21 @@ static int64_t seconds_until(const struct admission *a, int64_t wall_ms)
     return left > 0 ? (left + 999) / 1000 : 1;
 }
 
+static struct str digits_of(int64_t n, char room[STR_U64_MAX])
+{
+    return str_of_u64(n > 0 ? (uint64_t)n : 0, room);
+}
+
 /* As OpenAI writes times: "59s", "1m0s". */
 static struct str reset_in(struct admission *a, int64_t seconds)
 {
     struct arena *arena = &a->rec->request->arena;
+    char minutes[STR_U64_MAX], rest[STR_U64_MAX];
 
     if (seconds < 60)
-        return arena_printf(arena, "%llds", (long long)seconds);
-    return arena_printf(arena, "%lldm%llds", (long long)(seconds / 60), (long long)(seconds % 60));
+        return arena_join(arena, STRS(digits_of(seconds, rest), STR("s")));
+    return arena_join(arena, STRS(digits_of(seconds / 60, minutes), STR("m"),
+                                  digits_of(seconds % 60, rest), STR("s")));
 }
 
 /* As OpenAI names them; the request's one counter of each kind. */
@@ -180,17 +187,16 @@ static void add_headers(struct admission *a, const int64_t *sums)
     struct http_request *r = a->rec->request;
 
     for (size_t i = 0; i < a->n && a->reserves[i].of != RESERVE_BUDGET; i++) {
-        const char *name = names[a->reserves[i].of];
+        struct str name = str_of(names[a->reserves[i].of]);
         int64_t limit = a->counters[i].limit;
-        int64_t left = limit > sums[i] ? limit - sums[i] : 0;
         struct str reset = reset_in(a, seconds_until(a, a->reserves[i].ends_ms));
+        char most[STR_U64_MAX], left[STR_U64_MAX];
 
-        r->extra_headers =
-            arena_printf(&r->arena,
-                         "%.*sx-ratelimit-limit-%s: %lld\r\nx-ratelimit-remaining-%s: %lld\r\n"
-                         "x-ratelimit-reset-%s: %.*s\r\n",
-                         STR_ARGS(r->extra_headers), name, (long long)limit, name, (long long)left,
-                         name, STR_ARGS(reset));
+        r->extra_headers = arena_join(
+            &r->arena, STRS(r->extra_headers, STR("x-ratelimit-limit-"), name, STR(": "),
+                            digits_of(limit, most), STR("\r\nx-ratelimit-remaining-"), name,
+                            STR(": "), digits_of(limit - sums[i], left),
+                            STR("\r\nx-ratelimit-reset-"), name, STR(": "), reset, STR("\r\n")));
     }
 }
 
