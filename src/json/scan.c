@@ -230,41 +230,32 @@ static ALWAYS_INLINE const char *string_end(enum block_kind kind, const char *p,
     return p;
 }
 
-#if BLOCK_SSE2
-/* The length of a string that ends in its first block, with nothing in it that wants a look; else
- * 16 or more. Most keys and many values do. */
-static ALWAYS_INLINE unsigned short_length(const char *p)
-{
-    __m128i v = block_load(p);
-    uint32_t quotes = block_bits(block_equal(v, '"'));
-    uint32_t wants_a_look =
-        block_bits(_mm_or_si128(_mm_or_si128(block_equal(v, '\\'), block_controls(v)), v));
-
-    return quotes & (wants_a_look - 1) & ~wants_a_look ? (unsigned)__builtin_ctz(quotes | 1u << 16)
-                                                       : 16;
-}
-#endif
-
-/* Apart, so that the short ones need not save its registers. */
-static __attribute__((noinline)) const char *long_string_end(const char *p, const char *end,
-                                                             bool lone, bool *ret_escaped)
+/* Apart, so that those in which nothing wants a look need not save its registers. */
+static __attribute__((noinline)) const char *string_end_in_use(const char *p, const char *end,
+                                                               bool lone, bool *ret_escaped)
 {
     return string_end(BLOCK_IN_USE, p, end, lone, ret_escaped);
 }
 
+/* Most strings are short and plain up to their end, for which blocks of 64 would be too much. */
 const char *scan_string(const char *p, const char *end, bool lone, bool *ret_escaped)
 {
 #if BLOCK_SSE2
-    if (end - p >= 16) {
-        unsigned n = short_length(p);
+    for (; end - p >= 16; p += 16) {
+        __m128i v = block_load(p);
+        __m128i special = _mm_or_si128(block_equal(v, '\\'), block_controls(v));
+        uint32_t wants_a_look = block_bits(_mm_or_si128(special, v));
+        uint32_t quotes = block_bits(block_equal(v, '"'));
 
-        if (n < 16) {
+        if (quotes & (wants_a_look - 1) & ~wants_a_look) {
             *ret_escaped = false;
-            return p + n;
+            return p + __builtin_ctz(quotes);
         }
+        if (wants_a_look)
+            break;
     }
 #endif
-    return long_string_end(p, end, lone, ret_escaped);
+    return string_end_in_use(p, end, lone, ret_escaped);
 }
 
 const char *scan_string_by_8(const char *p, const char *end, bool lone, bool *ret_escaped)
