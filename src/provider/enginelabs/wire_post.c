@@ -40,12 +40,13 @@ static void post(struct provider_call *c)
         .on_sent = on_sent, .on_head = on_head, .on_body = on_body, .on_done = on_posted
     };
     const struct provider_env *env = &c->instance->env;
-    const char *origin = c->config->origin;
+    struct str origin = str_of(c->config->origin);
     const struct http_header headers[] = {
-        { STR("Authorization"), arena_printf(&c->arena, "Bearer %s", c->token.jwt.p) },
+        { STR("Authorization"),
+          arena_join(&c->arena, STRS(STR("Bearer "), str_of(c->token.jwt.p))) },
         { STR("Content-Type"), STR("application/json") },
-        { STR("Origin"), str_of(origin) },
-        { STR("Referer"), arena_printf(&c->arena, "%s/%s", origin, c->chat_id) },
+        { STR("Origin"), origin },
+        { STR("Referer"), arena_join(&c->arena, STRS(origin, STR("/"), str_of(c->chat_id))) },
     };
     const struct http_call_params params = {
         .url = &c->config->api,
