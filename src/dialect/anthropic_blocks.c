@@ -18,7 +18,7 @@ struct draft {
 
 static struct str block_param(struct decoder *d, const struct draft *m, const char *rest)
 {
-    return arena_printf(d->arena, "%.*s[%zu]%s", STR_ARGS(m->param), m->block, rest);
+    return decoder_at(d, m->param, m->block, rest);
 }
 
 static bool push(struct decoder *d, const struct chat_message *message)
@@ -220,8 +220,7 @@ static bool add_result_content(struct decoder *d, struct draft *m, const struct 
     json_init_checked(&j, v->raw);
     json_enter_array(&j);
     for (size_t i = 0; json_next_item(&j) && json_read(&j, &item); i++)
-        if (!add_result_block(d, arena_printf(d->arena, "%.*s[%zu]", STR_ARGS(param), i), &item,
-                              result, &m->message))
+        if (!add_result_block(d, decoder_at(d, param, i, ""), &item, result, &m->message))
             return false;
     return true;
 }
@@ -352,7 +351,7 @@ static bool read_content(struct decoder *d, struct draft *m, const struct json_v
 
 static bool read_role(struct decoder *d, size_t i, const struct json_value *v, enum chat_role *ret)
 {
-    struct str param = arena_printf(d->arena, "messages[%zu].role", i);
+    struct str param = decoder_at(d, STR("messages"), i, ".role");
     struct str word;
 
     if (!decoder_string(d, param, v, true, &word))
@@ -372,9 +371,9 @@ static bool read_message(struct decoder *d, size_t i, const struct json_value *v
 {
     struct json_value role = { 0 }, content = { 0 };
     const struct decoder_member members[] = { { "role", &role }, { "content", &content } };
-    struct draft m = { .param = arena_printf(d->arena, "messages[%zu].content", i) };
+    struct draft m = { .param = decoder_at(d, STR("messages"), i, ".content") };
 
-    if (!decoder_expect(d, arena_printf(d->arena, "messages[%zu]", i), v->type, ALLOW_OBJECT,
+    if (!decoder_expect(d, decoder_at(d, STR("messages"), i, ""), v->type, ALLOW_OBJECT,
                         "an object"))
         return false;
     decoder_members(v, members, COUNT_OF(members));

@@ -59,6 +59,15 @@ bool decoder_expect(struct decoder *d, struct str param, enum json_type type, un
     return false;
 }
 
+/* Not printed: some write it for each block of a long history. */
+struct str decoder_at(struct decoder *d, struct str list, size_t i, const char *rest)
+{
+    char digits[STR_U64_MAX];
+
+    return arena_join(d->arena,
+                      STRS(list, STR("["), str_of_u64(i, digits), STR("]"), str_of(rest)));
+}
+
 bool decoder_no_memory(struct decoder *d)
 {
     failure_set(d->failure, d->arena, FAILURE_OVERLOADED,

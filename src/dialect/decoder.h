@@ -58,6 +58,9 @@ bool decoder_soften(struct decoder *d);
 bool decoder_expect(struct decoder *d, struct str param, enum json_type type, unsigned allowed,
                     const char *want);
 
+/* "list[2].rest": where something stands. */
+struct str decoder_at(struct decoder *d, struct str list, size_t i, const char *rest);
+
 /* ---- values ---- */
 
 /* The text of a value that is known to be a string. */

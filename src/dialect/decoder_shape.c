@@ -235,7 +235,7 @@ bool decoder_judge_named(struct decoder *d, struct str param, const char *what)
 
 struct str decoder_tool_param(struct decoder *d, size_t i, const char *rest)
 {
-    return arena_printf(d->arena, "tools[%zu]%s", i, rest);
+    return decoder_at(d, STR("tools"), i, rest);
 }
 
 bool decoder_tool_string(struct decoder *d, size_t i, const char *rest, const struct json_value *v,

@@ -40,7 +40,7 @@ struct call_draft {
 /* "messages[2]" and `rest` behind it. */
 static struct str message_param(struct decoder *d, const struct draft *m, const char *rest)
 {
-    return arena_printf(d->arena, "messages[%zu]%s", m->index, rest);
+    return decoder_at(d, STR("messages"), m->index, rest);
 }
 
 static struct str part_param(struct decoder *d, const struct draft *m, const char *rest)

@@ -22,7 +22,7 @@ struct item {
 
 static struct str param_of(struct decoder *d, size_t i, const char *rest)
 {
-    return arena_printf(d->arena, "input[%zu]%s", i, rest);
+    return decoder_at(d, STR("input"), i, rest);
 }
 
 static struct chat_message *push(struct decoder *d, enum chat_role role)
@@ -66,7 +66,7 @@ struct part {
 static bool judge_part(struct decoder *d, struct str param, const struct part *p,
                        struct chat_message *texts, struct chat_message *images)
 {
-    struct str at_type = arena_printf(d->arena, "%.*s.type", STR_ARGS(param));
+    struct str at_type = arena_join(d->arena, STRS(param, STR(".type")));
     struct str type, text;
 
     if (!decoder_string(d, at_type, &p->type, true, &type))
@@ -115,8 +115,7 @@ static bool read_content(struct decoder *d, struct str param, const struct json_
     json_init_checked(&j, v->raw);
     json_enter_array(&j);
     for (size_t i = 0; json_next_item(&j) && json_read(&j, &item); i++)
-        if (!read_part(d, arena_printf(d->arena, "%.*s[%zu]", STR_ARGS(param), i), &item, texts,
-                       images))
+        if (!read_part(d, decoder_at(d, param, i, ""), &item, texts, images))
             return false;
     return true;
 }
