@@ -297,7 +297,7 @@ static inline const unsigned char *pass_small_letters(const unsigned char *p,
     int sum = 0;
 
     for (; p < end; p++) {
-        unsigned next = *p - 'a';
+        size_t next = (size_t)*p - 'a';
 
         if (next > 'z' - 'a')
             break;
