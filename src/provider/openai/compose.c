@@ -7,6 +7,8 @@
 #include "provider/openai/request_write.h"
 #include "json/writer.h"
 
+enum { EDITED_ROOM = 512 }; /* what is between the first and the last edit is mostly shorter */
+
 static bool quote(struct arena *a, struct str text, struct str *ret)
 {
     struct json_writer w;
@@ -45,14 +47,19 @@ enum err compose_body(struct provider_call *c)
     struct str model;
     struct buf written;
     enum err err;
+    char *room;
     size_t n;
 
     if (!quote(&c->arena, r->model, &model) || !quote(&c->arena, r->client_model, &c->model_json))
         return ERR_NOMEM;
     n = list_edits(c, model, edits);
-    if (r->wants_raw)
+    if (r->wants_raw) {
+        err = buf_reserve(&c->body, EDITED_ROOM, &room);
+        if (err)
+            return err;
         return body_edit_members(r->chat->raw, r->chat->members, r->chat->n_members, edits, n,
                                  &c->body, &c->ends);
+    }
     if (n == 0)
         return request_write(r->chat, r->model, &c->body);
     buf_init(&written, SIZE_MAX / 2);
