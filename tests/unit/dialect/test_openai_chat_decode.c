@@ -556,65 +556,6 @@ static void texts_without_escapes_are_slices_of_the_body(void)
     arena_deinit(&a);
 }
 
-static void expect_listed(const struct chat_request *r, const char *want)
-{
-    struct buf out;
-
-    buf_init(&out, 4096);
-    for (size_t i = 0; i < r->n_messages; i++)
-        list_message(&r->messages[i], &out);
-    EXPECT_STR(buf_str(&out), want);
-    buf_deinit(&out);
-}
-
-/* Ids and names are always decoded; what is long may wait. */
-static void texts_may_stay_as_they_are_spelled(void)
-{
-    static const char body[] =
-        MESSAGE("{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"say\\n\\u20ac\"},"
-                "{\"type\":\"text\",\"text\":\"plain\"}]},{\"role\":\"assistant\",\"content\":\"\","
-                "\"tool_calls\":[{\"id\":\"c\\/1\",\"function\":{\"name\":\"\\u0066\","
-                "\"arguments\":\"{\\\"a\\\":1}\"}}]}");
-    struct chat_request r = { .is_spelled = true };
-    struct chat_request decoded;
-    struct failure f = { 0 };
-    struct arena a;
-
-    arena_init(&a);
-    EXPECT(dialect_openai_chat.decode(str_of(body), &a, &r, &f));
-    EXPECT(r.is_spelled);
-    expect_listed(&r, "user(say\\n\\u20acplain)assistant({c/1 f {\\\"a\\\":1}})");
-    EXPECT(decode(str_of(body), &a, &decoded, &f));
-    EXPECT(!decoded.is_spelled);
-    EXPECT_INT(chat_request_tokens(&r), chat_request_tokens(&decoded));
-    for (int i = 0; i < 2; i++) {
-        EXPECT(chat_request_unescape(&r, &a) == ERR_NONE);
-        EXPECT(!r.is_spelled);
-        expect_listed(&r, "user(say\n\xE2\x82\xACplain)assistant({c/1 f {\"a\":1}})");
-    }
-    arena_deinit(&a);
-}
-
-static void spelled_texts_stay_where_memory_fails(void)
-{
-    static const char body[] = MESSAGE("{\"role\":\"user\",\"content\":\"a\\nb\"}");
-    struct chat_request r = { .is_spelled = true };
-    struct failure f = { 0 };
-    struct arena a;
-    struct arena texts;
-
-    arena_init(&a);
-    arena_init(&texts);
-    EXPECT(dialect_openai_chat.decode(str_of(body), &a, &r, &f));
-    mem_fail_nth(1);
-    EXPECT(chat_request_unescape(&r, &texts) == ERR_NOMEM);
-    mem_fail_nth(0);
-    EXPECT(r.is_spelled);
-    expect_listed(&r, "user(a\\nb)");
-    arena_deinit(&texts);
-    arena_deinit(&a);
-}
-
 static const struct test suite[] = {
     { "reads messages of all shapes", reads_messages_of_all_shapes },
     { "of two members the last wins", of_two_members_the_last_wins },
@@ -636,8 +577,6 @@ static const struct test suite[] = {
     { "the number of messages is bounded", the_number_of_messages_is_bounded },
     { "texts without escapes are slices of the body",
       texts_without_escapes_are_slices_of_the_body },
-    { "texts may stay as they are spelled", texts_may_stay_as_they_are_spelled },
-    { "spelled texts stay where memory fails", spelled_texts_stay_where_memory_fails },
 };
 
 TEST_MAIN(suite)
