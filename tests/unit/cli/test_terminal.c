@@ -97,8 +97,8 @@ static void a_terminal_gets_what_is_shown(void)
 /* Characters of each length stand at every place of the piece that is shown at once. */
 static void cuts_no_character_of_a_long_text(void)
 {
-    static const char *const characters[] = { "a", "\xc3\xa9", "\xe4\xbd\xa0",
-                                              "\xf0\x9f\x98\x80", "\r\n" };
+    static const char *const characters[] = { "a", "\xc3\xa9", "\xe4\xbd\xa0", "\xf0\x9f\x98\x80",
+                                              "\r\n" };
     char path[64], text[3000], got[3000];
 
     for (size_t i = 0; i < COUNT_OF(characters); i++)
