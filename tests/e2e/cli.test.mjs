@@ -474,7 +474,7 @@ describe('serve', () => {
   test('--demo=auto is the demo without a cookie, and says so', async () => {
     const rows = [
       ['CLERK_COOKIE=""\n', 'demo'],
-      [` CLERK_COOKIE = ${sim.cookie}\n`, 'cto.new'],
+      [` CLERK_COOKIE = ${sim.cookie}\n`, 'live'],
     ];
     for (const [text, mode] of rows) {
       const settings = { LISTEN: '127.0.0.1:0', LOG_FORMAT: 'json' };
