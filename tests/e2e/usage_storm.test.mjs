@@ -170,6 +170,9 @@ for (const [name, env] of Object.entries(stores))
       records = await until(async () => {
         const { total } = await usage(gw, '?by=key,model');
         const lines = gw.logLines.filter((line) => line.message === 'exchange');
+        const ids = new Set(lines.map((line) => line.request_id));
+        const isTold = ({ prompt }) => ids.has(idOf(prompt));
+        if (!(await sim.log('completion')).every(isTold)) return false;
         return lines.length > CLIENTS && lines.length === total.requests && lines;
       }, 'all is in the log, and in the ledger');
     });
