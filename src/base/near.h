@@ -21,8 +21,9 @@ unsigned near_distance(struct str a, struct str b);
 
 /* Whether one letter (of a word of eight or more: two) makes the word of a known name: for each
  * known name near_try(), which is borrowed; then `best` is the nearest, the first of several. */
-#define NEAR_ARGS(n) \
-    (n)->best ? "; did you mean " : "", (n)->best ? (n)->best : "", (n)->best ? "?" : ""
-
 void near_init(struct near *n, struct str word);
 void near_try(struct near *n, const char *name);
+
+/* The question, or nothing, for a format with "%s%s%s". */
+#define NEAR_ARGS(n) \
+    (n)->best ? "; did you mean " : "", (n)->best ? (n)->best : "", (n)->best ? "?" : ""
