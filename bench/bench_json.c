@@ -119,7 +119,7 @@ static void check_by_8(struct str text)
 {
     bool escaped;
 
-    must(*scan_string_by_8(text.p, text.p + text.n, false, &escaped) == '"', "string");
+    must(*scan_string_as(SCAN_BY_8, text.p, text.p + text.n, false, &escaped) == '"', "string");
 }
 
 static int64_t batch_us(void (*run)(struct str), struct str text, int64_t rounds)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes looked at many at a time: 16 or 64 in vectors (SSE2), or 8 in a machine word (SWAR).
+ * Bytes looked at many at a time: 16 in a vector (SSE2), or 8 in a machine word (SWAR).
  * Where there is SSE2 both kinds are built, so that tests can hold one against the other;
- * -DJSON_SWAR leaves only the plain one. For scan.c, skip.c and escape.c.
+ * -DJSON_SWAR leaves only the plain one. For scan.c, skip.c and escape.c; wide.h has more.
  */
 #pragma once
 
@@ -81,64 +81,6 @@ static ALWAYS_INLINE __m128i block_equal(__m128i v, unsigned char c)
 static ALWAYS_INLINE __m128i block_controls(__m128i v)
 {
     return _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1F)), v);
-}
-
-/* Sixty-four bytes at once, whose bits fill a word. */
-enum { BLOCK_WIDE = 64 };
-
-struct block_wide {
-    __m128i v[4];
-};
-
-static ALWAYS_INLINE struct block_wide block_wide_load(const char *p)
-{
-    return (struct block_wide){ { block_load(p), block_load(p + 16), block_load(p + 32),
-                                  block_load(p + 48) } };
-}
-
-/* What is left, less than a block, with NULs behind it in `room`, which is returned. */
-static ALWAYS_INLINE const char *block_wide_pad(const char *p, const char *end,
-                                                char room[BLOCK_WIDE])
-{
-    memset(room, 0, BLOCK_WIDE);
-    memcpy(room, p, (size_t)(end - p));
-    return room;
-}
-
-/* block_bits() of all four. */
-static ALWAYS_INLINE uint64_t block_wide_bits(__m128i a, __m128i b, __m128i c, __m128i d)
-{
-    uint64_t low = block_bits(a) | block_bits(b) << 16;
-    uint64_t top = block_bits(c) | block_bits(d) << 16;
-
-    return low | top << 32;
-}
-
-/* The bytes beyond ASCII. */
-static ALWAYS_INLINE uint64_t block_wide_high(const struct block_wide *w)
-{
-    return block_wide_bits(w->v[0], w->v[1], w->v[2], w->v[3]);
-}
-
-static ALWAYS_INLINE uint64_t block_wide_equal(const struct block_wide *w, unsigned char c)
-{
-    return block_wide_bits(block_equal(w->v[0], c), block_equal(w->v[1], c),
-                           block_equal(w->v[2], c), block_equal(w->v[3], c));
-}
-
-static ALWAYS_INLINE uint64_t block_wide_controls(const struct block_wide *w)
-{
-    return block_wide_bits(block_controls(w->v[0]), block_controls(w->v[1]),
-                           block_controls(w->v[2]), block_controls(w->v[3]));
-}
-
-/* Of the bytes beyond ASCII those below `limit`: as signed numbers they keep their order. */
-static ALWAYS_INLINE uint64_t block_wide_high_below(const struct block_wide *w, unsigned char limit)
-{
-    __m128i most = _mm_set1_epi8((char)limit);
-
-    return block_wide_bits(_mm_cmplt_epi8(w->v[0], most), _mm_cmplt_epi8(w->v[1], most),
-                           _mm_cmplt_epi8(w->v[2], most), _mm_cmplt_epi8(w->v[3], most));
 }
 
 /* The bytes that a backslash escapes: in a run of them each second one, and what is behind an

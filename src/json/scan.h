@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The inner loops that check the text of strings, 64 bytes at a time. Each has a twin
- * in portable C (block.h) that answers the same; it is in use where there is no SSE2.
+ * The inner loops that check the text of strings, 64 bytes at a time in the widest vectors that
+ * the processor has. All kinds answer the same; one in portable C is in use where there is no SSE2.
  */
 #pragma once
 
 #include "base/str.h"
+
+enum scan_kind { SCAN_BY_8, SCAN_SSE2, SCAN_AVX2 };
+
+/* Whether it is built and the processor has what it takes. Any thread. */
+bool scan_can(enum scan_kind kind);
 
 /*
  * Walks a string from the byte behind its opening quote. Returns the closing quote, or,
@@ -14,8 +19,11 @@
  * surrogate escapes come in pairs. *ret_escaped tells whether there was a backslash.
  */
 const char *scan_string(const char *p, const char *end, bool lone, bool *ret_escaped);
-const char *scan_string_by_8(const char *p, const char *end, bool lone, bool *ret_escaped);
+
+/* The same by one kind, for tests and measurements; scan_can() must say that it can. */
+const char *scan_string_as(enum scan_kind kind, const char *p, const char *end, bool lone,
+                           bool *ret_escaped);
 
 /* The first byte of what is no UTF-8, or `end`. */
 const char *scan_utf8(const char *p, const char *end);
-const char *scan_utf8_by_8(const char *p, const char *end);
+const char *scan_utf8_as(enum scan_kind kind, const char *p, const char *end);

@@ -116,16 +116,22 @@ static void expect_the_same_when_written_anew(struct str text, uint8_t choice)
     buf_deinit(&once);
 }
 
-static void expect_both_kinds_alike(struct str s, bool lone)
+static void expect_all_kinds_alike(struct str s, bool lone)
 {
+    static const enum scan_kind kinds[] = { SCAN_BY_8, SCAN_SSE2, SCAN_AVX2 };
     const char *end = s.p + s.n;
     bool escaped;
-    bool escaped_by_8;
+    const char *stop = scan_string(s.p, end, lone, &escaped);
 
-    BUG_ON(scan_string(s.p, end, lone, &escaped) !=
-           scan_string_by_8(s.p, end, lone, &escaped_by_8));
-    BUG_ON(escaped != escaped_by_8);
-    BUG_ON(scan_utf8(s.p, end) != scan_utf8_by_8(s.p, end));
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        bool also_escaped;
+
+        if (!scan_can(kinds[i]))
+            continue;
+        BUG_ON(scan_string_as(kinds[i], s.p, end, lone, &also_escaped) != stop);
+        BUG_ON(escaped != also_escaped);
+        BUG_ON(scan_utf8(s.p, end) != scan_utf8_as(kinds[i], s.p, end));
+    }
     BUG_ON((scan_utf8(s.p, end) == end) != utf8_is_valid(s));
 }
 
@@ -204,7 +210,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         return 0;
     text = (struct str){ (const char *)p + 1, n - 1 };
     expect_the_same_when_written_anew(text, p[0]);
-    expect_both_kinds_alike(text, p[0] >= 128);
+    expect_all_kinds_alike(text, p[0] >= 128);
     expect_strings_to_decode_alike(text, p[0]);
     expect_any_bytes_to_read_back(text);
     return 0;
