@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The grammar of JSON, once: skipping a whole array or object walks it through the
- * same functions that callers use. Recursion is as deep as depth_max allows.
+ * The grammar of JSON. pass_*() take where a thing begins and give what is behind it, or NULL:
+ * the place stays in a register all the way through a nested value, and is written into the
+ * reader where a caller takes over. Recursion is as deep as depth_max allows.
  *
  * After an error the text ends where the reader stands, so that each later call
  * meets the end and fails without asking for the error first.
@@ -21,12 +22,12 @@ static const unsigned char types[256] = {
 };
 
 /* The first error stays. */
-static bool fail(struct json *j, enum err err)
+static __attribute__((cold, noinline)) const char *fail(struct json *j, const char *p, enum err err)
 {
     if (!j->failed)
         j->failed = err;
-    j->end = j->p;
-    return false;
+    j->p = j->end = p;
+    return NULL;
 }
 
 static inline bool is_digit(char c)
@@ -34,13 +35,17 @@ static inline bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* Stands on the next byte that is no white space; NUL, which is never right, at the end. */
-static inline char next_byte(struct json *j)
+static inline const char *pass_space(const char *p, const char *end)
 {
-    for (; j->p < j->end; j->p++)
-        if ((unsigned char)*j->p > ' ' || !str_is_space(*j->p))
-            return *j->p;
-    return '\0';
+    while (p < end && (unsigned char)*p <= ' ' && str_is_space(*p))
+        p++;
+    return p;
+}
+
+/* NUL, which is never right, at the end. */
+static inline char byte_at(const char *p, const char *end)
+{
+    return p < end ? *p : '\0';
 }
 
 void json_init(struct json *j, struct str text, unsigned depth_max)
@@ -61,167 +66,174 @@ void json_init_checked(struct json *j, struct str text)
     j->is_checked = true;
 }
 
+/* A `size` bytes long word of which the first byte is known. */
+static const char *pass_word(struct json *j, const char *p, const char *word, size_t size)
+{
+    if ((size_t)(j->end - p) < size || memcmp(p, word, size) != 0)
+        return fail(j, p, ERR_BAD_INPUT);
+    return p + size;
+}
+
+/* One digit or more. */
+static const char *pass_digits(struct json *j, const char *p)
+{
+    const char *start = p;
+
+    while (p < j->end && is_digit(*p))
+        p++;
+    return p > start ? p : fail(j, p, ERR_BAD_INPUT);
+}
+
+/* RFC 8259 6. What may follow a number is for the next step to judge. */
+static const char *pass_number(struct json *j, const char *p)
+{
+    const char *end = j->end;
+
+    p += *p == '-';
+    p = byte_at(p, end) == '0' ? p + 1 : pass_digits(j, p);
+    if (p && byte_at(p, end) == '.')
+        p = pass_digits(j, p + 1);
+    if (p && (byte_at(p, end) | 0x20) == 'e') {
+        p++;
+        p += byte_at(p, end) == '+' || byte_at(p, end) == '-';
+        p = pass_digits(j, p);
+    }
+    return p;
+}
+
+/* From its opening quote. */
+static inline const char *pass_string(struct json *j, const char *p, bool *ret_escaped)
+{
+    p = scan_string(p + 1, j->end, j->lone_surrogates, ret_escaped);
+    if (byte_at(p, j->end) != '"')
+        return fail(j, p, ERR_BAD_INPUT);
+    return p + 1;
+}
+
+/* From the first byte of the key to that of the value or to white space in front of it. */
+static inline const char *pass_key(struct json *j, const char *p, struct str *ret_key)
+{
+    const char *start = p + 1;
+    bool escaped;
+
+    if (byte_at(p, j->end) != '"')
+        return fail(j, p, ERR_BAD_INPUT);
+    p = pass_string(j, p, &escaped);
+    if (!p)
+        return NULL;
+    *ret_key = (struct str){ start, (size_t)(p - 1 - start) };
+    p = pass_space(p, j->end);
+    return byte_at(p, j->end) == ':' ? p + 1 : fail(j, p, ERR_BAD_INPUT);
+}
+
+static const char *pass_value(struct json *j, const char *p, unsigned depth, bool *ret_escaped);
+
+/* An array or object, `depth` of which are open around it, from its opening byte. */
+static const char *pass_nested(struct json *j, const char *p, unsigned depth, char closing)
+{
+    struct str key;
+    bool escaped;
+
+    if (j->is_checked)
+        return skip_nested(p, j->end);
+    if (depth == j->depth_max)
+        return fail(j, p, ERR_TOO_BIG);
+    p = pass_space(p + 1, j->end);
+    if (byte_at(p, j->end) == closing)
+        return p + 1;
+    for (;;) {
+        p = closing == '}' ? pass_key(j, p, &key) : p;
+        p = p ? pass_value(j, pass_space(p, j->end), depth + 1, &escaped) : NULL;
+        if (!p)
+            return NULL;
+        p = pass_space(p, j->end);
+        if (byte_at(p, j->end) == closing)
+            return p + 1;
+        if (byte_at(p, j->end) != ',')
+            return fail(j, p, ERR_BAD_INPUT);
+        p = pass_space(p + 1, j->end);
+    }
+}
+
+/* Any value, from its first byte. */
+static const char *pass_value(struct json *j, const char *p, unsigned depth, bool *ret_escaped)
+{
+    switch ((enum json_type)types[(unsigned char)byte_at(p, j->end)]) {
+    case JSON_STRING:
+        return pass_string(j, p, ret_escaped);
+    case JSON_NUMBER:
+        return pass_number(j, p);
+    case JSON_ARRAY:
+        return pass_nested(j, p, depth, ']');
+    case JSON_OBJECT:
+        return pass_nested(j, p, depth, '}');
+    case JSON_NULL:
+        return pass_word(j, p, "null", 4);
+    case JSON_FALSE:
+        return pass_word(j, p, "false", 5);
+    case JSON_TRUE:
+        return pass_word(j, p, "true", 4);
+    case JSON_NONE:
+        break;
+    }
+    return fail(j, p, ERR_BAD_INPUT);
+}
+
+/* Stands on the next byte that is no white space, and returns it. */
+static inline char next_byte(struct json *j)
+{
+    j->p = pass_space(j->p, j->end);
+    return byte_at(j->p, j->end);
+}
+
 enum json_type json_peek(struct json *j)
 {
     enum json_type type = types[(unsigned char)next_byte(j)];
 
     if (type == JSON_NONE)
-        fail(j, ERR_BAD_INPUT);
+        fail(j, j->p, ERR_BAD_INPUT);
     return type;
-}
-
-/* Passes a `size` bytes long word of which the first byte is known. */
-static bool pass_word(struct json *j, const char *word, size_t size)
-{
-    if ((size_t)(j->end - j->p) < size || memcmp(j->p, word, size) != 0)
-        return fail(j, ERR_BAD_INPUT);
-    j->p += size;
-    return true;
-}
-
-/* Passes one digit or more. */
-static bool pass_digits(struct json *j)
-{
-    const char *p = j->p;
-
-    while (p < j->end && is_digit(*p))
-        p++;
-    if (p == j->p)
-        return fail(j, ERR_BAD_INPUT);
-    j->p = p;
-    return true;
-}
-
-/* RFC 8259 6. What may follow a number is for the caller's next step to judge. */
-static bool pass_number(struct json *j)
-{
-    if (*j->p == '-')
-        j->p++;
-    if (j->p < j->end && *j->p == '0')
-        j->p++;
-    else if (!pass_digits(j))
-        return false;
-    if (j->p < j->end && *j->p == '.') {
-        j->p++;
-        if (!pass_digits(j))
-            return false;
-    }
-    if (j->p < j->end && (*j->p == 'e' || *j->p == 'E')) {
-        j->p++;
-        if (j->p < j->end && (*j->p == '+' || *j->p == '-'))
-            j->p++;
-        return pass_digits(j);
-    }
-    return true;
-}
-
-/* Passes the string at whose opening quote the reader stands. */
-static inline bool pass_string(struct json *j, bool *ret_escaped)
-{
-    j->p = scan_string(j->p + 1, j->end, j->lone_surrogates, ret_escaped);
-    if (j->p == j->end || *j->p != '"')
-        return fail(j, ERR_BAD_INPUT);
-    j->p++;
-    return true;
-}
-
-/* Goes into the array or object at whose opening byte the reader stands. */
-static bool enter(struct json *j)
-{
-    if (j->depth == j->depth_max)
-        return fail(j, ERR_TOO_BIG);
-    j->depth++;
-    j->p++;
-    j->first = true;
-    return true;
-}
-
-static bool leave(struct json *j)
-{
-    j->depth--;
-    j->p++;
-    j->first = false;
-    return false;
-}
-
-static bool pass_value(struct json *j, enum json_type type, bool *ret_escaped);
-
-static bool pass_checked(struct json *j)
-{
-    j->p = skip_nested(j->p, j->end);
-    return true;
-}
-
-static bool pass_array(struct json *j)
-{
-    bool escaped;
-
-    if (j->is_checked)
-        return pass_checked(j);
-    if (!enter(j))
-        return false;
-    while (json_next_item(j))
-        pass_value(j, json_peek(j), &escaped);
-    return !j->failed;
-}
-
-static bool pass_object(struct json *j)
-{
-    bool escaped;
-    struct str key;
-
-    if (j->is_checked)
-        return pass_checked(j);
-    if (!enter(j))
-        return false;
-    while (json_next_member(j, &key))
-        pass_value(j, json_peek(j), &escaped);
-    return !j->failed;
-}
-
-/* Passes the value of that type which begins at the next byte. */
-static bool pass_value(struct json *j, enum json_type type, bool *ret_escaped)
-{
-    j->first = false;
-    switch (type) {
-    case JSON_STRING:
-        return pass_string(j, ret_escaped);
-    case JSON_NUMBER:
-        return pass_number(j);
-    case JSON_ARRAY:
-        return pass_array(j);
-    case JSON_OBJECT:
-        return pass_object(j);
-    case JSON_NULL:
-        return pass_word(j, "null", 4);
-    case JSON_FALSE:
-        return pass_word(j, "false", 5);
-    case JSON_TRUE:
-        return pass_word(j, "true", 4);
-    case JSON_NONE:
-        break;
-    }
-    return false;
 }
 
 bool json_read(struct json *j, struct json_value *ret)
 {
-    enum json_type type = json_peek(j);
-    const char *start = j->p;
+    const char *start = pass_space(j->p, j->end);
+    enum json_type type = types[(unsigned char)byte_at(start, j->end)];
     bool escaped = false;
+    const char *p = pass_value(j, start, j->depth, &escaped);
 
     *ret = (struct json_value){ .type = JSON_NONE };
-    if (!pass_value(j, type, &escaped))
+    if (!p)
         return false;
-    *ret = (struct json_value){ type, { start, (size_t)(j->p - start) }, escaped };
+    *ret = (struct json_value){ type, { start, (size_t)(p - start) }, escaped };
+    j->p = p;
+    j->first = false;
     return true;
 }
 
 bool json_skip(struct json *j)
 {
     bool escaped;
+    const char *p = pass_value(j, pass_space(j->p, j->end), j->depth, &escaped);
 
-    return pass_value(j, json_peek(j), &escaped);
+    if (!p)
+        return false;
+    j->p = p;
+    j->first = false;
+    return true;
+}
+
+/* Goes into the array or object at whose opening byte the reader stands. */
+static bool enter(struct json *j)
+{
+    if (j->depth == j->depth_max) {
+        fail(j, j->p, ERR_TOO_BIG);
+        return false;
+    }
+    j->depth++;
+    j->p++;
+    j->first = true;
+    return true;
 }
 
 bool json_enter_object(struct json *j)
@@ -239,34 +251,34 @@ static inline bool next(struct json *j, char closing)
 {
     char c = next_byte(j);
 
-    if (c == closing)
-        return leave(j);
+    if (c == closing) {
+        j->depth--;
+        j->p++;
+        j->first = false;
+        return false;
+    }
     if (j->first && c != '\0') {
         j->first = false;
         return true;
     }
-    if (c != ',')
-        return fail(j, ERR_BAD_INPUT);
+    if (c != ',') {
+        fail(j, j->p, ERR_BAD_INPUT);
+        return false;
+    }
     j->p++;
     return true;
 }
 
 bool json_next_member(struct json *j, struct str *ret_key)
 {
-    const char *start;
-    bool escaped;
+    const char *p;
 
     if (!next(j, '}'))
         return false;
-    if (next_byte(j) != '"')
-        return fail(j, ERR_BAD_INPUT);
-    start = j->p + 1;
-    if (!pass_string(j, &escaped))
+    p = pass_key(j, pass_space(j->p, j->end), ret_key);
+    if (!p)
         return false;
-    *ret_key = (struct str){ start, (size_t)(j->p - 1 - start) };
-    if (next_byte(j) != ':')
-        return fail(j, ERR_BAD_INPUT);
-    j->p++;
+    j->p = p;
     return true;
 }
 
@@ -279,7 +291,7 @@ enum err json_end(struct json *j)
 {
     next_byte(j);
     if (j->p != j->end || j->depth || j->first)
-        fail(j, ERR_BAD_INPUT);
+        fail(j, j->p, ERR_BAD_INPUT);
     return j->failed;
 }
 
