@@ -33,7 +33,7 @@ static ALWAYS_INLINE uint64_t wrong_utf8(const struct wide *w, uint64_t high, co
     uint64_t heads34 = high & ~wide_high_below(w, 0xE0);
     uint64_t heads4 = 0;
     uint64_t due = carry->tails | (high & ~tails) << 1 | heads34 << 2;
-    uint64_t wrong = wide_equal(w, 0xC0) | wide_equal(w, 0xC1);
+    uint64_t wrong = wide_high_below(w, 0xC2) & ~tails; /* 0xC0 and 0xC1 */
 
     if (heads34 | carry->tails) {
         uint64_t under_a0 = wide_high_below(w, 0xA0);
@@ -55,10 +55,10 @@ static ALWAYS_INLINE uint64_t wrong_utf8(const struct wide *w, uint64_t high, co
 }
 
 /* From the start of a block to that of the escape or character which runs into it. */
-static ALWAYS_INLINE const char *back_up(const char *p, const struct carry *carry)
+static ALWAYS_INLINE const char *back_up(const char *p, uint64_t escape, uint64_t tails)
 {
-    p -= carry->escape;
-    if (carry->tails)
+    p -= escape;
+    if (tails)
         do
             p--;
         while (((unsigned char)*p & 0xC0) == 0x80);
@@ -104,23 +104,28 @@ static ALWAYS_INLINE int stop_in(enum rule rule, const char *bytes, struct carry
 static ALWAYS_INLINE const char *pass(enum rule rule, const char *p, const char *end, bool *escaped)
 {
     struct carry carry = { 0 };
+    uint64_t escape = 0; /* what the carry was in front of the block */
+    uint64_t tails = 0;
+    char padded[WIDE];
     int at = NOWHERE;
 
-    while (p < end && at == NOWHERE) {
-        const struct carry carried = carry;
-        bool is_last = end - p < WIDE;
-        char padded[WIDE];
-
-        at = stop_in(rule, is_last ? wide_pad(p, end, padded) : p, &carry);
-        if (at == IN_WRONG_UTF8)
-            p = back_up(p, &carried);
-        else
-            p = at == NOWHERE && is_last ? end : p + at;
+    for (; end - p >= WIDE; p += WIDE) {
+        at = stop_in(rule, p, &carry);
+        if (at != NOWHERE)
+            break;
+        escape = carry.escape;
+        tails = carry.tails;
     }
-    if (at == NOWHERE)
-        p = back_up(p, &carry);
+    if (at == NOWHERE && p < end) {
+        at = stop_in(rule, wide_pad(p, end, padded), &carry);
+        if (at == NOWHERE) {
+            escape = carry.escape;
+            tails = carry.tails;
+            p = end;
+        }
+    }
     *escaped |= carry.escapes != 0;
-    return p;
+    return at < NOWHERE ? p + at : back_up(p, escape, tails);
 }
 
 #define PASTE(name, kind) name##_##kind

@@ -42,6 +42,17 @@ static ALWAYS_INLINE wide_which wide_part_below(wide_part v, unsigned char limit
 {
     return _mm256_cmpgt_epi8(_mm256_set1_epi8((char)limit), v);
 }
+
+/* Those of two-byte escapes: their low halves tell them apart, but for that of `r`. */
+static ALWAYS_INLINE wide_which wide_part_escape_letters(wide_part v)
+{
+    const wide_part by_low_half =
+        _mm256_setr_epi8(-1, 0, 'b', 0, 't', 0, 'f', 0, 0, 0, 0, 0, 0, 0, 'n', '/', /**/
+                         -1, 0, 'b', 0, 't', 0, 'f', 0, 0, 0, 0, 0, 0, 0, 'n', '/');
+
+    return _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_shuffle_epi8(by_low_half, v), v),
+                           wide_part_equal(v, 'r'));
+}
 #else
 typedef __m128i wide_part;
 typedef __m128i wide_which;
@@ -71,6 +82,14 @@ static ALWAYS_INLINE wide_which wide_part_equal(wide_part v, unsigned char c)
 static ALWAYS_INLINE wide_which wide_part_below(wide_part v, unsigned char limit)
 {
     return _mm_cmplt_epi8(v, _mm_set1_epi8((char)limit));
+}
+static ALWAYS_INLINE wide_which wide_part_escape_letters(wide_part v)
+{
+    wide_which b_or_f = block_equal(_mm_and_si128(v, _mm_set1_epi8(~4)), 'b');
+    wide_which r_or_n = _mm_or_si128(block_equal(v, 'r'), block_equal(v, 'n'));
+    wide_which t_or_slash = _mm_or_si128(block_equal(v, 't'), block_equal(v, '/'));
+
+    return _mm_or_si128(b_or_f, _mm_or_si128(r_or_n, t_or_slash));
 }
 #endif
 
@@ -149,9 +168,6 @@ static ALWAYS_INLINE uint64_t wide_escape_letters(const struct wide *w)
     uint64_t bits = 0;
 
     EACH_PART (i)
-        bits |= wide_bits(wide_part_equal(w->v[i], 'b') | wide_part_equal(w->v[i], 'f') |
-                              wide_part_equal(w->v[i], 'n') | wide_part_equal(w->v[i], 'r') |
-                              wide_part_equal(w->v[i], 't') | wide_part_equal(w->v[i], '/'),
-                          i);
+        bits |= wide_bits(wide_part_escape_letters(w->v[i]), i);
     return bits;
 }
