@@ -166,16 +166,16 @@ const char *scan_string(const char *p, const char *end, bool lone, bool *ret_esc
 #if BLOCK_SSE2
     for (const char *start = p; end - p >= 16 && p - start < SHORT; p += 16) {
         __m128i v = block_load(p);
-        __m128i special = _mm_or_si128(block_equal(v, '\\'), block_controls(v));
-        uint32_t wants_a_look = block_bits(_mm_or_si128(special, v));
-        uint32_t quotes = block_bits(block_equal(v, '"'));
+        __m128i outside = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20)); /* controls, and beyond ASCII */
+        __m128i marks = _mm_or_si128(block_equal(v, '"'), block_equal(v, '\\'));
+        uint32_t stops = block_bits(_mm_or_si128(outside, marks));
 
-        if (quotes & (wants_a_look - 1) & ~wants_a_look) {
-            *ret_escaped = false;
-            return p + __builtin_ctz(quotes);
-        }
-        if (wants_a_look)
+        if (!stops)
+            continue;
+        if (p[__builtin_ctz(stops)] != '"')
             break;
+        *ret_escaped = false;
+        return p + __builtin_ctz(stops);
     }
 #endif
     return scan_string_as(best(), p, end, lone, ret_escaped);
