@@ -35,7 +35,11 @@ static void on_writable(void *arg);
 static void on_deadline(void *arg);
 static void on_turn(void *arg);
 
-static const struct conn_handler conn_handler = { .on_read = on_read, .on_writable = on_writable };
+static char *on_room(void *arg, size_t *ret_size);
+
+static const struct conn_handler conn_handler = { .on_read = on_read,
+                                                  .on_writable = on_writable,
+                                                  .room = on_room };
 
 /* ---- states ---- */
 
@@ -224,6 +228,11 @@ static bool came_in_time(const struct http_connection *c)
     return c->state == CONNECTION_BODY || c->state == CONNECTION_DRAIN ||
            c->state == CONNECTION_LINGER ||
            (c->state == CONNECTION_UPLOAD && outbox_pending(&c->out) == 0);
+}
+
+static char *on_room(void *arg, size_t *ret_size)
+{
+    return intake_room(arg, ret_size);
 }
 
 static void on_read(void *arg, enum err err, struct str bytes)

@@ -12,7 +12,11 @@
 #include "base/metrics.h"
 #include "base/random.h"
 
-enum { ID_RANDOM = 24 };
+enum {
+    ID_RANDOM = 24,
+    HEAD_READ = 16 << 10, /* bytes: what comes with a head is copied, what comes later is not */
+    BODY_READ = 1 << 20   /* others want their turn */
+};
 
 /* ---- requests ---- */
 
@@ -295,16 +299,53 @@ static enum err make_room(struct buf *body, size_t n)
 }
 
 /* With half of the body there is room for all of it, so that it does not move again. */
-static enum err keep_body(struct server_request *q, struct str piece)
+static enum err make_body_room(struct server_request *q, size_t n)
 {
     size_t left = q->body.max - q->body.n;
-    enum err err = ERR_NOMEM;
 
-    if (q->body.n + piece.n >= q->body.max / 2)
-        err = make_room(&q->body, left);
-    if (err)
-        err = make_room(&q->body, piece.n);
+    if (q->body.n + n >= q->body.max / 2 && make_room(&q->body, left) == ERR_NONE)
+        return ERR_NONE;
+    return make_room(&q->body, n);
+}
+
+static enum err keep_body(struct server_request *q, struct str piece)
+{
+    enum err err;
+
+    if (q->body.p && piece.p == q->body.p + q->body.n) {
+        buf_commit(&q->body, piece.n); /* it was read there */
+        return ERR_NONE;
+    }
+    err = make_body_room(q, piece.n);
     return err ? err : buf_add(&q->body, piece);
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+char *intake_room(struct http_connection *c, size_t *ret_size)
+{
+    struct server_request *q = c->request;
+    bool is_head = c->state == CONNECTION_IDLE || c->state == CONNECTION_HEAD;
+    size_t spare;
+    size_t left;
+
+    *ret_size = is_head ? HEAD_READ : LOOP_READ_SIZE;
+    if (c->state != CONNECTION_BODY || q->r.head.framing != HTTP_BODY_LENGTH)
+        return NULL;
+    left = q->body.max - q->body.n;
+    spare = q->body.cap - q->body.n;
+    if (spare < left) {
+        size_t comes = least(least(left, BODY_READ), conn_waiting(c->conn));
+
+        if (comes < HEAD_READ || make_body_room(q, comes))
+            return NULL;
+        spare = q->body.cap - q->body.n;
+    }
+    *ret_size = least(least(left, spare), BODY_READ);
+    return q->body.p + q->body.n;
 }
 
 static void refuse_body(struct http_connection *c, enum err err)

@@ -134,6 +134,10 @@ void connection_linger(struct http_connection *c);
 /* Takes apart what came; `bytes` may go when it returns. */
 void intake(struct http_connection *c, struct str bytes);
 
+/* Where a body of known length goes on, so that it is not copied; NULL for all else. *ret_size is
+ * the most that shall be read. */
+char *intake_room(struct http_connection *c, size_t *ret_size);
+
 /* The request that is open, or a new one without a head: for errors before there is one. */
 struct http_request *intake_request(struct http_connection *c);
 

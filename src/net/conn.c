@@ -7,6 +7,7 @@
 #include "net/conn.h"
 
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -66,11 +67,14 @@ static int wanted(const struct conn *c)
 /* One read an event: if more waits, the poll says so again. */
 static void read_once(struct conn *c)
 {
-    char *space = loop_read_space(c->loop);
+    size_t size = LOOP_READ_SIZE;
+    char *space = c->handler->room ? c->handler->room(c->arg, &size) : NULL;
     ssize_t n;
 
+    if (!space)
+        space = loop_read_space(c->loop);
     do
-        n = recv(c->fd, space, LOOP_READ_SIZE, 0);
+        n = recv(c->fd, space, size, 0);
     while (n < 0 && errno == EINTR);
     if (n > 0)
         c->handler->on_read(c->arg, ERR_NONE, (struct str){ space, (size_t)n });
@@ -322,6 +326,15 @@ void conn_shutdown(struct conn *c)
         tls_shutdown(c);
     else
         shutdown(c->fd, SHUT_WR);
+}
+
+size_t conn_waiting(const struct conn *c)
+{
+    int n = 0;
+
+    if (c->script)
+        return c->script_waiting;
+    return ioctl(c->fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
 }
 
 struct loop *conn_loop(const struct conn *c)

@@ -19,6 +19,10 @@ struct conn_handler {
     void (*on_read)(void *arg, enum err err, struct str bytes);
     /* After a short conn_write(): there is room again. */
     void (*on_writable)(void *arg);
+    /* Where the bytes that come next shall lie, *ret_size of them at most; they are handed to
+     * on_read there. NULL: in space of the loop's, of which *ret_size may take less than
+     * LOOP_READ_SIZE. Plain connections only; optional. */
+    char *(*room)(void *arg, size_t *ret_size);
 };
 
 /* Sets who is told. `h` is static, `arg` borrowed. Hand-over to another owner is just this. */
@@ -47,6 +51,9 @@ void conn_shutdown(struct conn *c);
 void conn_close(struct conn *c, bool reset);
 
 struct loop *conn_loop(const struct conn *c);
+
+/* How many bytes can be read at once, 0 when nobody knows. Plain connections only. */
+size_t conn_waiting(const struct conn *c);
 
 /* The peer's address as text ("127.0.0.1", "::1", "unix"), for logs and loopback checks. */
 struct str conn_peer(const struct conn *c);

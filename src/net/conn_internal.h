@@ -16,6 +16,7 @@ struct conn {
     void *arg;
     struct tls *tls;            /* owned; NULL when plain */
     struct conn_script *script; /* owned copy; NULL for a real socket */
+    size_t script_waiting;      /* bytes that are being delivered */
     uv_poll_t poll;             /* initialized while fd >= 0 */
     int fd;                     /* -1: scripted, or broken from the start */
     int polled;                 /* events that `poll` is started for */

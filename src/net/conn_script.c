@@ -17,6 +17,26 @@ struct conn *conn_new_scripted(struct loop *l, const struct conn_script *script)
     return c;
 }
 
+/* As a socket does it: where the reader wants them, as many as it wants at a time. */
+static void deliver(struct conn *c, struct str bytes)
+{
+    while (bytes.n > 0 && !c->is_closed) {
+        size_t size = LOOP_READ_SIZE;
+        struct str piece;
+        char *space;
+
+        c->script_waiting = bytes.n;
+        space = c->handler->room ? c->handler->room(c->arg, &size) : NULL;
+        piece = str_sub(bytes, 0, size);
+        if (space) {
+            memcpy(space, piece.p, piece.n);
+            piece.p = space;
+        }
+        bytes = str_from(bytes, piece.n);
+        c->handler->on_read(c->arg, ERR_NONE, piece);
+    }
+}
+
 enum err conn_script_read(struct conn *c, enum err err, struct str bytes)
 {
     bool is_told = c->is_reading || (err && c->watches_end);
@@ -26,7 +46,7 @@ enum err conn_script_read(struct conn *c, enum err err, struct str bytes)
     if (err)
         conn_end_read(c, err);
     else
-        c->handler->on_read(c->arg, ERR_NONE, bytes);
+        deliver(c, bytes);
     return ERR_NONE;
 }
 

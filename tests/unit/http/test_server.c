@@ -342,6 +342,36 @@ static void refuses_new_work_without_memory(void)
     end();
 }
 
+/* What is large enough is read to where the body lies, never what stands behind it. */
+static void takes_large_bodies_whatever_the_cut(void)
+{
+    static const size_t cuts[] = { 0, 1, 16383, 16384, 16385, 40000, 65536, 99999 };
+    static char body[MAX_BODY];
+
+    for (size_t i = 0; i < sizeof(body); i++)
+        body[i] = (char)(i * 31 + i / 251);
+    for (size_t i = 0; i < COUNT_OF(cuts); i++) {
+        struct str rest = str_from((struct str){ body, sizeof(body) }, cuts[i]);
+        struct buf in;
+
+        begin_connected();
+        EXPECT(
+            wire_feed_z(&f.w, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"));
+        if (cuts[i] > 0)
+            EXPECT(wire_feed(&f.w, (struct str){ body, cuts[i] }));
+        buf_init(&in, SIZE_MAX);
+        EXPECT_INT(buf_add_all(&in, STRS(rest, str_of(GET("/next")))), ERR_NONE);
+        EXPECT(wire_feed(&f.w, buf_str(&in)));
+        EXPECT(str_eq(f.held->body, (struct str){ body, sizeof(body) }));
+        reply_text(f.held, 200, "all");
+        expect_answer(HTTP_POST, 200, "all");
+        turn(f.l);
+        expect_answer(HTTP_GET, 200, "GET /next ");
+        buf_deinit(&in);
+        end();
+    }
+}
+
 static void takes_memory_for_a_body_only_as_it_comes(void)
 {
     static char body[MAX_BODY / 4];
@@ -469,6 +499,7 @@ static const struct test suite[] = {
     { "refuses what is malformed or too large", refuses_what_is_malformed_or_too_large },
     { "takes the largest head and body", takes_the_largest_head_and_body },
     { "refuses new work without memory", refuses_new_work_without_memory },
+    { "takes large bodies whatever the cut", takes_large_bodies_whatever_the_cut },
     { "takes memory for a body only as it comes", takes_memory_for_a_body_only_as_it_comes },
     { "refuses a body that memory runs out for", refuses_a_body_that_memory_runs_out_for },
     { "refuses connections above the limit", refuses_connections_above_the_limit },

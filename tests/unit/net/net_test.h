@@ -221,7 +221,8 @@ static inline void on_seen_writable(void *arg)
     s->n_writable++;
 }
 
-static const struct conn_handler seen_handler UNUSED = { on_seen_read, on_seen_writable };
+static const struct conn_handler seen_handler UNUSED = { .on_read = on_seen_read,
+                                                         .on_writable = on_seen_writable };
 
 static inline struct str seen_text(const struct seen *s)
 {

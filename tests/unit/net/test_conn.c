@@ -114,7 +114,8 @@ static void on_flood_writable(void *arg)
     flood_more(f);
 }
 
-static const struct conn_handler flood_handler = { on_seen_read, on_flood_writable };
+static const struct conn_handler flood_handler = { .on_read = on_seen_read,
+                                                   .on_writable = on_flood_writable };
 
 static void *run_slow_reader(void *arg)
 {
@@ -392,7 +393,8 @@ static void on_read_close(void *arg, enum err err, struct str bytes)
     conn_close(TAKE(s->conn), false);
 }
 
-static const struct conn_handler closing_handler = { on_read_close, on_seen_writable };
+static const struct conn_handler closing_handler = { .on_read = on_read_close,
+                                                     .on_writable = on_seen_writable };
 
 static void may_be_closed_inside_on_read(void)
 {
@@ -421,7 +423,8 @@ static void on_read_stop(void *arg, enum err err, struct str bytes)
     conn_read_stop(s->conn);
 }
 
-static const struct conn_handler stopping_handler = { on_read_stop, on_seen_writable };
+static const struct conn_handler stopping_handler = { .on_read = on_read_stop,
+                                                      .on_writable = on_seen_writable };
 
 static void may_be_stopped_inside_on_read(void)
 {
