@@ -122,15 +122,16 @@ MUST_USE enum err json_int(const struct json_value *v, int64_t *ret);
 /* Any number as a double (1e400 is infinite). ERR_BAD_INPUT when it is none, ERR_NOMEM. */
 MUST_USE enum err json_double(const struct json_value *v, double *ret);
 
-/* Whether a key slice that holds escapes spells `name`. For json_key_eq(). */
+/* Whether a key slice longer than `name` spells it. For json_key_eq(). */
 bool json_key_eq_escaped(struct str raw_key, struct str name);
 
-/* Whether a key slice, which may hold escapes, spells `name`. Keys are compared with many
- * names: most differ in their first byte. */
+/* Whether a key slice, which may hold escapes, spells `name`. An escape is longer than what it
+ * stands for. */
 static inline bool json_key_eq(struct str raw_key, struct str name)
 {
-    if (raw_key.n < name.n)
-        return false;
+    if (raw_key.n <= name.n)
+        return raw_key.n == name.n && memcmp(raw_key.p, name.p, name.n) == 0 &&
+               !memchr(name.p, '\\', name.n);
     if (name.n > 0 && *raw_key.p != *name.p && *raw_key.p != '\\')
         return false;
     return json_key_eq_escaped(raw_key, name);

@@ -137,8 +137,9 @@ static ALWAYS_INLINE bool is_plain(char c)
     return c != '\\' && (unsigned char)c < 0x80;
 }
 
-const char *scan_string_as(enum scan_kind kind, const char *p, const char *end, bool lone,
-                           bool *ret_escaped)
+/* Never a part of scan_string(): the short strings there need not save its registers. */
+__attribute__((noinline)) const char *scan_string_as(enum scan_kind kind, const char *p,
+                                                     const char *end, bool lone, bool *ret_escaped)
 {
     bool escaped = false;
     size_t n = 1;

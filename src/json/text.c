@@ -233,12 +233,7 @@ static bool escaped_eq(struct str raw, struct str name)
 /* What is escaped is longer than its text. */
 bool json_key_eq_escaped(struct str raw_key, struct str name)
 {
-    bool escaped;
-
-    if (raw_key.n < name.n || (raw_key.n == name.n && !str_eq(raw_key, name)))
-        return false;
-    escaped = raw_key.n > 0 && memchr(raw_key.p, '\\', raw_key.n);
-    return raw_key.n == name.n ? !escaped : escaped && escaped_eq(raw_key, name);
+    return memchr(raw_key.p, '\\', raw_key.n) && escaped_eq(raw_key, name);
 }
 
 /* The value of the first member `name` of the object `text`, which was checked. */
