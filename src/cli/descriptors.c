@@ -20,3 +20,10 @@ size_t descriptors_for_clients(size_t limit, size_t workers, bool demo)
     n = (limit - own) / (1 + 2 * ends);
     return n <= POSTS_MAX ? n : (limit - own - ends * POSTS_MAX) / (1 + ends);
 }
+
+size_t descriptors_for_posts(size_t limit, size_t workers, bool demo)
+{
+    size_t clients = descriptors_for_clients(limit, workers, demo);
+
+    return clients < POSTS_MAX ? clients : POSTS_MAX;
+}

@@ -9,3 +9,7 @@
  * client's and its WebSocket; while its prompt is sent a third, which is kept for only so many at
  * once. With `demo` the simulator's ends are in the same process. Pure. */
 size_t descriptors_for_clients(size_t limit, size_t workers, bool demo);
+
+/* The share of those third ones, and of connections that are kept for the next: what is left beside
+ * so many clients. Pure. */
+size_t descriptors_for_posts(size_t limit, size_t workers, bool demo);

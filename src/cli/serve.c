@@ -143,17 +143,21 @@ static enum err start_demo(struct server *s)
     return err;
 }
 
-size_t cli_connections_that_fit(const struct settings *s)
+/* The limit, after it was raised. */
+static size_t raise_descriptors(void)
 {
     struct rlimit limit;
-    size_t fit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit))
-        return s->max_connections;
+        return SIZE_MAX;
     limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY)
-        return s->max_connections;
-    fit = descriptors_for_clients(limit.rlim_cur, s->workers, s->is_demo);
+    return setrlimit(RLIMIT_NOFILE, &limit) ? SIZE_MAX : limit.rlim_cur;
+}
+
+size_t cli_connections_that_fit(const struct settings *s)
+{
+    size_t fit = descriptors_for_clients(raise_descriptors(), s->workers, s->is_demo);
+
     return s->max_connections < fit ? s->max_connections : fit;
 }
 
@@ -268,6 +272,7 @@ static enum err open_shared(struct server *s)
     g->minutes = minutes_new();
     g->guard = admin_guard;
     g->n_workers = s->settings.workers;
+    g->max_idle = descriptors_for_posts(raise_descriptors(), g->n_workers, g->demo) / g->n_workers;
     g->started_wall_ms = clock_wall_ms();
     g->started_ms = clock_now_ms();
     setup_begin(g, &s->settings);

@@ -85,7 +85,7 @@ struct gateway {
      * lower *max_body. */
     void (*guard)(struct gateway_worker *w, struct http_request *r, size_t *max_body);
     int listen_fd;
-    size_t n_workers;
+    size_t n_workers, max_idle; /* the latter: upstream connections that a worker may keep */
     int64_t started_wall_ms, started_ms; /* the latter by the clock that nobody sets */
     bool is_handed_on;                   /* another process goes on with all that this one has */
     bool has_next;             /* another process has the socket, or will; both before `draining` */

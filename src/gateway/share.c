@@ -206,6 +206,15 @@ static void open_tracer(struct gateway_worker *w)
                                                          .version = str_of(w->gateway->version) });
 }
 
+/* Kept connections are used again best when all that were open at once stay; the descriptors they
+ * hold are of a share of all workers. */
+static void limit_client(const struct gateway *g, struct http_client_limits *ret)
+{
+    http_client_limits_default(ret);
+    if (g->max_idle > ret->max_idle)
+        ret->max_idle = g->max_idle;
+}
+
 void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop *l)
 {
     struct http_client_limits limits;
@@ -215,7 +224,7 @@ void gateway_share_open(struct gateway_worker *w, struct gateway *g, struct loop
     list_init(&w->exchanges);
     list_init(&w->relays);
     list_init(&w->attached);
-    http_client_limits_default(&limits);
+    limit_client(g, &limits);
     w->connector = connector_new(l, g->trust, &g->setup->settings->proxies);
     connector_set_tap(w->connector, g->tap);
     w->client = http_client_new(w->connector, &limits);

@@ -90,6 +90,7 @@ struct http_client *http_client_new(struct connector *connector,
     c->loop = connector_loop(connector);
     c->limits = *limits;
     list_init(&c->pools);
+    list_init(&c->idle);
     task_init(&c->retire, free_client, c);
     return c;
 }

@@ -18,7 +18,7 @@ struct http_client;
 struct http_call;
 
 struct http_client_limits {
-    size_t max_idle;         /* kept connections per endpoint; default 64 */
+    size_t max_idle;         /* kept connections, of all endpoints; default 64 */
     int64_t idle_timeout_ms; /* how long one is kept; default 30,000 */
     size_t max_head;         /* bytes of a response head; default 64 KiB */
 };

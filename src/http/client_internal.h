@@ -15,7 +15,6 @@ struct pool {
     struct http_client *client;
     struct endpoint endpoint;
     struct list idle; /* of struct kept */
-    size_t n_idle;
 };
 
 struct http_client {
@@ -23,7 +22,8 @@ struct http_client {
     struct loop *loop;
     struct http_client_limits limits;
     struct list pools; /* one an endpoint ever called; the settings bound their number */
-    size_t n_idle;     /* in all pools */
+    struct list idle;  /* of struct kept in all pools; the one used last is first */
+    size_t n_idle;
     size_t n_calls;
     struct http_head scratch; /* the response's head while on_head runs */
     struct task retire;
@@ -116,7 +116,8 @@ struct pool *pool_get(struct http_client *c, const struct endpoint *e);
 /* A connection that was open a moment ago, reading off; the caller's. NULL when none is kept. */
 struct conn *pool_take(struct pool *p);
 
-/* Keeps a connection for idle_timeout_ms. One that becomes readable meanwhile is closed. */
+/* Keeps a connection for idle_timeout_ms. One that becomes readable meanwhile is closed. Beyond
+ * max_idle the one that was used longest ago goes, of whichever endpoint. */
 void pool_put(struct pool *p, struct conn *conn);
 
 /* Closes what is kept, and frees. */

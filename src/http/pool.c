@@ -8,7 +8,8 @@
 #include "http/client_internal.h"
 
 struct kept {
-    struct list node;
+    struct list node;   /* in the pool */
+    struct list of_all; /* in the client */
     struct pool *pool;
     struct conn *conn; /* owned */
     struct timer timer;
@@ -31,8 +32,8 @@ static struct conn *unkeep(struct kept *k)
     struct http_client *c = k->pool->client;
 
     list_remove(&k->node);
+    list_remove(&k->of_all);
     timer_disarm(&k->timer);
-    k->pool->n_idle--;
     c->n_idle--;
     metric_add(METRIC_UPSTREAM_IDLE, -1);
     loop_retire(c->loop, &k->retire);
@@ -99,14 +100,14 @@ void pool_put(struct pool *p, struct conn *conn)
         conn_close(conn, false);
         return;
     }
-    if (p->n_idle >= c->limits.max_idle)
-        conn_close(unkeep(CONTAINER_OF(p->idle.prev, struct kept, node)), false);
+    if (c->n_idle >= c->limits.max_idle)
+        conn_close(unkeep(CONTAINER_OF(c->idle.prev, struct kept, of_all)), false);
     k = mem_new(struct kept);
     k->pool = p;
     k->conn = conn;
     task_init(&k->retire, free_kept, k);
     list_add_head(&p->idle, &k->node);
-    p->n_idle++;
+    list_add_head(&c->idle, &k->of_all);
     c->n_idle++;
     metric_add(METRIC_UPSTREAM_IDLE, 1);
     conn_set_handler(conn, &kept_handler, k);

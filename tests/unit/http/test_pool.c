@@ -98,6 +98,52 @@ static void keeps_no_more_than_the_limit(void)
     end();
 }
 
+/* To the same far end by another name. */
+static void start_elsewhere(struct told *to)
+{
+    struct url other;
+    struct http_call_params p = params_of(HTTP_GET, STR(""));
+    char text[64];
+    char what[128];
+
+    snprintf(text, sizeof(text), "http://localhost:%u", f.far.port);
+    EXPECT(url_parse(str_of(text), &other, what) == ERR_NONE);
+    p.url = &other;
+    memset(to, 0, sizeof(*to));
+    to->call = http_call_start(f.c, &p, &telling, to);
+    url_deinit(&other);
+    WAIT(f.l, far_accept(&f.far));
+    WAIT(f.l, far_has(&f.far, "\r\n\r\n"));
+}
+
+static void lets_the_oldest_go_of_whichever_endpoint(void)
+{
+    static struct told v;
+    int first;
+    int second;
+    char byte;
+
+    begin();
+    start_and_accept(&t, HTTP_GET, STR(""));
+    first = f.far.fd;
+    start_elsewhere(&u);
+    second = f.far.fd;
+    start_elsewhere(&v);
+    write_text(first, OK_HELLO);
+    WAIT(f.l, t.n_done == 1);
+    write_text(second, OK_HELLO);
+    WAIT(f.l, u.n_done == 1);
+    EXPECT_INT(http_client_idle(f.c), 2);
+    EXPECT(recv(first, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+    answer(&v, OK_HELLO);
+    EXPECT_INT(http_client_idle(f.c), 2);
+    EXPECT_INT(recv(first, &byte, 1, MSG_DONTWAIT), 0);
+    EXPECT(recv(second, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+    close(first);
+    close(second);
+    end();
+}
+
 static void keeps_none_if_told_so(void)
 {
     begin_with(0);
@@ -323,6 +369,7 @@ static const struct test suite[] = {
     { "keeps endpoints apart", keeps_endpoints_apart },
     { "takes the connection used last", takes_the_connection_used_last },
     { "keeps no more than the limit", keeps_no_more_than_the_limit },
+    { "lets the oldest go, of whichever endpoint", lets_the_oldest_go_of_whichever_endpoint },
     { "keeps none if told so", keeps_none_if_told_so },
     { "closes what is idle for long", closes_what_is_idle_for_long },
     { "closes what becomes readable", closes_what_becomes_readable },
