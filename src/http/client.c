@@ -81,6 +81,11 @@ static void free_client(void *arg)
     mem_free(arg);
 }
 
+static bool spare(void *arg)
+{
+    return pool_drop_oldest(arg);
+}
+
 struct http_client *http_client_new(struct connector *connector,
                                     const struct http_client_limits *limits)
 {
@@ -91,6 +96,7 @@ struct http_client *http_client_new(struct connector *connector,
     c->limits = *limits;
     list_init(&c->pools);
     list_init(&c->idle);
+    connector_set_spare(connector, spare, c);
     task_init(&c->retire, free_client, c);
     return c;
 }
@@ -100,6 +106,7 @@ void http_client_free(struct http_client *c)
     if (!c)
         return;
     BUG_ON(c->n_calls > 0);
+    connector_set_spare(c->connector, NULL, NULL);
     while (!list_is_empty(&c->pools))
         pool_free(CONTAINER_OF(c->pools.next, struct pool, node));
     loop_retire(c->loop, &c->retire);

@@ -24,6 +24,8 @@ struct http_client_limits {
 };
 void http_client_limits_default(struct http_client_limits *limits);
 
+/* Of one client a connector: who connects over it and finds no descriptor has the oldest kept
+ * connection closed, and tries again. */
 struct http_client *http_client_new(struct connector *connector,
                                     const struct http_client_limits *limits);
 

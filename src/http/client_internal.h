@@ -120,6 +120,9 @@ struct conn *pool_take(struct pool *p);
  * max_idle the one that was used longest ago goes, of whichever endpoint. */
 void pool_put(struct pool *p, struct conn *conn);
 
+/* Closes that one. False: none is kept. */
+bool pool_drop_oldest(struct http_client *c);
+
 /* Closes what is kept, and frees. */
 void pool_free(struct pool *p);
 

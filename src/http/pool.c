@@ -91,6 +91,14 @@ struct conn *pool_take(struct pool *p)
     return conn;
 }
 
+bool pool_drop_oldest(struct http_client *c)
+{
+    if (list_is_empty(&c->idle))
+        return false;
+    conn_close(unkeep(CONTAINER_OF(c->idle.prev, struct kept, of_all)), false);
+    return true;
+}
+
 void pool_put(struct pool *p, struct conn *conn)
 {
     struct http_client *c = p->client;
@@ -101,7 +109,7 @@ void pool_put(struct pool *p, struct conn *conn)
         return;
     }
     if (c->n_idle >= c->limits.max_idle)
-        conn_close(unkeep(CONTAINER_OF(c->idle.prev, struct kept, of_all)), false);
+        pool_drop_oldest(c);
     k = mem_new(struct kept);
     k->pool = p;
     k->conn = conn;

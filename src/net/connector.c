@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  *     START --> [LOOKUP] --> DIAL --> [PROXY] --> [TLS] --> DONE
- *        \________\___________\_________\__________\________^   failure, deadline, cancel
+ *      | ^\________\___________\_________\__________\________^   failure, deadline, cancel
+ *      |_|__________|___________|   out of descriptors, and some were given back
  *
  * set_state() is the only writer of `state`, finish() the only way out besides cancel.
  */
@@ -34,8 +35,9 @@ static const struct {
     const char *doing; /* for "... after N ms" */
 } states[] = {
     [CONNECT_START] = { TO(CONNECT_LOOKUP) | TO(CONNECT_DIAL) | TO(CONNECT_DONE), "nothing done" },
-    [CONNECT_LOOKUP] = { TO(CONNECT_DIAL) | TO(CONNECT_DONE), "the name was not resolved" },
-    [CONNECT_DIAL] = { TO(CONNECT_PROXY) | TO(CONNECT_TLS) | TO(CONNECT_DONE),
+    [CONNECT_LOOKUP] = { TO(CONNECT_START) | TO(CONNECT_DIAL) | TO(CONNECT_DONE),
+                         "the name was not resolved" },
+    [CONNECT_DIAL] = { TO(CONNECT_START) | TO(CONNECT_PROXY) | TO(CONNECT_TLS) | TO(CONNECT_DONE),
                        "no address answered" },
     [CONNECT_PROXY] = { TO(CONNECT_TLS) | TO(CONNECT_DONE), "the proxy did not open the tunnel" },
     [CONNECT_TLS] = { TO(CONNECT_DONE), "the TLS handshake did not end" },
@@ -48,6 +50,8 @@ struct connector {
     const struct proxy_rules *rules; /* borrowed; may be NULL */
     size_t n_running;
     bool is_uncounted;
+    bool (*spare)(void *arg); /* NULL: nobody has any */
+    void *spare_arg;
     const struct wire_tap *tap; /* borrowed; may be NULL */
 };
 
@@ -95,6 +99,12 @@ struct connector *connector_new(struct loop *l, struct tls_trust *trust,
     c->trust = trust;
     c->rules = rules;
     return c;
+}
+
+void connector_set_spare(struct connector *c, bool (*spare)(void *arg), void *arg)
+{
+    c->spare = spare;
+    c->spare_arg = arg;
 }
 
 void connector_leave_uncounted(struct connector *c)
@@ -204,6 +214,18 @@ static void begin(void *arg)
     }
 }
 
+/* Whether it begins anew, with descriptors that somebody could spare. */
+static bool start_over(struct connect *op, enum err err)
+{
+    const struct connector *c = op->connector;
+
+    if (err != ERR_NO_FDS || !c->spare || !c->spare(c->spare_arg))
+        return false;
+    set_state(op, CONNECT_START);
+    loop_defer(c->loop, &op->task);
+    return true;
+}
+
 static void on_names(void *arg, enum err err, const char *why, const struct address *list, size_t n)
 {
     struct connect *op = arg;
@@ -214,6 +236,8 @@ static void on_names(void *arg, enum err err, const char *why, const struct addr
         dial(op, list, n);
         return;
     }
+    if (start_over(op, err))
+        return;
     snprintf(detail, sizeof(detail), "the name %s%s does not resolve: %s",
              op->proxy ? "of the proxy " : "", op->proxy ? op->proxy->at.host : op->to.host, why);
     finish(op, err, detail);
@@ -281,6 +305,8 @@ static void on_conn(void *arg, enum err err, const char *why, struct conn *conn)
     char detail[CONNECT_DETAIL_MAX];
     char at[HOST_MAX + 9];
 
+    if (start_over(op, err))
+        return;
     if (err) {
         snprintf(detail, sizeof(detail), "no connection to %s%s: %s", op->proxy ? "the proxy " : "",
                  endpoint_text(op->proxy ? &op->proxy->at : &op->to, at), why);

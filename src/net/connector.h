@@ -50,6 +50,10 @@ struct connector *connector_new(struct loop *l, struct tls_trust *trust,
 /* For one that was made without: connects that run need none. */
 void connector_set_trust(struct connector *c, struct tls_trust *trust);
 
+/* When descriptors run out: `spare` gives some back, and the connect that needed them tries again;
+ * false: there are none to give. NULL, as at first: it fails. */
+void connector_set_spare(struct connector *c, bool (*spare)(void *arg), void *arg);
+
 /* Its connections lead to no upstream: the metrics of those leave them out. */
 void connector_leave_uncounted(struct connector *c);
 

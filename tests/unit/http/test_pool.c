@@ -2,6 +2,8 @@
 /* Kept connections: which are used again, which are closed, and what happens to a stale one. */
 #include "client_test.h"
 
+#include <sys/resource.h>
+
 #include "http/client_internal.h"
 
 static struct told t;
@@ -141,6 +143,60 @@ static void lets_the_oldest_go_of_whichever_endpoint(void)
     EXPECT(recv(second, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
     close(first);
     close(second);
+    end();
+}
+
+/* No descriptor is free from now on; returns the limit as it was. */
+static struct rlimit use_up_descriptors(void)
+{
+    struct rlimit before;
+    struct rlimit low;
+    int lowest = dup(0);
+
+    EXPECT(lowest >= 0 && getrlimit(RLIMIT_NOFILE, &before) == 0);
+    low = before;
+    low.rlim_cur = (rlim_t)lowest;
+    close(lowest);
+    EXPECT(setrlimit(RLIMIT_NOFILE, &low) == 0);
+    return before;
+}
+
+static void gives_the_oldest_for_a_connection_that_finds_no_descriptor(void)
+{
+    struct rlimit before;
+    int first;
+
+    begin();
+    start_elsewhere(&t);
+    first = f.far.fd;
+    start_elsewhere(&u);
+    write_text(first, OK_HELLO);
+    WAIT(f.l, t.n_done == 1);
+    answer(&u, OK_HELLO);
+    before = use_up_descriptors();
+    start(&t, HTTP_GET, STR(""));
+    WAIT(f.l, http_client_idle(f.c) == 1);
+    WAIT(f.l, t.n_sent == 1);
+    EXPECT_INT(http_client_idle(f.c), 1);
+    EXPECT(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    EXPECT(far_accept(&f.far));
+    answer(&t, OK_HELLO);
+    EXPECT_INT(t.err, ERR_NONE);
+    close(first);
+    end();
+}
+
+static void has_no_descriptor_when_none_is_kept(void)
+{
+    struct rlimit before;
+
+    begin();
+    before = use_up_descriptors();
+    start(&t, HTTP_GET, STR(""));
+    WAIT(f.l, t.n_done == 1);
+    EXPECT(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    EXPECT_INT(t.err, ERR_NO_FDS);
+    EXPECT(t.certainly_unsent);
     end();
 }
 
@@ -370,6 +426,9 @@ static const struct test suite[] = {
     { "takes the connection used last", takes_the_connection_used_last },
     { "keeps no more than the limit", keeps_no_more_than_the_limit },
     { "lets the oldest go, of whichever endpoint", lets_the_oldest_go_of_whichever_endpoint },
+    { "gives the oldest for a connection that finds no descriptor",
+      gives_the_oldest_for_a_connection_that_finds_no_descriptor },
+    { "has no descriptor when none is kept", has_no_descriptor_when_none_is_kept },
     { "keeps none if told so", keeps_none_if_told_so },
     { "closes what is idle for long", closes_what_is_idle_for_long },
     { "closes what becomes readable", closes_what_becomes_readable },

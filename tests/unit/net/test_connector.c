@@ -224,6 +224,31 @@ static void says_when_it_is_out_of_descriptors(void)
     loop_free(l);
 }
 
+static bool spare_twice(void *arg)
+{
+    return ++*(unsigned *)arg <= 2;
+}
+
+static void looks_up_again_as_often_as_somebody_spares_descriptors(void)
+{
+    struct loop *l = loop_new();
+    struct connector *c = connector_new(l, NULL, NULL);
+    struct endpoint busy = place("busy.test", closed_port());
+    struct endpoint refused = place("127.0.0.1", closed_port());
+    struct result r[2] = { { .is_done = false } };
+    unsigned asked = 0;
+
+    connector_set_spare(c, spare_twice, &asked);
+    connect_start(c, &busy, TIMEOUT_MS, on_done, &r[0]);
+    connect_start(c, &refused, TIMEOUT_MS, on_done, &r[1]);
+    RUN_UNTIL(l, r[0].is_done && r[1].is_done);
+    EXPECT_INT(r[0].err, ERR_NO_FDS);
+    EXPECT_INT(r[1].err, ERR_REFUSED);
+    EXPECT_INT(asked, 3);
+    connector_free(c);
+    loop_free(l);
+}
+
 /* The resolver has 8 threads. */
 static void look_ups_that_hang_are_left_behind(void)
 {
@@ -559,6 +584,8 @@ static const struct test suite[] = {
     { "says who refused", says_who_refused },
     { "says which name does not resolve", says_which_name_does_not_resolve },
     { "says when it is out of descriptors", says_when_it_is_out_of_descriptors },
+    { "looks up again as often as somebody spares descriptors",
+      looks_up_again_as_often_as_somebody_spares_descriptors },
     { "look-ups that hang are left behind", look_ups_that_hang_are_left_behind },
     { "a look-up may outlive its loop", a_look_up_may_outlive_its_loop },
     { "an answer on its way is dropped", an_answer_on_its_way_is_dropped },
