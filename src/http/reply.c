@@ -249,10 +249,10 @@ void reply_refuse(struct http_connection *c, int status, const char *what)
 
 /* ---- streams ---- */
 
-/* The end of the turn sends what a stream appended. */
+/* The end of the turn sends what a stream appended, with what tasks of the turn append. */
 static void flush_later(struct http_connection *c)
 {
-    loop_defer(c->server->loop, &c->turn);
+    loop_defer_last(c->server->loop, &c->turn);
 }
 
 static void begin_stream(struct http_request *r, int status, const struct http_header *headers,

@@ -80,6 +80,12 @@ void loop_defer(struct loop *l, struct task *t)
         list_add_tail(&l->tasks, &t->node);
 }
 
+void loop_defer_last(struct loop *l, struct task *t)
+{
+    if (!list_is_linked(&t->node))
+        list_add_tail(&l->last, &t->node);
+}
+
 void loop_retire(struct loop *l, struct task *t)
 {
     BUG_ON(list_is_linked(&t->node));
@@ -108,11 +114,14 @@ static bool end_turn(struct loop *l)
     unsigned round = 0;
     bool any = !list_is_empty(&l->retired);
 
-    while (round < TASK_ROUNDS && run_all(&l->tasks))
+    while (round < TASK_ROUNDS && (run_all(&l->tasks) || run_all(&l->last)))
         round++;
+    /* Tasks that go on and on do not hold them up. */
+    if (round == TASK_ROUNDS)
+        run_all(&l->last);
     while (run_all(&l->retired))
         continue;
-    if (!list_is_empty(&l->tasks))
+    if (!list_is_empty(&l->tasks) || !list_is_empty(&l->last))
         wake(l);
     timers_report(l);
     return any || round > 0;
@@ -202,6 +211,7 @@ struct loop *loop_new(void)
     start_handles(l);
     atomic_init(&l->stop, false);
     list_init(&l->tasks);
+    list_init(&l->last);
     list_init(&l->retired);
     l->timers.alarm_ms = INT64_MAX;
     l->date_second = -1;
@@ -214,7 +224,8 @@ struct loop *loop_new(void)
 /* Mail may defer, tasks may retire, and all of them may post again. */
 static void settle(struct loop *l)
 {
-    while (deliver_mail(l) || !list_is_empty(&l->tasks) || !list_is_empty(&l->retired))
+    while (deliver_mail(l) || !list_is_empty(&l->tasks) || !list_is_empty(&l->last) ||
+           !list_is_empty(&l->retired))
         end_turn(l);
 }
 

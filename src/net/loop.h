@@ -56,6 +56,9 @@ static inline void task_init(struct task *t, void (*run)(void *arg), void *arg)
 
 /* Does nothing for a task that waits already. */
 void loop_defer(struct loop *l, struct task *t);
+
+/* Likewise, but behind those tasks and what they defer: for sending what a turn gathered. */
+void loop_defer_last(struct loop *l, struct task *t);
 static inline void task_cancel(struct task *t)
 {
     list_remove(&t->node);

@@ -46,6 +46,7 @@ struct loop {
     atomic_bool stop; /* loop_stop() was called */
 
     struct list tasks;
+    struct list last; /* of tasks, when no others are left */
     struct list retired;
     struct timer_heap timers;
     struct handle_table handles;

@@ -59,6 +59,27 @@ static void sends_a_short_stream_in_one_write(void)
     end();
 }
 
+static void end_it(void *arg)
+{
+    http_reply_end(arg);
+}
+
+static void sends_the_end_with_the_bytes_of_its_turn(void)
+{
+    struct task ends;
+
+    begin_connected();
+    EXPECT(wire_feed_z(&f.w, GET("/stream")));
+    turn(f.l);
+    wire_clear(&f.w);
+    http_reply_write(f.held, STR("all"));
+    task_init(&ends, end_it, f.held);
+    loop_defer(f.l, &ends);
+    turn(f.l);
+    EXPECT_INT(f.w.n_writes, 1);
+    end();
+}
+
 static void streams_nothing_to_a_head_request(void)
 {
     begin_connected();
@@ -232,6 +253,7 @@ static void may_be_ended_from_inside_on_drain(void)
 static const struct test suite[] = {
     { "sends one chunk a turn", sends_one_chunk_a_turn },
     { "sends a short stream in one write", sends_a_short_stream_in_one_write },
+    { "sends the end with the bytes of its turn", sends_the_end_with_the_bytes_of_its_turn },
     { "streams nothing to a HEAD request", streams_nothing_to_a_head_request },
     { "streams until close in HTTP/1.0", streams_until_close_in_http_1_0 },
     { "cuts an aborted stream", cuts_an_aborted_stream },

@@ -137,6 +137,53 @@ static void a_task_that_defers_itself_does_not_hold_the_loop(void)
     loop_free(l);
 }
 
+static void last_tasks_wait_for_what_the_others_defer(void)
+{
+    struct loop *l = loop_new();
+    struct step a;
+    struct step b;
+    struct step c;
+
+    clear_trace();
+    step_init(&a, l, 'a');
+    step_init(&b, l, 'b');
+    step_init(&c, l, 'c');
+    b.defers = &a;
+    c.defers = &a;
+    loop_defer_last(l, &c.task);
+    loop_defer_last(l, &c.task);
+    loop_defer(l, &c.task);
+    loop_defer(l, &b.task);
+    run_turn_now(l);
+    EXPECT_Z(trace, "baca");
+    loop_defer_last(l, &c.task);
+    task_cancel(&c.task);
+    run_turn_now(l);
+    EXPECT_Z(trace, "baca");
+    loop_defer_last(l, &b.task);
+    loop_free(l);
+    EXPECT_Z(trace, "bacaba");
+}
+
+static void no_task_holds_up_the_last_for_ever(void)
+{
+    struct loop *l = loop_new();
+    struct step a;
+    struct step b;
+
+    clear_trace();
+    step_init(&a, l, 'a');
+    step_init(&b, l, 'b');
+    a.defers = &a;
+    loop_defer_last(l, &b.task);
+    loop_defer(l, &a.task);
+    run_turn_now(l);
+    EXPECT(strchr(trace, 'b'));
+    a.defers = NULL;
+    run_turn(l);
+    loop_free(l);
+}
+
 static void on_timer_defer(void *arg)
 {
     struct step *s = arg;
@@ -459,6 +506,8 @@ static const struct test suite[] = {
     { "what is retired goes after the tasks", what_is_retired_goes_after_the_tasks },
     { "a task that defers itself does not hold the loop",
       a_task_that_defers_itself_does_not_hold_the_loop },
+    { "last tasks wait for what the others defer", last_tasks_wait_for_what_the_others_defer },
+    { "no task holds up the last for ever", no_task_holds_up_the_last_for_ever },
     { "what a timer defers does not wait for a poll",
       what_a_timer_defers_does_not_wait_for_a_poll },
     { "mail of one sender arrives in order", mail_of_one_sender_arrives_in_order },
