@@ -6,44 +6,11 @@
  * looks English is one token, any other one and as much more as its pairs of letters are rare in
  * what the tokenizer learned from; other scripts by their length.
  *
- * The numbers are a fit to o200k_base over program messages in 28 languages, documentation, and
- * code in eight: off by up to 13 % for a language as a whole (16 % for traditional
- * Chinese).
+ * Characters become symbols first (estimate_internal.h), so that what goes over runs has bytes
+ * before it. Long texts go block by block (estimate_block.c), the rest run by run.
  */
-#include "chat/estimate.h"
-
-enum kind {
-    NOTHING,
-    SPACE,
-    LINE_END,
-    DIGIT,
-    MARK, /* punctuation and symbols */
-    PICTURE,
-    /* Letters, one kind a script. */
-    LATIN,
-    GREEK,
-    CYRILLIC,
-    HEBREW,
-    ARABIC,
-    INDIC,
-    HANGUL,
-    KANA,
-    HAN,
-    OTHER,
-};
-
-/* What runs of letters and pictures cost in 1/1000 tokens: `first` for the first `free`
- * characters, then `each`. */
-static const struct {
-    uint16_t first;
-    uint16_t each;
-    uint16_t free;
-} scripts[] = {
-    [PICTURE] = { 0, 1700, 0 },  [GREEK] = { 1000, 420, 3 },  [CYRILLIC] = { 1000, 237, 3 },
-    [HEBREW] = { 1000, 400, 2 }, [ARABIC] = { 1000, 290, 3 }, [INDIC] = { 1000, 300, 3 },
-    [HANGUL] = { 1000, 520, 1 }, [KANA] = { 0, 760, 0 },      [HAN] = { 0, 820, 0 },
-    [OTHER] = { 0, 500, 0 },
-};
+#include "chat/estimate_internal.h"
+#include "json/block.h"
 
 /* Where scripts begin; each goes up to the next. */
 static const struct {
@@ -64,48 +31,7 @@ static const struct {
     { UINT32_MAX, MARK },
 };
 
-enum { ACCENTED = 26, START = 27 };
-
-/* How much of a token more a word costs for each pair of letters in it: row, the first letter or
- * START; column, the second; accented letters are one. 'c' is nothing, each step 1/20. */
-static const signed char pairs[28][32] = {
-    "ldd_hd_jkih`bakdm`c`jjk`^kq", "inlfd{kjo^i^dokopc^bmjf{emw", "h{iccwtdgeabnnejk`h^j{rxcnt",
-    "qwkek{mzrjwnljpnxpmzr{rdop{", "lhh`iffmrpqkhfjjnebjlldhgsy", "lundh_^vo{ygswkmcilknursaey",
-    "vrrvigibszpkjfs{simrpxvill{", "juyjhk^mojmee`jxcbtfowlcm_x", "i^_^c``goegae^^d`b^_wekcbbo",
-    "ojldkw^dsi^mqfonzifwod^cwiu", "opm_fldestomvopg^oegp{acnww", "nqteimjhnlpeclooffggmpd{^vz",
-    "lbmhdjojorqljnjbimnjp{rxrxu", "p{ecmgdhtkrgjiokpnccwngtqnw", "lfgd_b_poijbg_d_vaeeeich`sr",
-    "ocuifwiettvcopih^dkfqtoklmy", "{gpp{{ocsmcqjkzgs^pc^jcooro", "nqifjfeonlqhcdkfkidistdcgux",
-    "uynpjlqdrxtvtprmhvbirzg{fxu", "pphmhhg^mtlpjkldoefiqv^{h^u", "dgbdbifmjjl`a`q_q^baporc^qm",
-    "jytlavenjin^ikioodkinz^bjqt", "iexbgvy^lpkfs^hnsedo{dghjwv", "niehejoihxjo^gna{{keonmd^dr",
-    "uxuutxv{q{upwoqozwipy{qlqq{", "kxkqbxhmo{qmman_sqdeiuio_kr", "jocbf`fcmlhad`^j^ccggme^^kh",
-    "jfe^fgbflcfeeenfkaafklbu^nx",
-};
-
-enum {
-    MILLI = 1000,
-    STEP = 50,          /* of the table, in 1/1000 */
-    ALLOWANCE = 1110,   /* what pairs may add up to before a second token is likely */
-    CAPITAL = 108,      /* a letter of a word in capitals */
-    MARKS_IN_TOKEN = 2, /* of punctuation */
-    MARK_MORE = 250,    /* each mark beyond these */
-    MARKS_MAX = 4000,   /* rules and frames repeat one mark */
-    DIGITS_IN_TOKEN = 3,
-};
-
-/* Of bytes; NOTHING for those of characters of several. */
-enum { S = SPACE, E = LINE_END, D = DIGIT, M = MARK, L = LATIN };
-static const uint8_t kinds[256] = {
-    /* clang-format off */
-    M, M, M, M, M, M, M, M, M, S, E, M, M, E, M, M,
-    M, M, M, M, M, M, M, M, M, M, M, M, M, M, M, M,
-    S, M, M, M, M, M, M, M, M, M, M, M, M, M, M, M,
-    D, D, D, D, D, D, D, D, D, D, M, M, M, M, M, M,
-    M, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
-    L, L, L, L, L, L, L, L, L, L, L, M, M, M, M, M,
-    M, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
-    L, L, L, L, L, L, L, L, L, L, L, M, M, M, M, M,
-    /* clang-format on */
-};
+enum { SYMBOLS = 1024 }; /* of a text, at a time */
 
 /* Most characters are of the block of the one before. */
 static enum kind kind_of(struct token_estimate *e, uint32_t c)
@@ -127,23 +53,12 @@ static enum kind kind_of(struct token_estimate *e, uint32_t c)
     return blocks[low].kind;
 }
 
-/* What a lone mark adds to the word that it begins. */
-static uint64_t mark_cost(unsigned char mark)
-{
-    static const unsigned char costs[128] = {
-        ['_'] = 10, ['.'] = 11, ['#'] = 9,  ['\\'] = 5, ['('] = 17, [','] = 31,  ['['] = 32,
-        ['<'] = 31, ['-'] = 37, ['&'] = 40, ['='] = 44, ['"'] = 50, ['\''] = 57, ['/'] = 63,
-    };
-
-    return mark < sizeof(costs) && costs[mark] ? costs[mark] * 10u : 850;
-}
-
 static uint64_t marks_cost(const struct token_estimate *e, enum kind next)
 {
     uint64_t cost = MILLI;
 
     if (e->run == 1 && next >= LATIN && e->before != SPACE)
-        return mark_cost(e->mark);
+        return estimate_mark_cost(e->mark);
     if (e->run > MARKS_IN_TOKEN)
         cost += (e->run - MARKS_IN_TOKEN) * MARK_MORE;
     return cost < MARKS_MAX ? cost : MARKS_MAX;
@@ -174,15 +89,6 @@ static uint64_t word_cost(const struct token_estimate *e)
     return cost_of_surprise(e->surprise, e->capitals);
 }
 
-static uint64_t script_cost(const struct token_estimate *e)
-{
-    uint64_t cost = scripts[e->kind].first;
-
-    if (e->run > scripts[e->kind].free)
-        cost += (e->run - scripts[e->kind].free) * scripts[e->kind].each;
-    return cost;
-}
-
 /* The open run, when `next` follows. */
 static uint64_t run_cost(const struct token_estimate *e, enum kind next)
 {
@@ -211,7 +117,7 @@ static uint64_t run_cost(const struct token_estimate *e, enum kind next)
     case OTHER:
         break;
     }
-    return script_cost(e);
+    return estimate_script_cost((enum kind)e->kind, e->run);
 }
 
 static void begin_run(struct token_estimate *e, enum kind kind, unsigned char c)
@@ -228,84 +134,57 @@ static void begin_run(struct token_estimate *e, enum kind kind, unsigned char c)
 }
 
 /* A capital behind a small letter begins another word: camelCase. */
-static void add_letter(struct token_estimate *e, unsigned letter, bool capital)
+static void add_capital(struct token_estimate *e, unsigned char c)
 {
-    if (e->kind != LATIN || (capital && e->run > e->capitals))
-        begin_run(e, LATIN, 0);
-    e->surprise += pairs[e->letter][letter] - 'c';
-    e->letter = (uint8_t)letter;
-    e->capitals += capital;
+    if (e->kind != LATIN || e->run > e->capitals)
+        begin_run(e, LATIN, c);
+    e->surprise += estimate_pairs[e->letter][c % ROWS] - 'c';
+    e->letter = c % ROWS;
+    e->capitals++;
     e->run++;
 }
 
-static void add_wide(struct token_estimate *e, uint32_t c)
-{
-    enum kind kind = kind_of(e, c);
-
-    if (kind == LATIN) {
-        add_letter(e, ACCENTED, false);
-        return;
-    }
-    if (kind != e->kind)
-        begin_run(e, kind, 0x80);
-    e->run++;
-}
-
-/* A byte of a character of several; what is no UTF-8 is passed over. */
-static void add_utf8(struct token_estimate *e, unsigned char c)
-{
-    if (c < 0xC0) {
-        if (e->utf8_left == 0)
-            return;
-        e->utf8_char = e->utf8_char << 6 | (c & 0x3F);
-        if (--e->utf8_left == 0)
-            add_wide(e, e->utf8_char);
-        return;
-    }
-    e->utf8_left = c < 0xE0 ? 1 : c < 0xF0 ? 2 : 3;
-    e->utf8_char = c & (0x3Fu >> e->utf8_left);
-}
-
-/* A run of spaces, line ends, digits or marks, which `p` begins or goes on with. */
+/* A run of like symbols other than letters, which `p` begins or goes on with. */
 static const unsigned char *add_run(struct token_estimate *e, const unsigned char *p,
                                     const unsigned char *end)
 {
     const unsigned char *start = p;
-    uint8_t kind = kinds[*p];
+    uint8_t kind = estimate_kinds[*p];
 
     if (kind != e->kind)
         begin_run(e, kind, *p);
-    while (p < end && kinds[*p] == kind)
+    while (p < end && estimate_kinds[*p] == kind)
         p++;
-    e->run += (uint32_t)(p - start);
+    e->run += (uint64_t)(p - start);
     return p;
+}
+
+static bool is_capital(unsigned char c)
+{
+    return c >= 'A' && c <= 'Z';
 }
 
 static bool is_small(unsigned char c)
 {
-    return c >= 'a' && c <= 'z';
+    return (c >= 'a' && c <= 'z') || c == SYMBOL_ACCENTED;
 }
 
-/* The small letters at `p`, which is what most of a text is: the first behind *letter, which
- * becomes the last. Adds what their pairs come to. */
+/* The small letters at `p`: the first behind *letter, which becomes the last. Adds what their
+ * pairs come to. */
 static inline const unsigned char *pass_small_letters(const unsigned char *p,
                                                       const unsigned char *end, unsigned *letter,
                                                       int64_t *surprise)
 {
     const unsigned char *start = p;
-    const signed char *row = pairs[*letter];
+    const signed char *row = estimate_pairs[*letter];
     int sum = 0;
 
-    for (; p < end; p++) {
-        size_t next = (size_t)*p - 'a';
-
-        if (next > 'z' - 'a')
-            break;
-        sum += row[next];
-        row = pairs[next];
+    for (; p < end && is_small(*p); p++) {
+        sum += row[*p % ROWS];
+        row = estimate_pairs[*p % ROWS];
     }
     *surprise += sum - (p - start) * 'c';
-    *letter = (unsigned)(row - pairs[0]) / sizeof(pairs[0]);
+    *letter = (unsigned)(row - estimate_pairs[0]) / ROWS;
     return p;
 }
 
@@ -358,28 +237,152 @@ static const unsigned char *add_words(struct token_estimate *e, const unsigned c
 static const unsigned char *add_latin(struct token_estimate *e, const unsigned char *p,
                                       const unsigned char *end)
 {
-    if (!is_small(*p)) {
-        add_letter(e, *p - 'A', true);
-        p++;
-    } else if (e->kind != LATIN) {
-        begin_run(e, LATIN, 0);
-    }
+    if (is_capital(*p))
+        add_capital(e, *p++);
+    else if (e->kind != LATIN)
+        begin_run(e, LATIN, *p);
     p = add_small_letters(e, p, end);
     return is_word_next(p, end) ? add_words(e, p, end) : p;
 }
 
+static void add_symbols(struct token_estimate *e, const unsigned char *p, const unsigned char *end)
+{
+    while (p < end) {
+        if (BLOCK_SSE2 && end - p > ESTIMATE_BLOCK && estimate_kinds[*p] != e->kind) {
+            begin_run(e, (enum kind)estimate_kinds[*p], *p);
+            p = estimate_blocks(e, p, end);
+        }
+        p = estimate_kinds[*p] == LATIN ? add_latin(e, p, end) : add_run(e, p, end);
+    }
+}
+
+/* ---- symbols ---- */
+
+static unsigned char symbol_of(struct token_estimate *e, uint32_t c)
+{
+    enum kind kind = kind_of(e, c);
+
+    if (kind == LATIN)
+        return SYMBOL_ACCENTED;
+    return kind == MARK ? SYMBOL_MARK : (unsigned char)(SYMBOL_SCRIPT | kind);
+}
+
+/* A byte of a character of several, at whose end there is one symbol more at `out`; what is no
+ * UTF-8 is passed over. Returns how many. */
+static size_t add_utf8(struct token_estimate *e, unsigned char c, unsigned char *out)
+{
+    if (c >= 0xC0) {
+        e->utf8_left = c < 0xE0 ? 1 : c < 0xF0 ? 2 : 3;
+        e->utf8_char = c & (0x3Fu >> e->utf8_left);
+        return 0;
+    }
+    if (e->utf8_left == 0)
+        return 0;
+    e->utf8_char = e->utf8_char << 6 | (c & 0x3F);
+    if (--e->utf8_left > 0)
+        return 0;
+    *out = symbol_of(e, e->utf8_char);
+    return 1;
+}
+
+static bool is_tail(unsigned char c)
+{
+    return (c & 0xC0) == 0x80;
+}
+
+/* The same for a whole character of two or three bytes at `p`, which is returned behind it, or for
+ * one byte. */
+static const unsigned char *take_wide(struct token_estimate *e, const unsigned char *p,
+                                      const unsigned char *end, unsigned char *out, size_t *n)
+{
+    uint32_t c;
+
+    if (*p < 0xC0 || *p >= 0xF0 || end - p < 3 || !is_tail(p[1]) ||
+        (*p >= 0xE0 && !is_tail(p[2]))) {
+        *n += add_utf8(e, *p, out + *n);
+        return p + 1;
+    }
+    c = (*p & 0x1Fu) << 6 | (p[1] & 0x3Fu);
+    e->utf8_left = 0;
+    if (*p >= 0xE0)
+        c = (c & 0x3FF) << 6 | (p[2] & 0x3Fu);
+    out[(*n)++] = symbol_of(e, c);
+    return p + (*p < 0xE0 ? 2 : 3);
+}
+
+/* Copies what is of ASCII at `p`, at most `most` bytes; returns how many. */
+static size_t copy_ascii(const unsigned char *p, size_t most, unsigned char *out)
+{
+    size_t n = 0;
+
+    for (; most - n >= 8; n += 8) {
+        uint64_t high = block_word((const char *)p + n) & EACH_BYTE(0x80);
+
+        block_copy(BLOCK_BY_8, (const char *)p + n, (char *)out + n);
+        if (high)
+            return n + (size_t)__builtin_ctzll(high) / 8;
+    }
+    for (; n < most && p[n] < 0x80; n++)
+        out[n] = p[n];
+    return n;
+}
+
+/* The symbols of as much of *text as fits, which is then cut off. */
+static size_t take_symbols(struct token_estimate *e, struct str *text, unsigned char out[SYMBOLS])
+{
+    const unsigned char *p = (const unsigned char *)text->p;
+    const unsigned char *end = p + text->n;
+    size_t n = 0;
+
+    while (p < end && n < SYMBOLS) {
+        size_t left = (size_t)(end - p);
+        size_t plain = copy_ascii(p, left < SYMBOLS - n ? left : SYMBOLS - n, out + n);
+
+        n += plain;
+        p += plain;
+        while (p < end && n < SYMBOLS && *p >= 0x80)
+            p = take_wide(e, p, end, out, &n);
+    }
+    *text = (struct str){ (const char *)p, (size_t)(end - p) };
+    return n;
+}
+
+static bool is_ascii(struct str s)
+{
+    unsigned char all = 0;
+    size_t i = 0;
+
+    for (; s.n - i >= 8; i += 8)
+        if (block_word(s.p + i) & EACH_BYTE(0x80))
+            return false;
+    for (; i < s.n; i++)
+        all |= (unsigned char)s.p[i];
+    return all < 0x80;
+}
+
+/* With a frame that token_estimate_add() does not need. */
+__attribute__((noinline)) static void add_text(struct token_estimate *e, struct str text)
+{
+    unsigned char symbols[SYMBOLS];
+
+    while (text.n > 0) {
+        size_t n = take_symbols(e, &text, symbols);
+
+        add_symbols(e, symbols, symbols + n);
+    }
+}
+
+/* A piece of an answer is short, and nearly always its own symbols. */
 void token_estimate_add(struct token_estimate *e, struct str text)
 {
     const unsigned char *p = (const unsigned char *)text.p;
-    const unsigned char *end = text.n > 0 ? p + text.n : p;
 
-    while (p < end)
-        if (kinds[*p] == LATIN)
-            p = add_latin(e, p, end);
-        else if (kinds[*p] != NOTHING)
-            p = add_run(e, p, end);
-        else
-            add_utf8(e, *p++);
+    if (text.n == 0)
+        return;
+    if (text.n <= ESTIMATE_BLOCK && is_ascii(text))
+        add_symbols(e, p, p + text.n);
+    else
+        add_text(e, text);
 }
 
 int64_t token_estimate_total(const struct token_estimate *e)

@@ -2,7 +2,8 @@
 /*
  * Bytes looked at many at a time: 16 in a vector (SSE2), or 8 in a machine word (SWAR).
  * Where there is SSE2 both kinds are built, so that tests can hold one against the other;
- * -DJSON_SWAR leaves only the plain one. For scan.c, skip.c and escape.c; wide.h has more.
+ * -DJSON_SWAR leaves only the plain one. For scan.c, skip.c, escape.c and the estimate of tokens;
+ * wide.h has more.
  */
 #pragma once
 

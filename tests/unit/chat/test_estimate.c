@@ -123,6 +123,75 @@ static void cuts_do_not_matter(void)
     }
 }
 
+static const char *const pieces[] = {
+    "the",
+    "a",
+    "X",
+    "readFile",
+    "HTTPServer",
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "it's",
+    "''t",
+    "(a",
+    "((",
+    ")",
+    "\"",
+    "...",
+    "'",
+    "--------------",
+    "===============",
+    " ",
+    " ",
+    " ",
+    "  ",
+    "\t",
+    "\n",
+    "\r\n\n",
+    "1",
+    "12",
+    "1234",
+    "1234567890123",
+    "----------------------------------------------------------------------",
+    "caf\xc3\xa9X",
+    "\xc3\x89t\xc3\xa9",
+    "'\xc3\xa9",
+    "\xe4\xbd\xa0\xe5\xa5\xbd",
+    "(\xe4\xbd\xa0",
+    "\xe3\x80\x82",
+    "\xf0\x9f\x98\x80",
+    "(\xf0\x9f\x98\x80",
+    "\xd0\xbf\xd1\x80",
+    "\xce\x93\xce\xb5",
+    "\xff",
+    "\xc3",
+    "\xe2\x82",
+    "\x80",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+};
+
+/* Byte by byte a text goes run by run, as a whole in blocks. */
+static void blocks_cost_what_their_runs_do(void)
+{
+    enum { ROUNDS = 3000, PIECES = 300 };
+    static char text[PIECES * 80];
+    uint32_t state = 1;
+
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t n = 0;
+
+        for (int i = 0; i < 20 + round % (PIECES - 20); i++) {
+            struct str piece;
+
+            state = state * 1664525 + 1013904223;
+            piece = str_of(pieces[(state >> 16) % (round % 3 == 0 ? 20 : COUNT_OF(pieces))]);
+            memcpy(text + n, piece.p, piece.n);
+            n += piece.n;
+        }
+        EXPECT_INT(tokens_when_cut((struct str){ text, n }, (state >> 8) % n),
+                   tokens_byte_by_byte((struct str){ text, n }));
+    }
+}
+
 static void bytes_that_are_no_text_do_no_harm(void)
 {
     struct token_estimate e = { 0 };
@@ -144,6 +213,7 @@ static const struct test suite[] = {
     { "foreign words are more tokens than English ones",
       foreign_words_are_more_tokens_than_english_ones },
     { "cuts do not matter", cuts_do_not_matter },
+    { "blocks cost what their runs do", blocks_cost_what_their_runs_do },
     { "bytes that are no text do no harm", bytes_that_are_no_text_do_no_harm },
 };
 
