@@ -27,3 +27,6 @@ int64_t clock_wall_ms(void);
 /* "2026-01-02T03:04:05.678Z" (RFC 3339) in `out`, with a NUL. What is before 1970 or behind the
  * year 9999 is the first or the last moment that is not. */
 struct str clock_text(int64_t wall_ms, char out[CLOCK_TEXT_SIZE]);
+
+/* When the month of `wall_ms` ends, in UTC; of what has no text of its own, as clock_text(). */
+int64_t clock_month_end_ms(int64_t wall_ms);

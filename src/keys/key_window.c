@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keys/key_window.h"
 
-#include <time.h>
-
 #include "base/clock.h"
 
 enum { ID_MAX = 100 }; /* with all that is behind it, the key has room */
 
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
-
-/* When the next month begins; the 12th is the first of the next year. */
-static int64_t month_end_ms(int64_t wall_ms)
-{
-    time_t now = (time_t)(wall_ms / 1000);
-    struct tm tm;
-
-    gmtime_r(&now, &tm);
-    tm = (struct tm){ .tm_year = tm.tm_year, .tm_mon = tm.tm_mon + 1, .tm_mday = 1 };
-    return (int64_t)timegm(&tm) * 1000;
-}
 
 struct key_span key_window_at(enum key_window window, int64_t wall_ms)
 {
@@ -40,7 +27,7 @@ struct key_span key_window_at(enum key_window window, int64_t wall_ms)
         break;
     case KEY_WINDOW_MONTH:
         str_to_z(str_sub(at, 0, CLOCK_MONTH_LEN), span.name, sizeof(span.name));
-        span.ends_ms = month_end_ms(wall_ms);
+        span.ends_ms = clock_month_end_ms(wall_ms);
         span.ttl_ms = 40 * DAY_MS;
         break;
     case KEY_WINDOW_EVER:

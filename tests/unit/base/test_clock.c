@@ -53,10 +53,49 @@ static void a_moment_is_written_as_rfc_3339_has_it(void)
     }
 }
 
+/* Every day of the years that have a text, at its first and its last moment. */
+static void dates_are_those_of_the_c_library(void)
+{
+    enum { DAYS = 2932897 };
+    const int64_t day_ms = INT64_C(24) * 3600 * 1000;
+    char text[CLOCK_TEXT_SIZE], want[32];
+
+    for (int64_t day = 0; day < DAYS; day++) {
+        time_t second = (time_t)(day * day_ms / 1000);
+        struct tm tm;
+
+        gmtime_r(&second, &tm);
+        strftime(want, sizeof(want), "%Y-%m-%dT00:00:00.000Z", &tm);
+        clock_text(day * day_ms, text);
+        EXPECT_Z(text, want);
+        strftime(want, sizeof(want), "%Y-%m-%dT23:59:59.999Z", &tm);
+        clock_text((day + 1) * day_ms - 1, text);
+        EXPECT_Z(text, want);
+    }
+}
+
+static void a_month_ends_where_the_next_begins(void)
+{
+    enum { DAYS = 47847 }; /* until 2100, which has no leap day */
+    const int64_t day_ms = INT64_C(24) * 3600 * 1000;
+
+    for (int64_t day = 0; day < DAYS; day++) {
+        time_t second = (time_t)(day * day_ms / 1000);
+        struct tm tm;
+
+        gmtime_r(&second, &tm);
+        tm = (struct tm){ .tm_year = tm.tm_year, .tm_mon = tm.tm_mon + 1, .tm_mday = 1 };
+        EXPECT_INT(clock_month_end_ms(day * day_ms), timegm(&tm) * 1000);
+        EXPECT_INT(clock_month_end_ms((day + 1) * day_ms - 1), timegm(&tm) * 1000);
+    }
+}
+
 static const struct test suite[] = {
     { "the steady clock never goes back", the_steady_clock_never_goes_back },
     { "the wall clock is the system's", the_wall_clock_is_the_systems },
     { "a moment is written as RFC 3339 has it", a_moment_is_written_as_rfc_3339_has_it },
+    { "dates are those of the C library", dates_are_those_of_the_c_library },
+    { "a month ends where the next begins", a_month_ends_where_the_next_begins },
 };
 
 TEST_MAIN(suite)
