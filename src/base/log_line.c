@@ -37,6 +37,13 @@ static void add(struct line *l, struct str s)
     l->n += s.n;
 }
 
+static inline void add_byte(struct line *l, char c)
+{
+    l->is_full = l->is_full || l->n == l->cap;
+    if (!l->is_full)
+        l->p[l->n++] = c;
+}
+
 FORMAT(2, 3) static void addf(struct line *l, const char *format, ...)
 {
     char text[64];
@@ -86,12 +93,32 @@ static void add_escape(struct line *l, uint32_t c)
     }
 }
 
+static bool is_safe(char c)
+{
+    return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* is_safe() of all eight at once. It may say no of a byte above one that is not; never yes. */
+static bool are_safe(const char *p)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t word, quotes, slashes;
+
+    memcpy(&word, p, sizeof(word));
+    quotes = word ^ each * '"';
+    slashes = word ^ each * '\\';
+    return (((word - each * ' ') | (word + each) | word | (quotes - each) | (slashes - each)) &
+            each * 0x80) == 0;
+}
+
 /* Bytes in front that stand as they are, which nearly all do. */
 static size_t plain_run(struct str s)
 {
     size_t n = 0;
 
-    while (n < s.n && s.p[n] >= ' ' && s.p[n] < 0x7f && s.p[n] != '"' && s.p[n] != '\\')
+    while (s.n - n >= 8 && are_safe(s.p + n))
+        n += 8;
+    while (n < s.n && is_safe(s.p[n]))
         n++;
     return n;
 }
@@ -163,7 +190,7 @@ static void add_int(struct line *l, int64_t i)
     char digits[STR_U64_MAX];
 
     if (i < 0)
-        add(l, STR("-"));
+        add_byte(l, '-');
     add(l, str_of_u64(i < 0 ? 0 - (uint64_t)i : (uint64_t)i, digits));
 }
 
@@ -176,20 +203,30 @@ static void add_value(struct line *l, const struct log_field *f, enum log_format
         return;
     }
     if (is_quoted)
-        add(l, STR("\""));
+        add_byte(l, '"');
     if (f->type == LOG_FIELD_SECRET)
         add(l, STR("***"));
     else
         add_clipped(l, f->str, format);
     if (is_quoted)
-        add(l, STR("\""));
+        add_byte(l, '"');
+}
+
+/* Names are ours: nothing in them wants an escape. */
+static void add_name(struct line *l, const char *name, enum log_format format)
+{
+    add_byte(l, format == LOG_JSON ? ',' : ' ');
+    if (format == LOG_JSON)
+        add_byte(l, '"');
+    add(l, str_of(name));
+    if (format == LOG_JSON)
+        add_byte(l, '"');
+    add_byte(l, format == LOG_JSON ? ':' : '=');
 }
 
 static void add_field(struct line *l, const struct log_field *f, enum log_format format)
 {
-    add(l, format == LOG_JSON ? STR(",\"") : STR(" "));
-    add_escaped(l, str_of(f->name), format);
-    add(l, format == LOG_JSON ? STR("\":") : STR("="));
+    add_name(l, f->name, format);
     add_value(l, f, format);
 }
 

@@ -154,11 +154,46 @@ static void a_message_fits_even_fully_escaped(void)
     EXPECT(log_line(out, LOG_TEXT, true, &e) <= LOG_LINE_MAX);
 }
 
+static struct str value_in(struct str value, char out[LOG_LINE_MAX])
+{
+    const struct log_field field = LOG_STR("v", value);
+    struct log_entry e = { LOG_WARN, wall_ms, "m", &field, 1 };
+    struct str line = { out, log_line(out, LOG_JSON, false, &e) };
+    size_t from = str_find(line, STR("\"v\":\"")) + 5;
+
+    return str_sub(line, from, line.n - from - STR("\"}\n").n);
+}
+
+static void escapes_a_byte_wherever_it_stands(void)
+{
+    enum { PLACES = 20 };
+    char alone[LOG_LINE_MAX], among[LOG_LINE_MAX];
+
+    for (int c = 1; c <= UINT8_MAX; c++) {
+        char byte = (char)c;
+        struct str want = value_in((struct str){ &byte, 1 }, alone);
+
+        for (size_t at = 0; at < PLACES; at++) {
+            char value[PLACES];
+            struct str got;
+
+            memset(value, '~', sizeof(value));
+            value[at] = byte;
+            got = value_in((struct str){ value, sizeof(value) }, among);
+            EXPECT_INT(got.n, PLACES - 1 + want.n);
+            EXPECT(str_eq(str_sub(got, at, want.n), want));
+            EXPECT(at == 0 || got.p[at - 1] == '~');
+            EXPECT(at == PLACES - 1 || got.p[at + want.n] == '~');
+        }
+    }
+}
+
 static const struct test suite[] = {
     { "writes JSON", writes_json },
     { "writes text", writes_text },
     { "colors the level only when asked", colors_the_level_only_when_asked },
     { "escapes what could forge a line", escapes_what_could_forge_a_line },
+    { "escapes a byte wherever it stands", escapes_a_byte_wherever_it_stands },
     { "any value gives one clean line", any_value_gives_one_clean_line },
     { "cuts a long value between characters", cuts_a_long_value_between_characters },
     { "leaves out what does not fit and says so", leaves_out_what_does_not_fit_and_says_so },
