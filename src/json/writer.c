@@ -9,18 +9,16 @@
 #include "json/escape.h"
 #include "json/scan.h"
 
-enum { PIECE = 512 }; /* bytes that are escaped on the stack at a time */
+enum {
+    PIECE = 512, /* bytes that are escaped on the stack at a time */
+    SHORT = 64,
+    ESCAPED = 6, /* bytes that one becomes at most */
+};
 
 static void put(struct json_writer *w, struct str s)
 {
     if (!w->failed)
         w->failed = buf_add(w->out, s);
-}
-
-static void put_all(struct json_writer *w, const struct str *parts, size_t n)
-{
-    if (!w->failed)
-        w->failed = buf_add_all(w->out, parts, n);
 }
 
 static void put_char(struct json_writer *w, char c)
@@ -79,14 +77,51 @@ void json_w_array_end(struct json_writer *w)
 
 void json_w_key(struct json_writer *w, const char *name)
 {
-    const struct str parts[] = { w->need_comma ? STR(",\"") : STR("\""), str_of(name), STR("\":") };
+    size_t n = strlen(name);
+    size_t size = n + w->need_comma + STR("\"\":").n;
+    char *p = NULL;
 
-    put_all(w, parts, COUNT_OF(parts));
+    if (!w->failed)
+        w->failed = buf_reserve(w->out, size, &p);
+    if (!p)
+        return;
+    if (w->need_comma)
+        *p++ = ',';
+    *p++ = '"';
+    memcpy(p, name, n);
+    p[n] = '"';
+    p[n + 1] = ':';
+    buf_commit(w->out, size);
     w->need_comma = false;
+}
+
+/* A short string is written where it belongs, when there is room whatever of it wants an escape;
+ * false: nothing was written. */
+static bool put_short(struct json_writer *w, struct str s)
+{
+    struct buf *b = w->out;
+    size_t cap = b->cap < b->max ? b->cap : b->max;
+    size_t most = s.n * ESCAPED;
+    char *p;
+
+    if (w->failed || s.n == 0 || s.n > SHORT || cap - b->n < most + STR(",\"\"").n + ESCAPE_SLACK ||
+        scan_utf8(s.p, s.p + s.n) != s.p + s.n)
+        return false;
+    p = b->p + b->n;
+    if (w->need_comma)
+        *p++ = ',';
+    *p++ = '"';
+    escape_encode(s.p, s.p + s.n, &p, p + most);
+    *p++ = '"';
+    buf_commit(b, (size_t)(p - b->p) - b->n);
+    w->need_comma = true;
+    return true;
 }
 
 void json_w_str(struct json_writer *w, struct str s)
 {
+    if (put_short(w, s))
+        return;
     put(w, w->need_comma ? STR(",\"") : STR("\""));
     w->need_comma = true;
     if (!w->failed)
@@ -96,12 +131,15 @@ void json_w_str(struct json_writer *w, struct str s)
 
 void json_w_int(struct json_writer *w, int64_t i)
 {
-    char digits[STR_U64_MAX];
-    uint64_t n = i < 0 ? 0 - (uint64_t)i : (uint64_t)i;
-    const struct str parts[] = { w->need_comma ? STR(",") : STR(""), i < 0 ? STR("-") : STR(""),
-                                 str_of_u64(n, digits) };
+    char room[STR_U64_MAX + 2];
+    struct str text = str_of_u64(i < 0 ? 0 - (uint64_t)i : (uint64_t)i, room + 2);
+    char *p = room + 2 + STR_U64_MAX - text.n;
 
-    put_all(w, parts, COUNT_OF(parts));
+    if (i < 0)
+        *--p = '-';
+    if (w->need_comma)
+        *--p = ',';
+    put(w, (struct str){ p, (size_t)(room + sizeof(room) - p) });
     w->need_comma = true;
 }
 

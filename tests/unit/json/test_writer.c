@@ -166,6 +166,45 @@ static void escapes_long_texts(void)
     }
 }
 
+/* However much room the buffer has at the moment, which decides how a string is written. */
+static void writes_short_strings_into_any_room(void)
+{
+    static const char *const texts[] = { "plain", "\x01\x02\x03", "a\"b", "a\xFFz",
+                                         "caf\xC3\xA9\n" };
+    enum { CAP = 1024 };
+    char text[100], filling[CAP] = { 0 };
+
+    for (size_t i = 0; i < COUNT_OF(texts) * sizeof(text); i++) {
+        const char *word = texts[i % COUNT_OF(texts)];
+        size_t n = i / COUNT_OF(texts);
+        struct buf want;
+
+        for (size_t k = 0; k < n; k++)
+            text[k] = word[k % strlen(word)];
+        buf_init(&want, OUT_MAX);
+        EXPECT(json_escape_add(&want, (struct str){ text, n }) == ERR_NONE);
+        for (size_t left = 0; left <= CAP; left += 1 + left / 7) {
+            struct json_writer w = { .need_comma = i % 2 };
+            size_t size = want.n + 2 + w.need_comma;
+            struct buf out;
+
+            buf_init(&out, CAP);
+            EXPECT(buf_add(&out, (struct str){ filling, CAP - left }) == ERR_NONE);
+            w.out = &out;
+            json_w_str(&w, (struct str){ text, n });
+            EXPECT(json_w_end(&w) == (size <= left ? ERR_NONE : ERR_TOO_BIG));
+            if (size <= left) {
+                EXPECT_INT(out.n, CAP - left + size);
+                EXPECT(memcmp(out.p + out.n - 1 - want.n, want.p ? want.p : "", want.n) == 0);
+                EXPECT(out.p[out.n - 1] == '"' && out.p[out.n - want.n - 2] == '"');
+                EXPECT(!w.need_comma || size == want.n + 2 || out.p[CAP - left] == ',');
+            }
+            buf_deinit(&out);
+        }
+        buf_deinit(&want);
+    }
+}
+
 static void leaves_the_buffer_alone_when_text_does_not_fit(void)
 {
     char text[2000];
@@ -228,6 +267,7 @@ static const struct test suite[] = {
       escapes_what_must_be_escaped_at_every_offset },
     { "writes every byte so that it can be read", writes_every_byte_so_that_it_can_be_read },
     { "escapes long texts", escapes_long_texts },
+    { "writes short strings into any room", writes_short_strings_into_any_room },
     { "leaves the buffer alone when text does not fit",
       leaves_the_buffer_alone_when_text_does_not_fit },
     { "keeps the first failure", keeps_the_first_failure },
