@@ -136,48 +136,16 @@ static struct entry *add(struct sqlite_hot *h, const struct store_key *key)
     return e;
 }
 
-static enum err find(void *arg, const struct store_key *key, int64_t now_ms, struct str *ret_value)
-{
-    const struct entry *e = entry_of(arg, key);
+/* ---- an operation, under the mutex ---- */
 
-    if (!e->exists || e->expires_ms <= now_ms)
-        return ERR_NOT_FOUND;
-    *ret_value = value_of(e);
-    return ERR_NONE;
-}
+/* With the entries of its keys, each of which is looked up once. */
+struct about {
+    struct sqlite_hot *hot;
+    struct store_op *op;
+    struct entry *entries[STORE_CLAIM_MAX];
+};
 
-static enum err set(void *arg, const struct store_key *key, struct str value, int64_t expires_ms)
-{
-    struct sqlite_hot *h = arg;
-    struct entry *e = entry_of(h, key);
-
-    set_value(e, value, expires_ms);
-    touch(h, e);
-    set_state(h, e, CHANGED);
-    return ERR_NONE;
-}
-
-static enum err drop(void *arg, const struct store_key *key)
-{
-    struct sqlite_hot *h = arg;
-    struct entry *e = entry_of(h, key);
-
-    if (!e->exists)
-        return ERR_NONE;
-    e->exists = false;
-    touch(h, e);
-    set_state(h, e, CHANGED);
-    return ERR_NONE;
-}
-
-static enum err run(struct sqlite_hot *h, struct store_op *op)
-{
-    const struct entries entries = { .find = find, .set = set, .drop = drop, .arg = h };
-
-    return verb_run(&entries, op);
-}
-
-/* ---- operations ---- */
+_Static_assert((int)STORE_COUNT_MAX <= (int)STORE_CLAIM_MAX, "all keys have a place");
 
 static size_t n_keys(const struct store_op *op)
 {
@@ -189,28 +157,86 @@ static const struct store_key *key_at(const struct store_op *op, size_t i)
     return op->n_counters > 0 ? &op->counters[i].key : &op->keys[i];
 }
 
+/* False: one is not at hand. */
+static bool find_all(struct about *a, struct sqlite_hot *h, struct store_op *op)
+{
+    a->hot = h;
+    a->op = op;
+    for (size_t i = 0; i < n_keys(a->op); i++) {
+        a->entries[i] = entry_of(a->hot, key_at(a->op, i));
+        if (!a->entries[i])
+            return false;
+    }
+    return true;
+}
+
+/* The entry of `key`, which is one of the operation's own. */
+static struct entry *entry_at(const struct about *a, const struct store_key *key)
+{
+    for (size_t i = 0; i < n_keys(a->op); i++)
+        if (key_at(a->op, i) == key)
+            return a->entries[i];
+    BUG_ON(true);
+}
+
+static enum err find(void *arg, const struct store_key *key, int64_t now_ms, struct str *ret_value)
+{
+    const struct entry *e = entry_at(arg, key);
+
+    if (!e->exists || e->expires_ms <= now_ms)
+        return ERR_NOT_FOUND;
+    *ret_value = value_of(e);
+    return ERR_NONE;
+}
+
+static enum err set(void *arg, const struct store_key *key, struct str value, int64_t expires_ms)
+{
+    const struct about *a = arg;
+    struct entry *e = entry_at(a, key);
+
+    set_value(e, value, expires_ms);
+    touch(a->hot, e);
+    set_state(a->hot, e, CHANGED);
+    return ERR_NONE;
+}
+
+static enum err drop(void *arg, const struct store_key *key)
+{
+    const struct about *a = arg;
+    struct entry *e = entry_at(a, key);
+
+    if (!e->exists)
+        return ERR_NONE;
+    e->exists = false;
+    touch(a->hot, e);
+    set_state(a->hot, e, CHANGED);
+    return ERR_NONE;
+}
+
+static enum err run(struct about *a)
+{
+    const struct entries entries = { .find = find, .set = set, .drop = drop, .arg = a };
+
+    return verb_run(&entries, a->op);
+}
+
+/* ---- operations ---- */
+
 bool sqlite_hot_is_about(const struct store_op *op)
 {
     return verb_is_on_entries(op->verb) && store_op_space(op) == STORE_LIMIT;
 }
 
-static bool has_all(const struct sqlite_hot *h, const struct store_op *op)
-{
-    for (size_t i = 0; i < n_keys(op); i++)
-        if (!entry_of(h, key_at(op, i)))
-            return false;
-    return true;
-}
-
 bool sqlite_hot_try(struct sqlite_hot *h, struct store_op *op, enum err *ret, bool *ret_wakes)
 {
+    struct about about;
     bool is_done, had_none;
 
     pthread_mutex_lock(&h->mutex);
     had_none = h->n_changed == 0;
-    is_done = !h->is_shared && has_all(h, op);
+    is_done = !h->is_shared && find_all(&about, h, op);
     if (is_done)
-        *ret = run(h, op);
+        *ret = run(&about);
     *ret_wakes = had_none && h->n_changed > 0;
     pthread_mutex_unlock(&h->mutex);
     return is_done;
@@ -245,6 +271,7 @@ static enum err load(struct sqlite_hot *h, struct sqlite_db *db, const struct st
 
 enum err sqlite_hot_run(struct sqlite_hot *h, struct sqlite_db *db, struct store_op *op)
 {
+    struct about about;
     enum err err = ERR_NONE;
 
     for (size_t i = 0; i < n_keys(op) && !err; i++)
@@ -252,7 +279,8 @@ enum err sqlite_hot_run(struct sqlite_hot *h, struct sqlite_db *db, struct store
     if (err)
         return err;
     pthread_mutex_lock(&h->mutex);
-    err = run(h, op);
+    BUG_ON(!find_all(&about, h, op));
+    err = run(&about);
     pthread_mutex_unlock(&h->mutex);
     return err;
 }
