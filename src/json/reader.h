@@ -115,6 +115,10 @@ MUST_USE enum err json_text_add(const struct json_value *v, struct buf *out);
 MUST_USE enum err json_text_add_piece(const struct json_value *v, struct buf *out,
                                       uint32_t *ret_head, uint32_t *ret_tail);
 
+/* Whether `s` is plain ASCII that stands for itself in a string: no quote, backslash or control
+ * byte. */
+bool json_is_plain(struct str s);
+
 /* A whole number written without fraction or exponent, else ERR_BAD_INPUT; ERR_TOO_BIG out of
  * the range of int64_t. */
 MUST_USE enum err json_int(const struct json_value *v, int64_t *ret);

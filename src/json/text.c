@@ -9,6 +9,7 @@
 
 #include "base/encoding.h"
 #include "base/mem.h"
+#include "json/block.h"
 #include "json/escape.h"
 #include "json/reader.h"
 
@@ -176,6 +177,26 @@ enum err json_text_add_piece(const struct json_value *v, struct buf *out, uint32
     *ret_head = is_low(head) ? (uint32_t)head : 0;
     *ret_tail = is_high(tail) ? (uint32_t)tail : 0;
     return ERR_NONE;
+}
+
+static bool are_8_plain(const char *p)
+{
+    uint64_t word = block_word(p);
+
+    return !((word & EACH_BYTE(0x80)) | block_word_below(word, 0x20) | block_word_equal(word, '"') |
+             block_word_equal(word, '\\'));
+}
+
+bool json_is_plain(struct str s)
+{
+    char last[8] = { ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ' };
+
+    for (; s.n >= sizeof(last); s = str_from(s, sizeof(last)))
+        if (!are_8_plain(s.p))
+            return false;
+    if (s.n > 0)
+        memcpy(last, s.p, s.n);
+    return are_8_plain(last);
 }
 
 enum err json_int(const struct json_value *v, int64_t *ret)

@@ -72,6 +72,7 @@ struct frames *frames_new(enum enginelabs_content content, size_t max_bytes,
     buf_init(&f->unpacked, max_bytes);
     buf_init(&f->text, max_bytes);
     buf_init(&f->block, max_bytes);
+    frames_alike_init(&f->alike);
     buf_init(&f->waiting, max_bytes);
     buf_init(&f->echo, max_bytes);
     return f;
@@ -94,6 +95,7 @@ void frames_free(struct frames *f)
     buf_deinit(&f->unpacked);
     buf_deinit(&f->text);
     buf_deinit(&f->block);
+    buf_deinit(&f->alike.around);
     buf_deinit(&f->waiting);
     buf_deinit(&f->echo);
     mem_free(f);
@@ -299,45 +301,71 @@ static enum err may_have_come(struct frames *f, struct message *m, const struct 
     return err;
 }
 
-/* A replay of what has begun to come by itself says nothing new. */
-enum err frames_on_buffer(struct frames *f, struct str text, bool is_replay)
+static enum err find_message(struct frames *f, const struct update *u, struct message **ret)
+{
+    struct str id;
+    enum err err = frames_id_text(f, &u->id, &id);
+
+    return err ? err : frames_message(f, id, ret);
+}
+
+/* What `u` says of its message `m`; `text` is all of it. A replay of what has begun to come by
+ * itself says nothing new. */
+static enum err take_update(struct frames *f, struct message *m, const struct update *u,
+                            struct str text, bool is_replay)
 {
     bool waits = false;
+    enum err err;
+
+    if (m->past[0] && !f->in_turn)
+        m->is_old = true;
+    if (m->is_old || !f->in_turn || (is_replay && message_has_begun(m)))
+        return ERR_NONE;
+    err = may_have_come(f, m, u, text, is_replay, &waits);
+    if (err || waits || (m->past[0] && !brings_text(u)))
+        return err;
+    if (is_replay && u->kind == UPDATE_TEXT)
+        begin_history(f, m);
+    f->ran = f->updated = true;
+    return on_content(f, m, u, text);
+}
+
+enum err frames_on_buffer(struct frames *f, struct str text, bool is_replay)
+{
     struct message *m;
     struct update u;
-    struct str id;
     enum err err;
 
     if (update_read(text, &u))
         return pass_over(f, text);
-    err = frames_id_text(f, &u.id, &id);
-    if (!err)
-        err = frames_message(f, id, &m);
-    if (!err && m->past[0] && !f->in_turn)
-        m->is_old = true;
-    if (err || m->is_old || !f->in_turn || (is_replay && message_has_begun(m)))
+    err = find_message(f, &u, &m);
+    return err ? err : take_update(f, m, &u, text, is_replay);
+}
+
+static enum err on_packed(struct frames *f, const struct json_value *buffer, struct str message)
+{
+    struct message *m;
+    struct update u;
+    enum err err;
+
+    buf_clear(&f->unpacked);
+    err = update_unpack(buffer, &f->unpacked);
+    if (err)
         return err;
-    err = may_have_come(f, m, &u, text, is_replay, &waits);
-    if (err || waits || (m->past[0] && !brings_text(&u)))
-        return err;
-    if (is_replay && u.kind == UPDATE_TEXT)
-        begin_history(f, m);
-    f->ran = f->updated = true;
-    return on_content(f, m, &u, text);
+    if (update_read(buf_str(&f->unpacked), &u))
+        return pass_over(f, buf_str(&f->unpacked));
+    err = find_message(f, &u, &m);
+    if (!err && brings_text(&u))
+        err = frames_learn(f, message, buffer, &u, m);
+    return err ? err : take_update(f, m, &u, buf_str(&f->unpacked), false);
 }
 
 /* `buffer` is JSON in a string, or an object. */
 static enum err on_update(struct frames *f, const struct json_value *buffer, struct str message)
 {
-    enum err err;
-
     if (buffer->type == JSON_OBJECT)
         return frames_on_buffer(f, buffer->raw, false);
-    if (buffer->type != JSON_STRING)
-        return pass_over(f, message);
-    buf_clear(&f->unpacked);
-    err = update_unpack(buffer, &f->unpacked);
-    return err ? err : frames_on_buffer(f, buf_str(&f->unpacked), false);
+    return buffer->type == JSON_STRING ? on_packed(f, buffer, message) : pass_over(f, message);
 }
 
 /* ---- state and history ---- */
@@ -390,8 +418,11 @@ enum err frames_feed(struct frames *f, struct str message, enum frames_end *ret_
                                       { STR("state"), &state },
                                       { STR("messages"), &messages } };
     enum err err = ERR_NONE;
+    struct update u;
 
     *ret_end = FRAMES_RUNNING;
+    if (frames_is_alike(f, message, &u))
+        return take_update(f, f->alike.message, &u, STR(""), false);
     if (is_pong(message))
         return ERR_NONE;
     if (read_members(message, members, COUNT_OF(members)))

@@ -24,6 +24,15 @@ struct message {
     struct content content[KINDS];
 };
 
+/* What the last update of a message had around the content's text; see frames_alike.c. */
+struct alike {
+    struct buf around; /* empty: nothing is remembered */
+    size_t before;     /* bytes of it that stood in front of the text */
+    enum update_kind kind;
+    struct message *message;
+    unsigned missed; /* remembered so many times in a row, and nothing was like it */
+};
+
 struct frames {
     enum enginelabs_content mode;
     size_t max_bytes;
@@ -37,12 +46,13 @@ struct frames {
     struct buf unpacked; /* the inner JSON of an update */
     struct buf text;     /* decoded content of one piece */
     struct buf block;    /* ... and of one of its blocks */
-    struct buf waiting;  /* updates that may be a replay: size_t length and JSON, each */
-    struct buf echo;     /* updates that may repeat a history: size_t length and JSON, each */
-    bool is_restarted;   /* the stream is not the first one of this turn */
-    bool is_unsure;      /* the task ended while they waited and nothing else had come */
-    bool has_past;       /* messages of the last turn are known */
-    bool in_replay;      /* some of them came again, and no end of a task since */
+    struct alike alike;
+    struct buf waiting; /* updates that may be a replay: size_t length and JSON, each */
+    struct buf echo;    /* updates that may repeat a history: size_t length and JSON, each */
+    bool is_restarted;  /* the stream is not the first one of this turn */
+    bool is_unsure;     /* the task ended while they waited and nothing else had come */
+    bool has_past;      /* messages of the last turn are known */
+    bool in_replay;     /* some of them came again, and no end of a task since */
     bool in_turn;
     bool replay_is_ours;
     bool ran;     /* inProgress:true or a new message since our POST */
@@ -63,6 +73,19 @@ MUST_USE enum err frames_id_text(struct frames *f, const struct json_value *id, 
 
 /* One update, or a message of a history: `is_replay`. */
 MUST_USE enum err frames_on_buffer(struct frames *f, struct str text, bool is_replay);
+
+/* frames_alike.c */
+void frames_alike_init(struct alike *a);
+
+/* Remembers `message`, an update of `m` whose `buffer` is a string: f->unpacked, which says `u`.
+ * ERR_NOMEM. */
+MUST_USE enum err frames_learn(struct frames *f, struct str message,
+                               const struct json_value *buffer, const struct update *u,
+                               struct message *m);
+
+/* Whether `message` is such an update again with another text, of f->alike.message, which may be
+ * taken without all of its JSON. Then *ret is what it says, without the id. */
+bool frames_is_alike(struct frames *f, struct str message, struct update *ret);
 
 /* No message goes on: what was held goes out. */
 void frames_close_all(struct frames *f);

@@ -84,11 +84,12 @@ static enum err unpack_with_halves(struct str s, struct buf *out)
 
 enum err update_unpack(const struct json_value *buffer, struct buf *out)
 {
+    size_t before = out->n;
     enum err err = json_text_add(buffer, out);
 
-    if (err || !may_have_half(buffer, buf_str(out)) || !find_half(inside(buffer)))
+    if (err || !may_have_half(buffer, str_from(buf_str(out), before)) || !find_half(inside(buffer)))
         return err;
-    buf_clear(out);
+    buf_truncate(out, before);
     return unpack_with_halves(inside(buffer), out);
 }
 

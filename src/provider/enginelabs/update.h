@@ -25,7 +25,7 @@ struct update {
     struct json_value content; /* of text and reasoning: a string or an array of blocks */
 };
 
-/* Decodes `buffer`, a string that holds JSON, into the empty `out`. Halves of pairs stay escaped.
+/* Appends what `buffer`, a string that holds JSON, decodes to. Halves of pairs stay escaped.
  * ERR_TOO_BIG, ERR_NOMEM. */
 MUST_USE enum err update_unpack(const struct json_value *buffer, struct buf *out);
 

@@ -310,6 +310,24 @@ static void cuts_halves_off_the_ends_of_pieces(void)
     }
 }
 
+static void knows_what_is_plain(void)
+{
+    char text[40];
+
+    for (size_t n = 0; n <= sizeof(text); n++) {
+        memset(text, 'a', sizeof(text));
+        EXPECT(json_is_plain((struct str){ text, n }));
+        for (size_t at = 0; at < n; at++)
+            for (int c = 0; c < 256; c++) {
+                text[at] = (char)c;
+                EXPECT_INT(json_is_plain((struct str){ text, n }),
+                           c >= 0x20 && c < 0x80 && c != '"' && c != '\\');
+                text[at] = 'a';
+            }
+    }
+    EXPECT(json_is_plain((struct str){ NULL, 0 }));
+}
+
 static void reads_whole_numbers(void)
 {
     static const struct {
@@ -468,6 +486,7 @@ static const struct test suite[] = {
     { "reports memory that runs out", reports_memory_that_runs_out },
     { "refuses what is of another type", refuses_what_is_of_another_type },
     { "cuts halves off the ends of pieces", cuts_halves_off_the_ends_of_pieces },
+    { "knows what is plain", knows_what_is_plain },
     { "reads whole numbers", reads_whole_numbers },
     { "reads doubles", reads_doubles },
     { "reads numbers of any length", reads_numbers_of_any_length },

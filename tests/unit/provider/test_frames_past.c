@@ -88,6 +88,9 @@ static const struct past_row late_replays[] = {
       FRAMES_FINISHED,
       "One and two. And three." },
     { { "POST", BUSY, CHAT("m1", "One"), IDLE }, FRAMES_UNSURE, "One" },
+    { { "POST", BUSY, CHAT("m1", "One"), CHAT("m1", " and"), CHAT("m1", " two."), IDLE },
+      FRAMES_UNSURE,
+      "One and two." },
     /* ... and the same text only when nothing else comes. */
     { { "POST", BUSY, CHAT("m1", "One and two."), CHAT("m2", LONG), IDLE },
       FRAMES_UNSURE,

@@ -92,19 +92,22 @@ static void send_stray(uint64_t *seed, struct rig *r, enum wrap how)
     EXPECT_INT(rig_say(r, how, strays[chance(seed, COUNT_OF(strays))]), ERR_NONE);
 }
 
-/* Both kinds of one message, interleaved. ERR_PROTOCOL: the piece of *ret_kind took text back. */
+/* Both kinds of one message, interleaved, mostly wrapped like the one before. ERR_PROTOCOL: the
+ * piece of *ret_kind took text back. */
 static enum err send_message(uint64_t *seed, struct rig *r, size_t id, const struct pieces *p,
                              enum kind *ret_kind)
 {
+    enum wrap how = (enum wrap)chance(seed, WRAPS);
     size_t sent[KINDS] = { 0 };
     enum err err = ERR_NONE;
 
     while (!err && (sent[0] < p[0].n || sent[1] < p[1].n)) {
         enum kind k = chance(seed, 2) ? KIND_TEXT : KIND_REASONING;
-        enum wrap how = (enum wrap)chance(seed, WRAPS);
 
         if (sent[k] == p[k].n)
             continue;
+        if (chance(seed, 4) == 0)
+            how = (enum wrap)chance(seed, WRAPS);
         *ret_kind = k;
         buf_clear(&r->inner);
         add_update(seed, &r->inner, id, k, &p[k].at[sent[k]++]);
