@@ -42,15 +42,12 @@ static size_t next_cap(const struct buf *b, size_t need)
     return cap;
 }
 
+/* `need` is more than there is. */
 static enum err grow(struct buf *b, size_t need)
 {
-    size_t cap;
-    char *p;
+    size_t cap = next_cap(b, need);
+    char *p = mem_try_grow(b->p, cap);
 
-    if (need <= b->cap)
-        return ERR_NONE;
-    cap = next_cap(b, need);
-    p = mem_try_grow(b->p, cap);
     if (!p)
         return ERR_NOMEM;
     mem_budget_add(cap - b->cap);
@@ -60,9 +57,11 @@ static enum err grow(struct buf *b, size_t need)
 }
 
 /* Sees to it that `n` more bytes fit. */
-static enum err make_room(struct buf *b, size_t n)
+static inline enum err make_room(struct buf *b, size_t n)
 {
-    return n > b->max - b->n ? ERR_TOO_BIG : grow(b, b->n + n);
+    if (n > b->max - b->n)
+        return ERR_TOO_BIG;
+    return b->n + n <= b->cap ? ERR_NONE : grow(b, b->n + n);
 }
 
 size_t buf_growth(const struct buf *b, size_t n)
