@@ -14,6 +14,8 @@
 struct encoder {
     struct str prefix; /* "data: {"id":...,"choices":[", in the answer's arena */
     struct str ending; /* from behind the choices to the end of the event */
+    struct str before; /* a piece of the first choice's text, and ... */
+    struct str behind; /* ... what follows it to the end of the event, in the answer's arena */
     bool include_usage;
     size_t n; /* choices */
 };
@@ -37,16 +39,29 @@ static enum err add_chunk(const struct encoder *e, size_t choice, struct str hea
     enum err err = begin_chunk(e, choice, out);
 
     if (!err)
-        err = buf_add(out, head);
-    if (!err)
-        err = json_escape_add(out, text);
-    if (!err)
-        err = buf_add(out, tail);
+        err = json_escape_add_between(out, head, text, tail);
     if (!err)
         err = buf_add(out, e->ending);
     if (err)
         buf_truncate(out, before);
     return err;
+}
+
+/* Most chunks of a stream are of one kind. */
+static enum err prepare_text(struct encoder *e, struct arena *a)
+{
+    const struct str first = STR("{\"index\":0" DELTA "\"content\":\"");
+    const struct str last = STR("\"" DELTA_END);
+    char *p = arena_try(a, e->prefix.n + first.n + last.n + e->ending.n);
+    char *behind;
+
+    if (!p)
+        return ERR_NOMEM;
+    behind = str_join(STRS(e->prefix, first), p);
+    e->before = (struct str){ p, (size_t)(behind - p) };
+    p = str_join(STRS(last, e->ending), behind);
+    e->behind = (struct str){ behind, (size_t)(p - behind) };
+    return ERR_NONE;
 }
 
 static enum err stream_begin(void *encoder, const struct dialect_answer *answer, struct buf *out)
@@ -58,6 +73,7 @@ static enum err stream_begin(void *encoder, const struct dialect_answer *answer,
         return err;
     e->include_usage = answer->request->include_usage;
     e->ending = e->include_usage ? STR("],\"usage\":null}\n\n") : STR("]}\n\n");
+    err = prepare_text(e, answer->arena);
     e->n = answer->request->n ? answer->request->n : 1;
     for (size_t i = 0; i < e->n && !err; i++)
         err = add_chunk(e, i, STR(DELTA "\"role\":\"assistant\",\"content\":\""), STR(""),
@@ -67,7 +83,11 @@ static enum err stream_begin(void *encoder, const struct dialect_answer *answer,
 
 static enum err stream_text(void *encoder, size_t choice, struct str text, struct buf *out)
 {
-    return add_chunk(encoder, choice, STR(DELTA "\"content\":\""), text, STR("\"" DELTA_END), out);
+    const struct encoder *e = encoder;
+
+    if (choice == 0)
+        return json_escape_add_between(out, e->before, text, e->behind);
+    return add_chunk(e, choice, STR(DELTA "\"content\":\""), text, STR("\"" DELTA_END), out);
 }
 
 static enum err stream_reasoning(void *encoder, size_t choice, struct str text, struct buf *out)

@@ -179,7 +179,14 @@ enum err json_text_add_piece(const struct json_value *v, struct buf *out, uint32
     return ERR_NONE;
 }
 
-static bool are_8_plain(const char *p)
+static inline bool is_plain(char c)
+{
+    unsigned char byte = (unsigned char)c;
+
+    return byte >= 0x20 && byte < 0x80 && c != '"' && c != '\\';
+}
+
+static inline bool are_8_plain(const char *p)
 {
     uint64_t word = block_word(p);
 
@@ -189,14 +196,19 @@ static bool are_8_plain(const char *p)
 
 bool json_is_plain(struct str s)
 {
-    char last[8] = { ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ' };
+    const char *p = s.p;
+    const char *end = s.n > 0 ? p + s.n : p;
 
-    for (; s.n >= sizeof(last); s = str_from(s, sizeof(last)))
-        if (!are_8_plain(s.p))
+    for (; end - p >= 8; p += 8)
+        if (!are_8_plain(p))
             return false;
-    if (s.n > 0)
-        memcpy(last, s.p, s.n);
-    return are_8_plain(last);
+    if (p == end)
+        return true;
+    if (s.n >= 8)
+        return are_8_plain(end - 8);
+    while (p < end && is_plain(*p))
+        p++;
+    return p == end;
 }
 
 enum err json_int(const struct json_value *v, int64_t *ret)

@@ -7,11 +7,12 @@
 #include "json/writer.h"
 
 #include "json/escape.h"
+#include "json/reader.h"
 #include "json/scan.h"
 
 enum {
     PIECE = 512, /* bytes that are escaped on the stack at a time */
-    SHORT = 64,
+    SHORT = 64,  /* worth a look whether anything is to be escaped */
     ESCAPED = 6, /* bytes that one becomes at most */
 };
 
@@ -198,11 +199,11 @@ static enum err add_escaped(struct buf *out, const char *p, const char *end)
     return err;
 }
 
-enum err json_escape_add(struct buf *out, struct str s)
+/* Adds what is no valid UTF-8, too. */
+static enum err add_text(struct buf *out, struct str s)
 {
-    const char *p = s.p ? s.p : "";
+    const char *p = s.p;
     const char *end = p + s.n;
-    size_t before = out->n;
     enum err err = ERR_NONE;
 
     while (p < end && !err) {
@@ -213,7 +214,28 @@ enum err json_escape_add(struct buf *out, struct str s)
             err = buf_add(out, STR("\xEF\xBF\xBD"));
         p = stop < end ? stop + 1 : end;
     }
-    if (err)
-        buf_truncate(out, before);
     return err;
+}
+
+enum err json_escape_add_between(struct buf *out, struct str before, struct str s,
+                                 struct str behind)
+{
+    size_t n = out->n;
+    enum err err;
+
+    if (s.n <= SHORT && json_is_plain(s))
+        return buf_add_all(out, STRS(before, s, behind));
+    err = buf_add(out, before);
+    if (!err)
+        err = add_text(out, s);
+    if (!err)
+        err = buf_add(out, behind);
+    if (err)
+        buf_truncate(out, n);
+    return err;
+}
+
+enum err json_escape_add(struct buf *out, struct str s)
+{
+    return json_escape_add_between(out, STR(""), s, STR(""));
 }

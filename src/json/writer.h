@@ -44,3 +44,7 @@ MUST_USE enum err json_w_end(struct json_writer *w);
 /* Appends the escaped text of `s` without quotes, as json_w_str() does: the hot path of
  * streams. ERR_TOO_BIG or ERR_NOMEM with `out` as it was. */
 MUST_USE enum err json_escape_add(struct buf *out, struct str s);
+
+/* The same with `before` in front and `behind` behind it, as they are. */
+MUST_USE enum err json_escape_add_between(struct buf *out, struct str before, struct str s,
+                                          struct str behind);

@@ -226,6 +226,35 @@ static void leaves_the_buffer_alone_when_text_does_not_fit(void)
     buf_deinit(&out);
 }
 
+static void adds_text_between_what_stands_around_it(void)
+{
+    const char *const texts[][2] = {
+        { "", "" },
+        { "plain", "plain" },
+        { "a\nb\xFF\xC3\xA9", "a\\nb\xEF\xBF\xBD\xC3\xA9" },
+        { "of more than sixty-four bytes, and all of it may stand for itself in a string",
+          "of more than sixty-four bytes, and all of it may stand for itself in a string" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct str text = str_of(texts[i][0]);
+        char want[128];
+        size_t full = (size_t)snprintf(want, sizeof(want), "ab\"<%s>\"", texts[i][1]);
+
+        for (size_t max = 2; max <= full; max++) {
+            struct buf out;
+            enum err err;
+
+            buf_init(&out, max);
+            EXPECT(buf_add(&out, STR("ab")) == ERR_NONE);
+            err = json_escape_add_between(&out, STR("\"<"), text, STR(">\""));
+            EXPECT_INT(err, max < full ? ERR_TOO_BIG : ERR_NONE);
+            EXPECT_STR(buf_str(&out), max < full ? "ab" : want);
+            buf_deinit(&out);
+        }
+    }
+}
+
 static enum err write_some(struct buf *out)
 {
     struct json_writer w;
@@ -270,6 +299,7 @@ static const struct test suite[] = {
     { "writes short strings into any room", writes_short_strings_into_any_room },
     { "leaves the buffer alone when text does not fit",
       leaves_the_buffer_alone_when_text_does_not_fit },
+    { "adds text between what stands around it", adds_text_between_what_stands_around_it },
     { "keeps the first failure", keeps_the_first_failure },
 };
 
