@@ -36,6 +36,78 @@ static void reads_several_messages_of_one_read(void)
     end_ws();
 }
 
+/* A frame that is all there is read in another way than one that comes in pieces. */
+static void reads_messages_whatever_the_cut(void)
+{
+    static char sent[1024];
+    char text[200];
+    size_t n, cut = 0;
+
+    memset(text, 't', sizeof(text));
+    do {
+        begin_open();
+        add_frame(&out, FIN | TEXT, false, STR("one"));
+        add_frame(&out, FIN | TEXT, false, STR(""));
+        add_frame(&out, FIN | TEXT, false, (struct str){ text, 126 });
+        add_frame(&out, TEXT, false, STR("two"));
+        add_frame(&out, FIN | PONG, false, STR(""));
+        add_frame(&out, FIN, false, STR(" three"));
+        add_frame(&out, FIN | TEXT, false, (struct str){ text, sizeof(text) });
+        /* from the cut in its first character on it looks like a frame */
+        add_frame(&out, FIN | TEXT, false,
+                  STR("\xC3\x81\x03"
+                      "four"));
+        n = out.n;
+        memcpy(sent, out.p, n);
+        write_all(f.far.fd, sent, cut);
+        turn(f.l);
+        write_all(f.far.fd, sent + cut, n - cut);
+        WAIT(f.l, told.n_messages == 6);
+        EXPECT_Z(told.log, "text=one;text=;text=126 bytes;text=two three;text=200 bytes;"
+                           "text=\xC3\x81\x03"
+                           "four;");
+        end_ws();
+    } while (cut++ < n);
+}
+
+static void refuses_frames_that_are_not_as_they_should_be(void)
+{
+    static const struct {
+        const char *bytes;
+        size_t n;
+        int code;
+    } rows[] = {
+        { "\x81\x7e\x00\x05hello", 9, 1002 }, /* a length that is longer than need be */
+        { "\x81\x7e\x00\x7d"
+          "hello",
+          9, 1002 },
+        { "\x81\x7f\x00\x00\x00\x00\x00\x00\x00\x05hello", 15, 1002 },
+        { "\x81\x7e\x03\xe9hello", 9, 1009 }, /* above the limit */
+        { "\x01\x01"
+          "a\x81\x02"
+          "bc",
+          7, 1002 }, /* a message inside another */
+        { "\xc1\x02"
+          "ab",
+          4, 1002 },
+        { "\x81\x82"
+          "abcdef",
+          8, 1002 },
+        { "\x81\x02\xc3"
+          "b",
+          4, 1007 },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        begin_open();
+        write_all(f.far.fd, rows[i].bytes, rows[i].n);
+        WAIT(f.l, told.n_ends == 1);
+        EXPECT_INT(told.n_messages, 0);
+        EXPECT_INT(close_code(far_frame()), rows[i].code);
+        end_ws();
+    }
+}
+
 static void ends_at_once_when_the_server_breaks_the_rules(void)
 {
     static const struct {
@@ -386,6 +458,9 @@ static void talks_to_our_own_server(void)
 static const struct test suite[] = {
     { "masks what it sends", masks_what_it_sends },
     { "reads several messages of one read", reads_several_messages_of_one_read },
+    { "reads messages whatever the cut", reads_messages_whatever_the_cut },
+    { "refuses frames that are not as they should be",
+      refuses_frames_that_are_not_as_they_should_be },
     { "ends at once when the server breaks the rules",
       ends_at_once_when_the_server_breaks_the_rules },
     { "answers the server's close", answers_the_servers_close },
