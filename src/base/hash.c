@@ -21,16 +21,25 @@ static SHA256_CTX *context(struct sha256 *h)
 
 void sha256_init(struct sha256 *h)
 {
+    h->n = 0;
     BUG_ON(SHA256_Init(context(h)) != 1);
 }
 
-void sha256_add(struct sha256 *h, struct str s)
+static void add_waiting(struct sha256 *h)
 {
+    BUG_ON(SHA256_Update(context(h), h->waiting, h->n) != 1);
+    h->n = 0;
+}
+
+void sha256_add_now(struct sha256 *h, struct str s)
+{
+    add_waiting(h);
     BUG_ON(SHA256_Update(context(h), s.p, s.n) != 1);
 }
 
 void sha256_end(struct sha256 *h, unsigned char out[SHA256_LEN])
 {
+    add_waiting(h);
     BUG_ON(SHA256_Final(out, context(h)) != 1);
 }
 

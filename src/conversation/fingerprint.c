@@ -50,6 +50,10 @@ void fingerprint_text_init(struct fingerprint_text *t)
 /* Hashes `s` with CR LF as LF; a CR at its end waits for what follows. */
 static void add_lines(struct fingerprint_text *t, struct str s)
 {
+    if (s.n > 0 && !t->pending_cr && !memchr(s.p, '\r', s.n)) {
+        sha256_add(&t->ahead, s);
+        return;
+    }
     while (s.n > 0) {
         size_t cr;
 

@@ -22,6 +22,9 @@ static void hashes_the_known_texts_at_every_cut(void)
         { "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
         { "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
           "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1" },
+        { "abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqr"
+          "lmnopqrsmnopqrstnopqrstu",
+          "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1" },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -36,6 +39,25 @@ static void hashes_the_known_texts_at_every_cut(void)
             EXPECT_Z(hex_of(&h), rows[i][1]);
         }
     }
+}
+
+/* FIPS 180-4's million of letters, in pieces of all sizes. */
+static void hashes_many_pieces(void)
+{
+    static char text[131];
+    struct sha256 h;
+    size_t left = 1000000;
+
+    memset(text, 'a', sizeof(text));
+    sha256_init(&h);
+    for (size_t n = 0; left > 0; n = (n + 1) % sizeof(text)) {
+        size_t piece = n < left ? n : left;
+
+        sha256_add(&h, (struct str){ text, piece });
+        left -= piece;
+    }
+    sha256_add(&h, (struct str){ NULL, 0 });
+    EXPECT_Z(hex_of(&h), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
 static void a_copy_of_the_struct_goes_on_alone(void)
@@ -66,6 +88,7 @@ static void makes_the_accept_value_of_a_websocket(void)
 
 static const struct test suite[] = {
     { "hashes the known texts at every cut", hashes_the_known_texts_at_every_cut },
+    { "hashes many pieces", hashes_many_pieces },
     { "a copy of the struct goes on alone", a_copy_of_the_struct_goes_on_alone },
     { "makes the accept value of a WebSocket", makes_the_accept_value_of_a_websocket },
 };
