@@ -66,10 +66,30 @@ static void accepts_valid_text_of_any_length(void)
     }
 }
 
+static void sees_each_byte_of_long_text(void)
+{
+    char text[100];
+
+    memset(text, 'a', sizeof(text));
+    for (size_t n = 2; n <= sizeof(text); n++)
+        for (size_t at = 0; at + 1 < n; at++) {
+            struct str s = { text, n };
+
+            text[at] = '\xc3';
+            EXPECT(!utf8_is_valid(s));
+            text[at + 1] = '\xa4';
+            EXPECT(utf8_is_valid(s));
+            text[at] = 'a';
+            EXPECT(!utf8_is_valid(s));
+            text[at + 1] = 'a';
+        }
+}
+
 static const struct test suite[] = {
     { "every code point goes there and back", every_code_point_goes_there_and_back },
     { "refuses the malformed at every place", refuses_the_malformed_at_every_place },
     { "accepts valid text of any length", accepts_valid_text_of_any_length },
+    { "sees each byte of long text", sees_each_byte_of_long_text },
 };
 
 TEST_MAIN(suite)
