@@ -9,6 +9,7 @@
 #include "json/block.h"
 
 #if BLOCK_SSE2
+#include "json/wide.h"
 
 /* A bit for each symbol of a block, the first one's lowest. */
 struct bits {
@@ -31,42 +32,38 @@ struct before {
     unsigned char mark; /* of punctuation: its first */
 };
 
-static ALWAYS_INLINE uint64_t in_range(const struct block_wide *w, unsigned char from,
+static ALWAYS_INLINE uint64_t in_range(const struct wide *w, unsigned char from,
                                        unsigned char count)
 {
     __m128i low = _mm_set1_epi8((char)from), most = _mm_set1_epi8((char)(count - 1));
-    __m128i in[4];
+    uint64_t bits = 0;
 
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
+    EACH_PART (i) {
         __m128i v = _mm_sub_epi8(w->v[i], low);
 
-        in[i] = _mm_cmpeq_epi8(_mm_min_epu8(v, most), v);
+        bits |= wide_bits(_mm_cmpeq_epi8(_mm_min_epu8(v, most), v), i);
     }
-    return block_wide_bits(in[0], in[1], in[2], in[3]);
+    return bits;
 }
 
-static ALWAYS_INLINE uint64_t are_either(const struct block_wide *w, unsigned char a,
-                                         unsigned char b)
+static ALWAYS_INLINE uint64_t are_either(const struct wide *w, unsigned char a, unsigned char b)
 {
-    __m128i in[4];
+    uint64_t bits = 0;
 
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-        in[i] = _mm_or_si128(block_equal(w->v[i], a), block_equal(w->v[i], b));
-    return block_wide_bits(in[0], in[1], in[2], in[3]);
+    EACH_PART (i)
+        bits |= wide_bits(_mm_or_si128(block_equal(w->v[i], a), block_equal(w->v[i], b)), i);
+    return bits;
 }
 
 /* Symbols that are another than the one before. */
-static ALWAYS_INLINE uint64_t changes(const struct block_wide *w, const unsigned char *p)
+static ALWAYS_INLINE uint64_t changes(const struct wide *w, const unsigned char *p)
 {
-    struct block_wide next = block_wide_load((const char *)p + 1);
-    __m128i same[4];
+    struct wide next = wide_load((const char *)p + 1);
+    uint64_t same = 0;
 
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-        same[i] = _mm_cmpeq_epi8(w->v[i], next.v[i]);
-    return ~(block_wide_bits(same[0], same[1], same[2], same[3]) << 1);
+    EACH_PART (i)
+        same |= wide_bits(_mm_cmpeq_epi8(w->v[i], next.v[i]), i);
+    return ~(same << 1);
 }
 
 static ALWAYS_INLINE uint64_t firsts(uint64_t bits)
@@ -76,8 +73,8 @@ static ALWAYS_INLINE uint64_t firsts(uint64_t bits)
 
 static ALWAYS_INLINE struct bits bits_of(const unsigned char *p)
 {
-    struct block_wide w = block_wide_load((const char *)p);
-    uint64_t high = block_wide_high(&w);
+    struct wide w = wide_load((const char *)p);
+    uint64_t high = wide_high(&w);
     struct bits b = {
         .small = in_range(&w, 'a', 26),
         .capital = in_range(&w, 'A', 26),
@@ -87,7 +84,7 @@ static ALWAYS_INLINE struct bits bits_of(const unsigned char *p)
     };
 
     if (high) {
-        uint64_t accented = block_wide_equal(&w, SYMBOL_ACCENTED);
+        uint64_t accented = wide_equal(&w, SYMBOL_ACCENTED);
 
         b.small |= accented;
         b.script = high & ~accented;
@@ -98,7 +95,7 @@ static ALWAYS_INLINE struct bits bits_of(const unsigned char *p)
                firsts(b.line_end) | firsts(b.digit) | firsts(b.mark);
     if (b.script) {
         b.starts |= b.script & changes(&w, p);
-        b.picture = block_wide_equal(&w, SYMBOL_SCRIPT | PICTURE);
+        b.picture = wide_equal(&w, SYMBOL_SCRIPT | PICTURE);
     }
     b.valid = (UINT64_C(1) << (63 - __builtin_clzll(b.starts))) - 1;
     return b;

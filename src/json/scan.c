@@ -198,5 +198,10 @@ const char *scan_utf8_as(enum scan_kind kind, const char *p, const char *end)
 
 const char *scan_utf8(const char *p, const char *end)
 {
-    return scan_utf8_as(best(), p, end);
+    const char *edge = end - p < SHORT ? end : p + SHORT;
+
+    p = pass_utf8_by_8(p, edge);
+    while (p < edge && (unsigned char)*p < 0x80)
+        p++;
+    return p == end ? end : scan_utf8_as(best(), p, end);
 }

@@ -4,5 +4,6 @@
 
 #if BLOCK_SSE2
 #define KIND avx2
+#define WIDE_AVX2
 #include "json/scan_wide.h"
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sixty-four bytes at once, whose bits fill a word, in the widest vectors that the file is
- * compiled for: two of AVX2 or four of SSE2 (one of AVX-512 was no faster). For scan_wide.h.
+ * Sixty-four bytes at once, whose bits fill a word, in four vectors of SSE2; in two of AVX2 in a
+ * file that is compiled for it and says WIDE_AVX2 (one of AVX-512 was no faster). For scan_wide.h
+ * and the estimate of tokens.
  */
 #pragma once
 
@@ -12,7 +13,7 @@
 enum { WIDE = 64 };
 
 /* What differs: a vector, and what a comparison says of its bytes. Comparisons combine by |. */
-#if defined(__AVX2__)
+#if defined(WIDE_AVX2)
 typedef __m256i wide_part;
 typedef __m256i wide_which;
 enum { WIDE_PARTS = 2 };
