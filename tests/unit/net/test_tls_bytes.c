@@ -106,7 +106,8 @@ static void on_transfer_writable(void *arg)
     send_more(t);
 }
 
-static const struct conn_handler transfer_handler = { on_transfer_read, on_transfer_writable };
+static const struct conn_handler transfer_handler = { .on_read = on_transfer_read,
+                                                      .on_writable = on_transfer_writable };
 
 static void much_goes_both_ways_unchanged(void)
 {
@@ -237,7 +238,8 @@ static void on_failed_writable(void *arg)
     t->end = conn_write(t->conn, &x, 1, &written);
 }
 
-static const struct conn_handler failing_handler = { on_transfer_read, on_failed_writable };
+static const struct conn_handler failing_handler = { .on_read = on_transfer_read,
+                                                     .on_writable = on_failed_writable };
 
 static void a_reset_is_told_to_a_held_up_writer(void)
 {
@@ -292,7 +294,7 @@ static void on_no_room(void *arg)
     fail();
 }
 
-static const struct conn_handler pong_handler = { on_ping, on_no_room };
+static const struct conn_handler pong_handler = { .on_read = on_ping, .on_writable = on_no_room };
 
 static void keys_may_change_in_mid_stream(void)
 {
@@ -329,7 +331,7 @@ static void on_burst(void *arg, enum err err, struct str bytes)
     conn_close(TAKE(c->conn), true);
 }
 
-static const struct conn_handler burst_handler = { on_burst, on_no_room };
+static const struct conn_handler burst_handler = { .on_read = on_burst, .on_writable = on_no_room };
 
 static void may_be_closed_inside_on_read(void)
 {
