@@ -17,20 +17,19 @@ struct conn *conn_new_scripted(struct loop *l, const struct conn_script *script)
     return c;
 }
 
-/* As a socket does it: where the reader wants them, as many as it wants at a time. */
+/* Where the reader wants them; all at once when that is nowhere. */
 static void deliver(struct conn *c, struct str bytes)
 {
     while (bytes.n > 0 && !c->is_closed) {
         size_t size = LOOP_READ_SIZE;
-        struct str piece;
+        struct str piece = bytes;
         char *space;
 
         c->script_waiting = bytes.n;
         space = c->handler->room ? c->handler->room(c->arg, &size) : NULL;
-        piece = str_sub(bytes, 0, size);
         if (space) {
-            memcpy(space, piece.p, piece.n);
-            piece.p = space;
+            piece = (struct str){ space, size < bytes.n ? size : bytes.n };
+            memcpy(space, bytes.p, piece.n);
         }
         bytes = str_from(bytes, piece.n);
         c->handler->on_read(c->arg, ERR_NONE, piece);
