@@ -370,6 +370,8 @@ static void finish(struct connect *op, enum err err, const char *detail)
     if (op->state == CONNECT_DONE)
         return;
     end(op);
+    if (err)
+        resolve_forget(op->proxy ? op->proxy->at.host : op->to.host);
     if (!op->connector->is_uncounted) {
         metric_add(err ? METRIC_CONNECT_FAILURES : METRIC_CONNECTS, 1);
         if (!err)

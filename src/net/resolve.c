@@ -2,7 +2,8 @@
 /*
  * A queue, and threads that live while there is work in it. Whoever asks may go at any time:
  * canceling marks the look-up under the lock, and only an unmarked one is posted, under
- * the same lock, to a loop that therefore still exists.
+ * the same lock, to a loop that therefore still exists. A name whose addresses are kept
+ * needs no thread.
  */
 #include "net/resolve.h"
 
@@ -13,14 +14,16 @@
 
 #include "base/mem.h"
 
-enum { THREADS_MAX = 8 };
+enum { THREADS_MAX = 8, KEPT_MAX = 16 };
 
 enum resolve_state { RESOLVE_QUEUED, RESOLVE_RUNNING, RESOLVE_POSTED };
 
 struct resolve {
     struct list node; /* in `queue` while queued */
     struct mail mail;
+    struct task task; /* delivers what was kept */
     struct loop *loop;
+    int64_t asked_ms; /* by its clock, which is the same of all loops */
     char host[HOST_MAX + 1];
     uint16_t port;
     on_resolved *done;
@@ -33,7 +36,15 @@ struct resolve {
     size_t n;
 };
 
+struct kept {
+    char host[HOST_MAX + 1];
+    int64_t until_ms; /* 0: nothing is kept here */
+    struct address list[RESOLVE_MAX];
+    size_t n;
+};
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct kept kept[KEPT_MAX];             /* under lock */
 static struct list queue = { &queue, &queue }; /* under lock */
 static unsigned n_threads;                     /* under lock */
 
@@ -52,14 +63,75 @@ static const char *failure_text(const struct resolve *r)
     return r->status ? gai_strerror(r->status) : "it has no address";
 }
 
-/* On the loop's thread, like resolve_cancel(). */
-static void deliver(struct mail *m)
-{
-    struct resolve *r = CONTAINER_OF(m, struct resolve, mail);
+/* ---- what is kept; with the lock held ---- */
 
+/* Where the host is, or else the place whose time is over first. */
+static struct kept *place_of(const char *host)
+{
+    struct kept *oldest = &kept[0];
+
+    for (size_t i = 0; i < KEPT_MAX; i++) {
+        if (strcmp(kept[i].host, host) == 0)
+            return &kept[i];
+        if (kept[i].until_ms < oldest->until_ms)
+            oldest = &kept[i];
+    }
+    return oldest;
+}
+
+static void keep(const struct resolve *r)
+{
+    struct kept *k = place_of(r->host);
+
+    memcpy(k->host, r->host, sizeof(k->host));
+    memcpy(k->list, r->list, r->n * sizeof(r->list[0]));
+    k->n = r->n;
+    k->until_ms = r->asked_ms + RESOLVE_KEPT_MS;
+}
+
+static bool find_kept(struct resolve *r)
+{
+    const struct kept *k = place_of(r->host);
+
+    if (strcmp(k->host, r->host) != 0 || r->asked_ms >= k->until_ms)
+        return false;
+    r->n = k->n;
+    for (size_t i = 0; i < k->n; i++) {
+        r->list[i] = k->list[i];
+        address_set_port(&r->list[i], r->port);
+    }
+    return true;
+}
+
+void resolve_forget(const char *host)
+{
+    struct kept *k;
+
+    pthread_mutex_lock(&lock);
+    k = place_of(host);
+    if (strcmp(k->host, host) == 0)
+        k->until_ms = 0;
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- the end ---- */
+
+/* On the loop's thread, like resolve_cancel(). */
+static void finish(struct resolve *r)
+{
     if (!r->is_canceled)
         r->done(r->arg, err_of(r), failure_text(r), r->list, r->n);
     mem_free(r);
+}
+
+static void deliver(struct mail *m)
+{
+    finish(CONTAINER_OF(m, struct resolve, mail));
+}
+
+static void on_task(void *arg)
+{
+    finish(arg);
 }
 
 /* With the lock held; `r` may be gone afterwards. */
@@ -69,10 +141,14 @@ static void hand_back(struct resolve *r)
         mem_free(r);
         return;
     }
+    if (r->n > 0)
+        keep(r);
     r->state = RESOLVE_POSTED;
     r->mail.deliver = deliver;
     loop_post(r->loop, &r->mail);
 }
+
+/* ---- threads ---- */
 
 static void look_up(struct resolve *r)
 {
@@ -133,17 +209,9 @@ static bool start_thread(void)
     return is_started;
 }
 
-struct resolve *resolve_start(struct loop *l, const char *host, uint16_t port, on_resolved *done,
-                              void *arg)
+/* With the lock held. */
+static void look_up_later(struct resolve *r)
 {
-    struct resolve *r = mem_new(struct resolve);
-
-    r->loop = l;
-    str_to_z(str_of(host), r->host, sizeof(r->host));
-    r->port = port;
-    r->done = done;
-    r->arg = arg;
-    pthread_mutex_lock(&lock);
     list_add_tail(&queue, &r->node);
     if (n_threads < THREADS_MAX && start_thread())
         n_threads++;
@@ -151,6 +219,27 @@ struct resolve *resolve_start(struct loop *l, const char *host, uint16_t port, o
         list_remove(&r->node);
         r->status = EAI_MEMORY;
         hand_back(r);
+    }
+}
+
+struct resolve *resolve_start(struct loop *l, const char *host, uint16_t port, on_resolved *done,
+                              void *arg)
+{
+    struct resolve *r = mem_new(struct resolve);
+
+    r->loop = l;
+    r->asked_ms = loop_now_ms(l);
+    str_to_z(str_of(host), r->host, sizeof(r->host));
+    r->port = port;
+    r->done = done;
+    r->arg = arg;
+    task_init(&r->task, on_task, r);
+    pthread_mutex_lock(&lock);
+    if (find_kept(r)) {
+        r->state = RESOLVE_POSTED;
+        loop_defer(l, &r->task);
+    } else {
+        look_up_later(r);
     }
     pthread_mutex_unlock(&lock);
     return r;

@@ -6,7 +6,17 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Authority, Nginx } from './lib/certs.mjs';
 import { assertError } from './lib/errors.mjs';
-import { CANARY, Gateway, Simulator, finish, nowUs, secret, until, world } from './lib/harness.mjs';
+import {
+  CANARY,
+  Gateway,
+  Simulator,
+  finish,
+  nowUs,
+  secret,
+  sleep,
+  until,
+  world,
+} from './lib/harness.mjs';
 import { ConnectProxy, SocksProxy } from './lib/proxy.mjs';
 import { Resolver } from './lib/resolver.mjs';
 
@@ -215,6 +225,7 @@ describe('names', () => {
       messages: [{ role: 'user', content: '!frames 10000 every 50' }],
     });
     await running.readUntil((chunk) => chunk.choices[0].delta.content);
+    await sleep(5500); // what was found counts for 5 s
     resolver.isSilent = true;
     let ended = 0;
     const start_us = nowUs();

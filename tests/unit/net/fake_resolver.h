@@ -2,7 +2,8 @@
 /*
  * A resolver that does what the test wants; it takes the place of libc's. "localhost" is
  * 127.0.0.1, "both.test" is ::1 and 127.0.0.1, "slow.test" waits while the gate is shut,
- * "broken.test" and "empty.test" fail in their ways, others do not exist.
+ * "broken.test" and "empty.test" fail in their ways, what ends with ".many.test" is 127.0.0.1,
+ * others do not exist.
  */
 #pragma once
 
@@ -13,14 +14,17 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "net/resolve.h"
 
 static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gate_moved = PTHREAD_COND_INITIALIZER;
 static bool is_gate_shut;
 static int n_waiting;
+static int n_asked; /* names, ever */
 
 static inline void gate_set(bool is_shut)
 {
+    resolve_forget("slow.test");
     pthread_mutex_lock(&gate_lock);
     is_gate_shut = is_shut;
     pthread_cond_broadcast(&gate_moved);
@@ -76,6 +80,9 @@ int getaddrinfo(const char *restrict name, const char *restrict service,
 {
     (void)service;
     (void)hints;
+    pthread_mutex_lock(&gate_lock);
+    n_asked++;
+    pthread_mutex_unlock(&gate_lock);
     if (strcmp(name, "slow.test") == 0)
         gate_pass();
     if (strcmp(name, "broken.test") == 0 || strcmp(name, "busy.test") == 0) {
@@ -86,7 +93,8 @@ int getaddrinfo(const char *restrict name, const char *restrict service,
         *ret = answer_new(AF_UNIX, NULL);
     else if (strcmp(name, "both.test") == 0)
         *ret = answer_new(AF_INET6, answer_new(AF_INET, NULL));
-    else if (strcmp(name, "localhost") == 0 || strcmp(name, "slow.test") == 0)
+    else if (strcmp(name, "localhost") == 0 || strcmp(name, "slow.test") == 0 ||
+             strstr(name, ".many.test"))
         *ret = answer_new(AF_INET, NULL);
     else
         return EAI_NONAME;
