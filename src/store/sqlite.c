@@ -138,17 +138,46 @@ static bool is_failure(enum err err)
     return err && err != ERR_NOT_FOUND && err != ERR_CONFLICT && err != ERR_LIMIT;
 }
 
+/* The operations from `node` on that are rows for the log and go together, at most SQLITE_ROWS. */
+static size_t take_rows(struct list *node, const struct list *batch,
+                        struct store_op *ops[SQLITE_ROWS])
+{
+    size_t n = 0;
+
+    for (; node != batch && n < SQLITE_ROWS; node = node->next) {
+        struct store_op *op = CONTAINER_OF(node, struct store_op, node);
+
+        if (op->verb != STORE_APPEND ||
+            (n > 0 && (op->space != ops[0]->space || op->max != ops[0]->max)))
+            break;
+        ops[n++] = op;
+    }
+    return n;
+}
+
 /* Runs the operations and keeps each one's outcome in its `err`; ERR_IO when the file failed. */
 static enum err run_all(struct sqlite *q, struct list *batch)
 {
-    LIST_EACH (node, batch) {
-        struct store_op *op = CONTAINER_OF(node, struct store_op, node);
-        enum err err = sqlite_db_run(q->file.db, op);
+    struct store_op *ops[SQLITE_ROWS];
+    struct list *node = batch->next;
 
+    while (node != batch) {
+        size_t n = take_rows(node, batch, ops);
+        enum err err;
+
+        if (n == SQLITE_ROWS) {
+            err = sqlite_db_append_rows(q->file.db, ops);
+        } else {
+            n = 1;
+            ops[0] = CONTAINER_OF(node, struct store_op, node);
+            err = sqlite_db_run(q->file.db, ops[0]);
+        }
         if (err == ERR_IO)
             return err;
-        if (!is_failure(op->err))
-            op->err = err;
+        for (size_t i = 0; i < n; i++)
+            if (!is_failure(ops[i]->err))
+                ops[i]->err = err;
+        node = ops[n - 1]->node.next;
     }
     return ERR_NONE;
 }

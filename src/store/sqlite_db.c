@@ -249,19 +249,33 @@ static enum err append(struct sqlite_db *db, const struct store_op *op)
     return run_to_end(db, s);
 }
 
-/* More than were added since the last time, so that a smaller bound is reached some day. */
-static enum err trim_log(struct sqlite_db *db, const struct store_op *op)
+/* Behind the last `n` rows. Each time goes more than was added since the last one, so that a
+ * smaller bound is reached some day. */
+static enum err trim_log(struct sqlite_db *db, const struct store_op *op, int64_t n)
 {
     sqlite3_stmt *s = db->statements[TRIM];
     int64_t last = sqlite3_last_insert_rowid(db->handle);
     int64_t keep = op->max < INT64_MAX ? (int64_t)op->max : INT64_MAX;
 
-    if (last % TRIM_EVERY != 0 || last <= keep)
+    if (last / TRIM_EVERY == (last - n) / TRIM_EVERY || last <= keep)
         return ERR_NONE;
     bind_text(s, 1, store_space_name(op->space));
     bind_int(s, 2, last - keep);
     bind_int(s, 3, 4 * TRIM_EVERY);
     return run_to_end(db, s);
+}
+
+/* One statement for many: each opens the table, its index and the sequence of its numbers. */
+enum err sqlite_db_append_rows(struct sqlite_db *db, struct store_op *const ops[SQLITE_ROWS])
+{
+    sqlite3_stmt *s = db->statements[APPEND_ROWS];
+    enum err err;
+
+    bind_text(s, 1, store_space_name(ops[0]->space));
+    for (int i = 0; i < SQLITE_ROWS; i++)
+        bind_bytes(s, i + 2, ops[i]->value.p, ops[i]->value.n);
+    err = run_to_end(db, s);
+    return err ? err : trim_log(db, ops[0], SQLITE_ROWS);
 }
 
 static enum err collect_rows(struct sqlite_db *db, sqlite3_stmt *s, struct store_op *op)
@@ -306,7 +320,7 @@ enum err sqlite_db_run(struct sqlite_db *db, struct store_op *op)
     if (op->verb == STORE_APPEND) {
         enum err err = append(db, op);
 
-        return err ? err : trim_log(db, op);
+        return err ? err : trim_log(db, op, 1);
     }
     if (op->verb == STORE_READ)
         return read_log(db, op);

@@ -36,6 +36,12 @@ void sqlite_db_undo(struct sqlite_db *db);
 /* Runs an operation and fills its answer. */
 MUST_USE enum err sqlite_db_run(struct sqlite_db *db, struct store_op *op);
 
+enum { SQLITE_ROWS = 16 };
+
+/* Runs as many appends to one space, which all have the same `max`. */
+MUST_USE enum err sqlite_db_append_rows(struct sqlite_db *db,
+                                        struct store_op *const ops[SQLITE_ROWS]);
+
 /* A single entry, as verbs.h has it. */
 MUST_USE enum err sqlite_db_find(struct sqlite_db *db, const struct store_key *key, int64_t now_ms,
                                  struct str *ret_value, int64_t *ret_expires_ms);

@@ -12,6 +12,7 @@ enum statement {
     REPLACE,
     DROP,
     APPEND,
+    APPEND_ROWS, /* SQLITE_ROWS of them */
     TRIM,
     READ,
     LIST,

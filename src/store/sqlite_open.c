@@ -52,6 +52,9 @@ static const char *const statements[STATEMENTS] = {
     [REPLACE] = "UPDATE entry SET value = ?3, expires = ?4 WHERE space = ?1 AND key = ?2",
     [DROP] = "DELETE FROM entry WHERE space = ?1 AND key = ?2",
     [APPEND] = "INSERT INTO log (space, value) VALUES (?1, ?2)",
+    [APPEND_ROWS] = "INSERT INTO log (space, value) VALUES (?1, ?2), (?1, ?3), (?1, ?4), (?1, ?5),"
+                    " (?1, ?6), (?1, ?7), (?1, ?8), (?1, ?9), (?1, ?10), (?1, ?11), (?1, ?12),"
+                    " (?1, ?13), (?1, ?14), (?1, ?15), (?1, ?16), (?1, ?17)",
     [TRIM] = "DELETE FROM log WHERE id IN (SELECT id FROM log WHERE space = ?1 AND id <= ?2"
              " ORDER BY id LIMIT ?3)",
     [READ] = "SELECT id, value FROM log WHERE space = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/metrics.h"
 #include "sqlite_rig.h"
+#include "store/sqlite_db.h"
 
 static void does_what_every_store_must(void)
 {
@@ -178,6 +179,56 @@ static void a_row_has_no_deadline(void)
     tear_down(&p);
 }
 
+/* Rows that wait together go many at a time, in their order and with none lost; the log is kept
+ * to its bound meanwhile. */
+static void rows_that_come_together_stay_in_order(void)
+{
+    enum { N = 500, KEPT = 100, MORE = 64 + SQLITE_ROWS };
+    static struct told told[N];
+    struct place p;
+    int64_t left;
+
+    set_up(&p);
+    for (int i = 0; i < N; i++) {
+        char digits[STR_U64_MAX];
+
+        store_append(p.b.port, STORE_USAGE, str_of_u64((uint64_t)i, digits), KEPT, on_told,
+                     &told[i]);
+        if (i % 100 == 99) /* that does not belong to them */
+            contract_put(&p.b, "a", "x", 60000);
+    }
+    RUN_UNTIL(p.b.loop, told[N - 1].calls);
+    for (int i = 0; i < N; i++) {
+        EXPECT_INT(told[i].calls, 1);
+        EXPECT_INT(told[i].err, ERR_NONE);
+    }
+    left = sql(&p, "SELECT count(*) FROM log");
+    EXPECT(left >= KEPT && left <= KEPT + MORE);
+    EXPECT_INT(sql(&p, "SELECT max(id) FROM log"), N);
+    EXPECT_INT(sql(&p, "SELECT count(*) FROM log WHERE CAST(value AS INTEGER) = id - 1"), left);
+    EXPECT_INT(sql(&p, "SELECT min(id) FROM log"), N + 1 - left);
+    tear_down(&p);
+}
+
+static void rows_that_fail_together_are_told_one_by_one(void)
+{
+    enum { N = 2 * SQLITE_ROWS + 1 };
+    static struct told told[N];
+    struct place p;
+
+    set_up(&p);
+    atomic_store(&disk_write_err, SQLITE_FULL);
+    for (int i = 0; i < N; i++)
+        store_append(p.b.port, STORE_USAGE, STR("row"), 100000, on_told, &told[i]);
+    RUN_UNTIL(p.b.loop, told[N - 1].calls);
+    for (int i = 0; i < N; i++)
+        EXPECT_INT(told[i].err, ERR_IO);
+    atomic_store(&disk_write_err, 0);
+    contract_append(&p.b, "row");
+    EXPECT_INT(sql(&p, "SELECT count(*) FROM log"), 1);
+    tear_down(&p);
+}
+
 static void only_what_is_durable_waits_for_the_disk(void)
 {
     struct place p;
@@ -281,6 +332,8 @@ static const struct test suite[] = {
     { "a lock of another program is an error that ends",
       a_lock_of_another_program_is_an_error_that_ends },
     { "a row has no deadline", a_row_has_no_deadline },
+    { "rows that come together stay in order", rows_that_come_together_stay_in_order },
+    { "rows that fail together are told one by one", rows_that_fail_together_are_told_one_by_one },
     { "only what is durable waits for the disk", only_what_is_durable_waits_for_the_disk },
     { "what has expired is swept a little at a time",
       what_has_expired_is_swept_a_little_at_a_time },
