@@ -428,8 +428,6 @@ static struct store_op *start(struct store_port *p, const struct store_op *asked
         op->done = done;
         op->arg = arg;
         list_add_tail(&p->running, &op->running);
-        if (p->store->deadline_ms && op->verb != STORE_APPEND)
-            timer_arm(p->loop, &op->deadline, p->store->deadline_ms, on_deadline, op);
     }
     if (copy && is_too_big(op))
         store_answer_here(op, ERR_TOO_BIG);
@@ -437,7 +435,12 @@ static struct store_op *start(struct store_port *p, const struct store_op *asked
         p->store->backend->run(p->store, p->backend, op);
     else
         store_answer_here(op, ERR_NOMEM);
-    return done ? op : NULL;
+    if (!done)
+        return NULL;
+    /* What was done at once is told at the end of the turn, and needs none. */
+    if (p->store->deadline_ms && op->verb != STORE_APPEND && !list_is_linked(&op->task.node))
+        timer_arm(p->loop, &op->deadline, p->store->deadline_ms, on_deadline, op);
+    return op;
 }
 
 void store_wait_longer(struct store_op *op)
