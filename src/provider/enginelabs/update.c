@@ -191,12 +191,14 @@ static enum err string_text(const struct json_value *v, struct buf *text, struct
 {
     enum err err;
 
+    *ret = (struct piece){ inside(v), 0, 0, 0 };
+    if (!v->escaped)
+        return ret->text.n > text->max ? ERR_TOO_BIG : ERR_NONE;
     buf_clear(text);
     err = json_text_add_piece(v, text, &ret->head, &ret->tail);
     if (err)
         return err;
     ret->text = buf_str(text);
-    ret->lost = 0;
     if (may_have_half(v, ret->text))
         ret->lost = count_halves(inside(v)) - (ret->head ? 1 : 0) - (ret->tail ? 1 : 0);
     return ERR_NONE;

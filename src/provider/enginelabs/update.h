@@ -32,8 +32,9 @@ MUST_USE enum err update_unpack(const struct json_value *buffer, struct buf *out
 /* ERR_BAD_INPUT when `text` is not one JSON object. */
 MUST_USE enum err update_read(struct str text, struct update *ret);
 
-/* Decodes `content`, as update_read() gave it, into `text`, which it clears and *ret borrows from;
- * `block` is room to work in. ERR_TOO_BIG, ERR_NOMEM. */
+/* The text of `content`, as update_read() gave it. *ret borrows from that when nothing in it is
+ * escaped, else from `text`, which has room for what is decoded and the bound for both; `block` is
+ * room to work in. ERR_TOO_BIG, ERR_NOMEM. */
 MUST_USE enum err update_text(const struct json_value *content, struct buf *text, struct buf *block,
                               struct piece *ret);
 

@@ -150,20 +150,32 @@ static void reads_what_is_not_remembered(void)
     rig_deinit(&r);
 }
 
+/* Of all that is decoded in a string; in an object, of the text. */
 static void holds_its_bound(void)
 {
-    static char text[3000];
-    struct rig r;
+    static const struct {
+        enum wrap how;
+        size_t max; /* of the text */
+    } rows[] = { { WRAP_STRING, 2954 }, { WRAP_OBJECT, 3000 } };
+    static char text[3002];
 
-    rig_init(&r, CONTENT_DELTA, sizeof(text));
-    frames_turn_begins(r.frames);
-    EXPECT_INT(rig_say(&r, WRAP_STRING, CHAT("m", "a")), ERR_NONE);
-    memset(text, 'b', sizeof(text) - 1);
-    buf_clear(&r.inner);
-    EXPECT(!buf_addf(&r.inner, CHAT("m", "%s") + 1, text));
-    EXPECT_INT(rig_feed_inner(&r, WRAP_STRING, buf_str(&r.inner)), ERR_TOO_BIG);
-    EXPECT_INT(r.text.n, 1);
-    rig_deinit(&r);
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        for (size_t n = rows[i].max - 1; n <= rows[i].max + 1; n++) {
+            bool fits = n <= rows[i].max;
+            struct rig r;
+
+            rig_init(&r, CONTENT_DELTA, 3000);
+            frames_turn_begins(r.frames);
+            EXPECT_INT(rig_say(&r, rows[i].how, CHAT("m", "a")), ERR_NONE);
+            memset(text, 'b', n);
+            text[n] = '\0';
+            buf_clear(&r.inner);
+            EXPECT(!buf_addf(&r.inner, CHAT("m", "%s") + 1, text));
+            EXPECT_INT(rig_feed_inner(&r, rows[i].how, buf_str(&r.inner)),
+                       fits ? ERR_NONE : ERR_TOO_BIG);
+            EXPECT_INT(r.text.n, fits ? n + 1 : 1);
+            rig_deinit(&r);
+        }
 }
 
 static const struct test suite[] = {
