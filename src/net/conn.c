@@ -130,14 +130,15 @@ void conn_settle(struct conn *c, int unwanted)
         BUG_ON(uv_poll_stop(&c->poll) != 0);
 }
 
-/* The deferred read: bytes that TLS holds, or the failure of a conn that never worked. */
+/* The deferred read: bytes that TLS holds, unless an event was quicker; or the failure of a conn
+ * that never worked. */
 static void on_task(void *arg)
 {
     struct conn *c = arg;
 
     if (!wants_read(c))
         return;
-    if (c->tls)
+    if (c->tls && tls_has_bytes(c))
         tls_read(c);
     else if (c->fd < 0)
         conn_end_read(c, c->broken);
