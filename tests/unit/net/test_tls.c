@@ -164,6 +164,36 @@ static void sessions_are_resumed(void)
     }
 }
 
+/* Who answers there next does not know the session, and has to prove who he is. */
+static void a_session_vouches_for_nobody_else(void)
+{
+    static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+    struct identity foreign = identity_new("Foreign CA", NULL, NULL, 30);
+    struct identity fake = identity_new("localhost", "DNS:localhost", &foreign, 30);
+    unsigned char keys[80] = { 1 }; /* of tickets */
+
+    for (size_t i = 0; i < COUNT_OF(versions); i++) {
+        struct tls_server s;
+        struct client c;
+
+        tls_server_start(&s, &server_id, versions[i], talk_hello);
+        client_open(&c);
+        EXPECT_INT(client_connect(&c, "localhost", s.peer.port), ERR_NONE);
+        conn_read_start(c.conn);
+        RUN_UNTIL(c.loop, c.seen.end);
+        conn_close(TAKE(c.conn), false);
+        EXPECT(SSL_CTX_use_certificate(s.ctx, fake.cert) == 1);
+        EXPECT(SSL_CTX_use_PrivateKey(s.ctx, fake.key) == 1);
+        EXPECT(SSL_CTX_set_tlsext_ticket_keys(s.ctx, keys, sizeof(keys)) == 1);
+        EXPECT_INT(client_connect(&c, "localhost", s.peer.port), ERR_CERT);
+        client_close(&c);
+        tls_server_stop(&s);
+        EXPECT_INT(s.resumed, 0);
+    }
+    identity_free(&fake);
+    identity_free(&foreign);
+}
+
 static void serve_silence(void *arg, int fd)
 {
     (void)arg;
@@ -269,6 +299,7 @@ static const struct test suite[] = {
     { "says why a handshake failed", says_why_a_handshake_failed },
     { "names the file it cannot use", names_the_file_it_cannot_use },
     { "sessions are resumed", sessions_are_resumed },
+    { "a session vouches for nobody else", a_session_vouches_for_nobody_else },
     { "a handshake can be canceled and times out", a_handshake_can_be_canceled_and_times_out },
     { "goes through a proxy", goes_through_a_proxy },
 };
