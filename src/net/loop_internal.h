@@ -10,9 +10,17 @@
 #include "net/loop.h"
 #include "net/timer.h"
 
-/* Armed timers, the earliest first: a binary heap ordered by (at_ms, order). */
+/* A timer's place. When it was armed anew for a later time, its own at_ms and order tell of that,
+ * and these still of before. */
+struct timer_slot {
+    int64_t at_ms;
+    uint64_t order;
+    struct timer *timer; /* borrowed */
+};
+
+/* Armed timers, the earliest first: a binary heap ordered by (at_ms, order) of the places. */
 struct timer_heap {
-    struct timer **at; /* owned array of borrowed timers */
+    struct timer_slot *at; /* owned */
     size_t n;
     size_t cap;
     uint64_t armed_ever; /* gives each arming its `order` */

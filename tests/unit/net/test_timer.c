@@ -11,12 +11,14 @@ struct seen_timer {
     struct timer timer;
     int id;
     int64_t at_ms; /* when it is due; -1 when not armed */
+    int armed;     /* when it was armed last, among all */
     struct loop *loop;
     bool again; /* arm with delay 0 while expiring */
 };
 
 static int order[4096];
 static size_t n_order;
+static int n_armed;
 
 static void on_expire(void *arg)
 {
@@ -37,6 +39,7 @@ static void arm(struct loop *l, struct seen_timer *t, int64_t delay_ms)
 {
     t->loop = l;
     t->at_ms = loop_now_ms(l) + delay_ms;
+    t->armed = n_armed++;
     timer_arm(l, &t->timer, delay_ms, on_expire, t);
 }
 
@@ -96,6 +99,22 @@ static void move_when_armed_again(void)
     arm(l, &t, 1);
     loop_clock_set(l, 1050);
     EXPECT_INT(n_order, 1);
+    loop_free(l);
+}
+
+static void move_behind_others_of_the_same_time(void)
+{
+    struct seen_timer t[3] = { { .id = 0 }, { .id = 1 }, { .id = 2 } };
+    struct loop *l = still_loop();
+
+    for (int i = 0; i < 3; i++)
+        arm(l, &t[i], 10);
+    arm(l, &t[0], 10);
+    arm(l, &t[1], 20);
+    arm(l, &t[1], 10);
+    loop_clock_set(l, 1010);
+    EXPECT_INT(n_order, 3);
+    EXPECT(order[0] == 2 && order[1] == 0 && order[2] == 1);
     loop_free(l);
 }
 
@@ -195,8 +214,11 @@ static void agree_with_a_sorted_list(void)
             EXPECT(timer_is_armed(&t[i].timer) == (t[i].at_ms >= 0));
         }
         EXPECT_INT(n_order, want);
-        for (size_t i = 1; i < n_order; i++)
-            EXPECT(due[order[i - 1]] <= due[order[i]]);
+        for (size_t i = 1; i < n_order; i++) {
+            int a = order[i - 1];
+            int b = order[i];
+            EXPECT(due[a] < due[b] || (due[a] == due[b] && t[a].armed < t[b].armed));
+        }
     }
     for (int i = 0; i < N; i++)
         timer_disarm(&t[i].timer);
@@ -211,6 +233,7 @@ static void follow_the_real_clock(void)
     int64_t start = clock_now_ms();
 
     n_order = 0;
+    arm(l, &late, 5);
     arm(l, &late, 40);
     arm(l, &early, 10);
     RUN_UNTIL(l, n_order == 2);
@@ -238,6 +261,7 @@ static const struct test suite[] = {
     { "timers run in the order of their time", run_in_the_order_of_their_time },
     { "timers are never early", are_never_early },
     { "timers move when armed again", move_when_armed_again },
+    { "timers move behind others of the same time", move_behind_others_of_the_same_time },
     { "timers do nothing after disarming", do_nothing_after_disarming },
     { "timers armed for now wait for the next turn", armed_for_now_wait_for_the_next_turn },
     { "timers may be disarmed by one that runs before", may_be_disarmed_by_one_that_runs_before },
