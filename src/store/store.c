@@ -435,12 +435,11 @@ static struct store_op *start(struct store_port *p, const struct store_op *asked
         p->store->backend->run(p->store, p->backend, op);
     else
         store_answer_here(op, ERR_NOMEM);
-    if (!done)
-        return NULL;
     /* What was done at once is told at the end of the turn, and needs none. */
-    if (p->store->deadline_ms && op->verb != STORE_APPEND && !list_is_linked(&op->task.node))
+    if (done && p->store->deadline_ms && op->verb != STORE_APPEND &&
+        !list_is_linked(&op->task.node))
         timer_arm(p->loop, &op->deadline, p->store->deadline_ms, on_deadline, op);
-    return op;
+    return done ? op : NULL;
 }
 
 void store_wait_longer(struct store_op *op)
