@@ -67,7 +67,7 @@ static enum err begin_stream(struct exchange *x)
     if (x->encoder)
         return ERR_NONE;
     if (x->dialect->counts_first)
-        x->answer.prompt_tokens = chat_request_tokens(&x->chat);
+        x->answer.prompt_tokens = exchange_prompt_tokens(x);
     x->encoder = arena_alloc(&x->request->arena, x->dialect->encoder_size);
     return x->dialect->stream_begin(x->encoder, &x->answer, http_reply_buf(x->request));
 }

@@ -93,9 +93,12 @@ struct fingerprint_said exchange_said(struct exchange *x);
 
 /* ---- exchange_usage.c ---- */
 
+/* The estimate of the prompt, which is made once: it reads all of a request. */
+int64_t exchange_prompt_tokens(struct exchange *x);
+
 /* How many tokens it may come to, for the limits of its key: the estimate of the prompt, and the
  * limit that it names. */
-struct admission_need exchange_need(const struct exchange *x);
+struct admission_need exchange_need(struct exchange *x);
 
 void usage_begin_call(struct exchange *x);
 void usage_heard(struct exchange *x, const struct chat_event *event);

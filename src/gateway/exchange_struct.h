@@ -80,6 +80,8 @@ struct exchange {
     struct str instructions; /* for the upstream */
     struct str repair;       /* what the second call for an answer asks; empty: it is the first */
 
+    int64_t prompt_tokens; /* estimated, when has_prompt_tokens */
+    bool has_prompt_tokens;
     struct token_estimate said_tokens; /* of the present call */
     struct token_estimate reasoning_tokens;
     struct chat_usage counted; /* by its upstream; when is_counted */

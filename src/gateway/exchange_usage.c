@@ -5,7 +5,16 @@
  */
 #include "gateway/exchange_internal.h"
 
-struct admission_need exchange_need(const struct exchange *x)
+/* The request stays as it was decoded, whatever its calls add for their upstreams. */
+int64_t exchange_prompt_tokens(struct exchange *x)
+{
+    if (!x->has_prompt_tokens)
+        x->prompt_tokens = chat_request_tokens(&x->chat);
+    x->has_prompt_tokens = true;
+    return x->prompt_tokens;
+}
+
+struct admission_need exchange_need(struct exchange *x)
 {
     int64_t limit = x->chat.limits.max_tokens;
     int64_t answer = limit > 0 ? limit : ANSWER_RESERVE;
@@ -13,7 +22,7 @@ struct admission_need exchange_need(const struct exchange *x)
 
     if (!admission_asks_need(x->record))
         return (struct admission_need){ 0 };
-    u.prompt_tokens = chat_request_tokens(&x->chat);
+    u.prompt_tokens = exchange_prompt_tokens(x);
     u.completion_tokens = answer * (int64_t)(x->chat.n ? x->chat.n : 1);
     return (struct admission_need){ .tokens = u.prompt_tokens + u.completion_tokens,
                                     .micros = record_cost(x->worker, x->answer.model, &u) };
@@ -67,7 +76,7 @@ static void estimate(struct exchange *x)
     struct chat_usage *u = &x->counted;
 
     *u = (struct chat_usage){ .estimated = true };
-    u->prompt_tokens = chat_request_tokens(&x->chat);
+    u->prompt_tokens = exchange_prompt_tokens(x);
     u->reasoning_tokens = at_most_asked(x, token_estimate_total(&x->reasoning_tokens));
     u->completion_tokens =
         at_most_asked(x, token_estimate_total(&x->said_tokens) + u->reasoning_tokens);
