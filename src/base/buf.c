@@ -19,8 +19,10 @@ void buf_init(struct buf *b, size_t max)
 
 void buf_deinit(struct buf *b)
 {
-    mem_budget_sub(b->cap);
-    mem_free(b->p);
+    if (b->cap > 0) {
+        mem_budget_sub(b->cap);
+        mem_free(b->p);
+    }
     buf_init(b, b->max);
 }
 
