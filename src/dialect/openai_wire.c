@@ -17,10 +17,11 @@ const char *openai_finish_name(enum chat_finish finish)
 static enum err add_prefix(const struct dialect_answer *answer, const char *id, const char *object,
                            struct buf *out)
 {
-    enum err err = buf_addf(out,
-                            "data: {\"id\":\"%s%.*s\",\"object\":\"%s\","
-                            "\"created\":%lld,\"model\":\"",
-                            id, STR_ARGS(answer->id), object, (long long)answer->created_s);
+    char digits[STR_U64_MAX];
+    enum err err = buf_add_all(
+        out, STRS(STR("data: {\"id\":\""), str_of(id), answer->id, STR("\",\"object\":\""),
+                  str_of(object), STR("\",\"created\":"),
+                  str_of_u64((uint64_t)answer->created_s, digits), STR(",\"model\":\"")));
 
     if (!err)
         err = json_escape_add(out, answer->model);
