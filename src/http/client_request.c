@@ -3,6 +3,8 @@
  * end a line early. */
 #include "http/client_internal.h"
 
+enum { HEAD_USUAL = 1024 }; /* bytes that most heads have room in */
+
 static bool has_header(const struct http_call_params *p, const char *name)
 {
     for (size_t i = 0; i < p->n_headers; i++)
@@ -66,8 +68,11 @@ static enum err add_ours(struct buf *out, const struct http_call_params *p)
 enum err client_write_head(struct buf *out, const struct http_call_params *p)
 {
     char host[HOST_MAX + 9];
+    char *room;
     enum err err = check(p);
 
+    if (!err)
+        err = buf_reserve(out, HEAD_USUAL, &room);
     if (!err)
         err = buf_add_all(out, STRS(str_of(http_method_name(p->method)), STR(" "),
                                     str_of(p->url->path), p->target, STR(" HTTP/1.1\r\nHost: "),

@@ -14,6 +14,7 @@
 enum {
     SIZE_LINE = 10,    /* "0000abcd\r\n" */
     ERROR_MAX = 65536, /* bytes of write_error's body */
+    HEAD_USUAL = 512,  /* bytes that most heads have room in */
 };
 
 /* The connection, or NULL when the request is over for it. */
@@ -174,14 +175,17 @@ static enum err add_head(struct http_connection *c, struct server_request *q, in
 {
     char digits[STR_U64_MAX];
     enum err err;
+    char *room;
 
     BUG_ON(q->is_begun || status < 200 || status > 999);
     q->is_begun = true;
     q->is_bodiless = q->r.head.method == HTTP_HEAD || !status_has_body(status);
     q->is_chunked = q->is_stream && !q->is_sized && !q->is_bodiless && q->r.head.minor_version > 0;
     decide_closing(c, q);
-    err = buf_add_all(&c->out.buf, STRS(STR("HTTP/1.1 "), str_of_u64((uint64_t)status, digits),
-                                        STR(" "), str_of(http_reason(status)), STR("\r\n")));
+    err = buf_reserve(&c->out.buf, HEAD_USUAL, &room);
+    if (!err)
+        err = buf_add_all(&c->out.buf, STRS(STR("HTTP/1.1 "), str_of_u64((uint64_t)status, digits),
+                                            STR(" "), str_of(http_reason(status)), STR("\r\n")));
     if (!err)
         err = add_header(&c->out.buf, STR("date"), loop_http_date(c->server->loop));
     if (!err)
