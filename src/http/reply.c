@@ -15,6 +15,8 @@ enum {
     SIZE_LINE = 10,    /* "0000abcd\r\n" */
     ERROR_MAX = 65536, /* bytes of write_error's body */
     HEAD_USUAL = 512,  /* bytes that most heads have room in */
+    BURST = 1024,      /* bytes that wait when another piece comes */
+    BURST_ROOM = 32 << 10,
 };
 
 /* The connection, or NULL when the request is over for it. */
@@ -287,12 +289,23 @@ void http_reply_begin_sized(struct http_request *r, int status, const struct htt
     begin_stream(r, status, headers, n, length);
 }
 
+/* More than one piece gathers in a turn: it gets room at once, or a burst would be copied at each
+ * doubling. Without memory for it, it grows as ever. */
+static void make_room_for_burst(struct buf *out)
+{
+    char *room;
+
+    if (out->n > BURST && out->cap < BURST_ROOM && buf_reserve(out, BURST_ROOM - out->n, &room))
+        return;
+}
+
 struct buf *http_reply_buf(struct http_request *r)
 {
     struct http_connection *c = r->connection;
     const struct server_request *q = private_of(r);
 
     BUG_ON(!q->is_begun);
+    make_room_for_burst(&c->out.buf);
     if (q->is_chunked)
         open_chunk(c);
     else if (!c->has_span)
