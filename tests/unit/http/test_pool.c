@@ -153,7 +153,8 @@ static struct rlimit use_up_descriptors(void)
     struct rlimit low;
     int lowest = dup(0);
 
-    EXPECT(lowest >= 0 && getrlimit(RLIMIT_NOFILE, &before) == 0);
+    EXPECT(lowest >= 0);
+    EXPECT(getrlimit(RLIMIT_NOFILE, &before) == 0);
     low = before;
     low.rlim_cur = (rlim_t)lowest;
     close(lowest);

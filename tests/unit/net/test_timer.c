@@ -10,8 +10,8 @@ enum { N = 200 };
 struct seen_timer {
     struct timer timer;
     int id;
-    int64_t at_ms; /* when it is due; -1 when not armed */
     int armed;     /* when it was armed last, among all */
+    int64_t at_ms; /* when it is due; -1 when not armed */
     struct loop *loop;
     bool again; /* arm with delay 0 while expiring */
 };
@@ -181,6 +181,11 @@ static uint64_t next_random(uint64_t *state)
     return *state >> 33;
 }
 
+static bool is_before(const int64_t *due, const struct seen_timer *t, int a, int b)
+{
+    return due[a] != due[b] ? due[a] < due[b] : t[a].armed < t[b].armed;
+}
+
 /* Whatever is armed, moved and disarmed: exactly what is due runs, in order. */
 static void agree_with_a_sorted_list(void)
 {
@@ -214,11 +219,8 @@ static void agree_with_a_sorted_list(void)
             EXPECT(timer_is_armed(&t[i].timer) == (t[i].at_ms >= 0));
         }
         EXPECT_INT(n_order, want);
-        for (size_t i = 1; i < n_order; i++) {
-            int a = order[i - 1];
-            int b = order[i];
-            EXPECT(due[a] < due[b] || (due[a] == due[b] && t[a].armed < t[b].armed));
-        }
+        for (size_t i = 1; i < n_order; i++)
+            EXPECT(is_before(due, t, order[i - 1], order[i]));
     }
     for (int i = 0; i < N; i++)
         timer_disarm(&t[i].timer);
