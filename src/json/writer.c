@@ -78,8 +78,8 @@ void json_w_array_end(struct json_writer *w)
 
 void json_w_key(struct json_writer *w, const char *name)
 {
-    size_t n = strlen(name);
-    size_t size = n + w->need_comma + STR("\"\":").n;
+    struct str text = str_of(name);
+    size_t size = text.n + w->need_comma + STR("\"\":").n;
     char *p = NULL;
 
     if (!w->failed)
@@ -89,9 +89,9 @@ void json_w_key(struct json_writer *w, const char *name)
     if (w->need_comma)
         *p++ = ',';
     *p++ = '"';
-    memcpy(p, name, n);
-    p[n] = '"';
-    p[n + 1] = ':';
+    memcpy(p, text.p, text.n);
+    p[text.n] = '"';
+    p[text.n + 1] = ':';
     buf_commit(w->out, size);
     w->need_comma = false;
 }
