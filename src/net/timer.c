@@ -150,7 +150,7 @@ bool timers_run_due(struct loop *l)
 
     while (h->n > 0 && h->at[0].at_ms <= now) {
         t = first(h);
-        if (t->at_ms > now || t->order >= end)
+        if (!t || t->at_ms > now || t->order >= end)
             break;
         timer_disarm(t);
         t->expire(t->arg);
