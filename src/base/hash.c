@@ -10,6 +10,8 @@
 
 #include <openssl/sha.h>
 
+#include "base/mem.h"
+
 _Static_assert(sizeof(SHA256_CTX) <= sizeof(((struct sha256 *)0)->state), "the state must fit");
 _Static_assert(_Alignof(SHA256_CTX) <= 8, "the state must be aligned");
 _Static_assert(SHA256_LEN == SHA256_DIGEST_LENGTH && SHA1_LEN == SHA_DIGEST_LENGTH, "lengths");
@@ -41,6 +43,7 @@ void sha256_end(struct sha256 *h, unsigned char out[SHA256_LEN])
 {
     add_waiting(h);
     BUG_ON(SHA256_Final(out, context(h)) != 1);
+    mem_wipe(h->waiting, sizeof(h->waiting)); /* as libcrypto does with its own */
 }
 
 void sha1_of(struct str s, unsigned char out[SHA1_LEN])

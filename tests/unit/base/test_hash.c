@@ -73,6 +73,23 @@ static void a_copy_of_the_struct_goes_on_alone(void)
     EXPECT_Z(hex_of(&copy), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+/* Keys and tokens are told it; who ends a digest lets the struct lie on the stack. */
+static void nothing_of_the_text_is_left_behind(void)
+{
+    struct str text = STR("ek-a key that is shorter than a block, twice of it is not");
+    struct sha256 h;
+
+    for (size_t times = 1; times <= 3; times++) {
+        sha256_init(&h);
+        for (size_t i = 0; i < times; i++)
+            sha256_add(&h, text);
+        sha256_add(&h, str_sub(text, 0, 8));
+        hex_of(&h);
+        for (size_t at = 0; at + 4 <= text.n; at++)
+            EXPECT(!memmem(&h, sizeof(h), text.p + at, 4));
+    }
+}
+
 static void makes_the_accept_value_of_a_websocket(void)
 {
     struct str key = STR("dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
@@ -90,6 +107,7 @@ static const struct test suite[] = {
     { "hashes the known texts at every cut", hashes_the_known_texts_at_every_cut },
     { "hashes many pieces", hashes_many_pieces },
     { "a copy of the struct goes on alone", a_copy_of_the_struct_goes_on_alone },
+    { "nothing of the text is left behind", nothing_of_the_text_is_left_behind },
     { "makes the accept value of a WebSocket", makes_the_accept_value_of_a_websocket },
 };
 
