@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * JSON text. Properties: what is accepted and written anew parses to the same; skipping judges
- * as reading does; both kinds of inner loops answer alike; any bytes, escaped, are a string
+ * as reading does; all kinds of inner loops answer alike; any bytes, escaped, are a string
  * that reads back. The first byte of the input chooses depth and surrogates.
  */
 #include "base/encoding.h"
