@@ -194,31 +194,36 @@ static ALWAYS_INLINE uint64_t behind_quote(const struct bits *b, const struct be
     return quoted;
 }
 
+/* Where the pair of each second symbol from `p` on stands in the table. */
+static ALWAYS_INLINE void places_of_pairs(const unsigned char *p, uint16_t at[8])
+{
+    const __m128i first = _mm_set1_epi16(ROWS - 1), second = _mm_set1_epi16((ROWS - 1) * ROWS);
+    __m128i v = block_load((const char *)p);
+    __m128i row = _mm_and_si128(_mm_slli_epi16(v, 5), second);
+    __m128i column = _mm_and_si128(_mm_srli_epi16(v, 8), first);
+    __m128i both = _mm_or_si128(row, column);
+
+    memcpy(at, &both, sizeof(both));
+}
+
 /* What the pairs of letters up to each symbol come to; those of other symbols are of no matter. */
 static ALWAYS_INLINE void add_up_pairs(const unsigned char *p, int sums[ESTIMATE_BLOCK])
 {
-    const __m128i first = _mm_set1_epi16(ROWS - 1), second = _mm_set1_epi16((ROWS - 1) * ROWS);
     const signed char *pairs = estimate_pairs[0];
     int sum = 0;
 
 #pragma GCC unroll 4
     for (int i = 0; i < ESTIMATE_BLOCK; i += 16) {
-        uint16_t at[2][8];
+        uint16_t even[8], odd[8];
 
-#pragma GCC unroll 2
-        for (int odd = 0; odd < 2; odd++) {
-            __m128i v = block_load((const char *)p + i + odd);
-            __m128i row = _mm_and_si128(_mm_slli_epi16(v, 5), second);
-            __m128i column = _mm_and_si128(_mm_srli_epi16(v, 8), first);
-
-            _mm_storeu_si128((__m128i *)(void *)at[odd], _mm_or_si128(row, column));
-        }
+        places_of_pairs(p + i, even);
+        places_of_pairs(p + i + 1, odd);
 #pragma GCC unroll 8
         for (int k = 0; k < 8; k++) {
             sums[i + 2 * k] = sum;
-            sum += pairs[at[0][k]];
+            sum += pairs[even[k]];
             sums[i + 2 * k + 1] = sum;
-            sum += pairs[at[1][k]];
+            sum += pairs[odd[k]];
         }
     }
 }

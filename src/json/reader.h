@@ -134,8 +134,7 @@ bool json_key_eq_escaped(struct str raw_key, struct str name);
 static inline bool json_key_eq(struct str raw_key, struct str name)
 {
     if (raw_key.n <= name.n)
-        return raw_key.n == name.n && memcmp(raw_key.p, name.p, name.n) == 0 &&
-               !memchr(name.p, '\\', name.n);
+        return str_eq(raw_key, name) && (name.n == 0 || !memchr(name.p, '\\', name.n));
     if (name.n > 0 && *raw_key.p != *name.p && *raw_key.p != '\\')
         return false;
     return json_key_eq_escaped(raw_key, name);
