@@ -81,7 +81,8 @@ const MATRIX = {
       'no such name': [
         null,
         nobody,
-        { UPSTREAM_CONNECT_TIMEOUT: 20 },
+        // a name server may take its time: a question that is lost costs 5 s
+        { UPSTREAM_CONNECT_TIMEOUT: 20, STREAM_COMMIT_AFTER: 20 },
         {},
         () => ({ api_url: 'http://no-such-host.invalid' }),
       ],
