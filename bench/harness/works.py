@@ -135,7 +135,7 @@ WORKS = [
     Work("e", "upstream 50 ms away, 2 KB request, {n} connections", delay_ms=50,
          connections=2000),
     engine("e-engine", "EngineLabs, 50 ms away (each answer): " + FAST, "stream", delay_ms=50,
-           connections=500, targets=("gateway",)),
+           connections=2000, targets=("gateway",)),
     Work("f", "as (a) beside {idle} idle connections", idle=STREAMS_MAX - 100),
     Work("g", "as (a) with keys, limits, log, usage and SQLite on", everything=True),
     stream("cancel", "client leaves a stream with a chunk every {every} ms", "stream", every_ms=10,
