@@ -69,22 +69,27 @@ static const char *pass_utf8_by_8(const char *p, const char *end)
     }
     return p;
 }
+
+static const struct {
+    const char *(*pass_string)(const char *p, const char *end, bool *escaped);
+    const char *(*pass_utf8)(const char *p, const char *end);
+} kinds[] = {
+    [SCAN_BY_8] = { pass_string_by_8, pass_utf8_by_8 },
+#if BLOCK_SSE2
+    [SCAN_SSE2] = { scan_pass_string_sse2, scan_pass_utf8_sse2 },
+    [SCAN_AVX2] = { scan_pass_string_avx2, scan_pass_utf8_avx2 },
+#endif
+};
+
 bool scan_can(enum scan_kind kind)
 {
-    switch (kind) {
-    case SCAN_BY_8:
-        return true;
-    case SCAN_SSE2:
-        return BLOCK_SSE2;
 #if BLOCK_SSE2
-    case SCAN_AVX2:
+    if (kind == SCAN_AVX2)
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
+    return true;
 #else
-    case SCAN_AVX2:
-        break;
+    return kind == SCAN_BY_8;
 #endif
-    }
-    return false;
 }
 
 /* The widest one that the processor can do. */
@@ -93,43 +98,6 @@ static inline enum scan_kind best(void)
     if (scan_can(SCAN_AVX2))
         return SCAN_AVX2;
     return scan_can(SCAN_SSE2) ? SCAN_SSE2 : SCAN_BY_8;
-}
-
-static inline const char *pass_string(enum scan_kind kind, const char *p, const char *end,
-                                      bool *escaped)
-{
-    switch (kind) {
-#if BLOCK_SSE2
-    case SCAN_AVX2:
-        return scan_pass_string_avx2(p, end, escaped);
-    case SCAN_SSE2:
-        return scan_pass_string_sse2(p, end, escaped);
-#else
-    case SCAN_AVX2:
-    case SCAN_SSE2:
-#endif
-    case SCAN_BY_8:
-        break;
-    }
-    return pass_string_by_8(p, end, escaped);
-}
-
-static inline const char *pass_utf8(enum scan_kind kind, const char *p, const char *end)
-{
-    switch (kind) {
-#if BLOCK_SSE2
-    case SCAN_AVX2:
-        return scan_pass_utf8_avx2(p, end);
-    case SCAN_SSE2:
-        return scan_pass_utf8_sse2(p, end);
-#else
-    case SCAN_AVX2:
-    case SCAN_SSE2:
-#endif
-    case SCAN_BY_8:
-        break;
-    }
-    return pass_utf8_by_8(p, end);
 }
 
 static ALWAYS_INLINE bool is_plain(char c)
@@ -145,7 +113,7 @@ __attribute__((noinline)) const char *scan_string_as(enum scan_kind kind, const 
     size_t n = 1;
 
     while (n) {
-        p = pass_string(kind, p, end, &escaped);
+        p = kinds[kind].pass_string(p, end, &escaped);
         if (p == end || *p == '"')
             break;
         /* What wants a look comes in runs. */
@@ -187,7 +155,7 @@ const char *scan_utf8_as(enum scan_kind kind, const char *p, const char *end)
     size_t n = 1;
 
     while (n) {
-        p = pass_utf8(kind, p, end);
+        p = kinds[kind].pass_utf8(p, end);
         if (p == end)
             break;
         n = utf8_sequence((struct str){ p, (size_t)(end - p) });
