@@ -178,6 +178,29 @@ static void both_kinds_unescape_alike(void)
     }
 }
 
+/* Each byte behind a backslash, in a block and across its end. */
+static void all_kinds_know_the_letters_of_escapes(void)
+{
+    static const size_t places[] = { 0, 15, 31, 32, 62, 63, 64 };
+    char text[96];
+    const char *end = text + sizeof(text);
+
+    for (size_t i = 0; i < COUNT_OF(places); i++)
+        for (int c = 0; c < 256; c++) {
+            bool is_letter = c > 0 && strchr("\"\\/bfnrt", c);
+            const char *stop;
+            bool escaped;
+
+            memset(text, 'x', sizeof(text));
+            text[places[i]] = '\\';
+            text[places[i] + 1] = (char)c;
+            text[sizeof(text) - 1] = '"';
+            stop = scan_string_as(SCAN_BY_8, text, end, false, &escaped);
+            EXPECT(stop == (is_letter ? end - 1 : text + places[i]));
+            all_kinds_stop_at(stop, escaped, scan_utf8_as(SCAN_BY_8, text, end), text, end, false);
+        }
+}
+
 /* All of two bytes, and of three and four those at the edges of RFC 3629's table. */
 static void knows_all_of_utf8(void)
 {
@@ -318,6 +341,7 @@ static const struct test suite[] = {
     { "both kinds find the end of what is nested", both_kinds_find_the_end_of_what_is_nested },
     { "checked text is read as any other", checked_text_is_read_as_any_other },
     { "all kinds check strings alike", all_kinds_check_strings_alike },
+    { "all kinds know the letters of escapes", all_kinds_know_the_letters_of_escapes },
     { "both kinds escape alike", both_kinds_escape_alike },
     { "both kinds unescape alike", both_kinds_unescape_alike },
     { "knows all of UTF-8", knows_all_of_utf8 },
